@@ -1,0 +1,72 @@
+"""Sparse regression on data larger than memory, with a certificate of optimality.
+
+Names load when they are first used: ``import daskreg`` costs milliseconds and starts nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .design import as_design
+    from .exceptions import (
+        CompatibilityError,
+        DaskregError,
+        DataError,
+        MemoryPlanError,
+        MissingChunksError,
+        MissingDependencyError,
+        ModelFileError,
+    )
+    from .linear_model import ElasticNet, Lasso, LogisticRegression, Ridge, load
+
+#: Where each public name lives.
+_HOMES = {
+    "CompatibilityError": "exceptions",
+    "DaskregError": "exceptions",
+    "DataError": "exceptions",
+    "ElasticNet": "linear_model",
+    "Lasso": "linear_model",
+    "LogisticRegression": "linear_model",
+    "MemoryPlanError": "exceptions",
+    "MissingChunksError": "exceptions",
+    "MissingDependencyError": "exceptions",
+    "ModelFileError": "exceptions",
+    "Ridge": "linear_model",
+    "as_design": "design",
+    "load": "linear_model",
+}
+_MODULES = frozenset({"callbacks", "cluster", "datasets", "exceptions", "linear_model"})
+
+__all__ = [
+    "CompatibilityError",
+    "DaskregError",
+    "DataError",
+    "ElasticNet",
+    "Lasso",
+    "LogisticRegression",
+    "MemoryPlanError",
+    "MissingChunksError",
+    "MissingDependencyError",
+    "ModelFileError",
+    "Ridge",
+    "as_design",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES, *_MODULES})
