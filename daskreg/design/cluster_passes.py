@@ -1,0 +1,242 @@
+"""Passes on the workers of a ``distributed.Client``."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import cloudpickle
+import distributed
+
+from .._typing import State
+from .passes import (
+    FAN_IN,
+    LARGE_PARTIAL,
+    LARGE_STATE,
+    Progress,
+    Scheduler,
+    fresh,
+    merge_outcomes,
+    payload_of,
+)
+from .plan import Worker
+from .shards import Outcome, Shard
+
+#: Seconds between two progress events of a shard.
+EVENT_INTERVAL = 0.25
+
+
+class Cluster(Scheduler):
+    """One task for each shard and pass; the task that makes a shard is its first pass.
+
+    The client keeps every recipe, so whatever a worker held can be made again: a shard whose
+    worker is gone is made anew on one that is there, by the task of the pass that comes next.
+    """
+
+    def __init__(self, client: distributed.Client, memory_limit: int | None = None) -> None:
+        if client.asynchronous:
+            raise TypeError(
+                "daskreg needs a synchronous distributed.Client; this one is asynchronous. "
+                "Call fit in a thread (asyncio.to_thread) with a client made there"
+            )
+        self.client = client
+        self._limit = memory_limit
+        self._shards: list[Shard] = []
+        self._homes: list[str | None] = []
+        self._futures: list[Any] = []
+        self._keep = True
+
+    @property
+    def workers(self) -> list[Worker]:
+        known = self._known_workers()
+        if not known:
+            raise RuntimeError(
+                "the Dask cluster has no workers: scale it up, or wait with client.wait_for_workers"
+            )
+        return [
+            Worker(
+                address=address,
+                threads=info["nthreads"],
+                memory_limit=min(filter(None, (self._limit, info["memory_limit"] or 1 << 50))),
+                memory=int(info.get("metrics", {}).get("memory", 0)) or 180 << 20,
+                host=info["host"],
+            )
+            for address, info in sorted(known.items())
+        ]
+
+    def _known_workers(self) -> dict[str, Any]:
+        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+
+    def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
+        slots = [worker.address for worker in self.workers for _ in range(worker.threads)]
+        self._shards = list(shards)
+        self._homes = [home or slots[i % len(slots)] for i, home in enumerate(homes)]
+        self._futures = [None] * len(shards)
+        self._keep = keep
+
+    def run(
+        self, kernel: Any, state: State, partial_bytes: int, progress: Progress | None
+    ) -> list[Outcome]:
+        payload: Any = payload_of(kernel, state)
+        if len(payload) > LARGE_STATE:
+            payload = self.client.submit(_itself, payload, key=fresh("state"), pure=False)
+        self._forget_lost()
+        topic = fresh("progress") if progress is not None else None
+        tasks = [self._submit(i, kernel.name, payload, topic) for i in range(len(self._shards))]
+        merged = self._tree(tasks) if partial_bytes > LARGE_PARTIAL and len(tasks) > 1 else tasks
+        try:
+            with _listen(self.client, topic, progress):
+                outcomes = [_outcome(result) for result in self.client.gather(merged)]
+        except BaseException:
+            self.client.cancel(tasks)
+            self._futures = [None] * len(self._shards)
+            raise
+        if merged is tasks:
+            for i, outcome in enumerate(outcomes):
+                self._homes[i] = outcome.worker or self._homes[i]
+        return outcomes
+
+    def _forget_lost(self) -> None:
+        """Drop what is kept of shards whose worker has left: this pass makes them anew."""
+        if not any(future is not None for future in self._futures):
+            return
+        known = sorted(self._known_workers())
+        for i, future in enumerate(self._futures):
+            if known and self._homes[i] not in known:
+                self._homes[i] = known[i % len(known)]
+                self._futures[i] = None
+            elif future is not None and future.status in ("cancelled", "error", "lost"):
+                self._futures[i] = None
+
+    def _submit(self, i: int, name: str, payload: Any, topic: str | None) -> Any:
+        shard, future = self._shards[i], self._futures[i]
+        values = [value for run in shard.runs for value in run.columns.futures]
+        if future is not None:
+            return self.client.submit(
+                _run_shard, future, payload, topic, *values, key=fresh(name), pure=False
+            )
+        task = self.client.submit(
+            _make_shard if self._keep else _run_recipe,
+            cloudpickle.dumps(shard),
+            payload,
+            topic,
+            *values,
+            key=fresh("shard" if self._keep else name),
+            workers=[self._homes[i]],
+            allow_other_workers=True,
+            pure=False,
+        )
+        if self._keep:
+            self._futures[i] = task
+        return task
+
+    def _tree(self, tasks: list[Any]) -> list[Any]:
+        n_segments = self._shards[0].n_segments
+        while len(tasks) > 1:
+            tasks = [
+                self.client.submit(
+                    _merge, n_segments, *tasks[i : i + FAN_IN], key=fresh("tree-sum"), pure=False
+                )
+                for i in range(0, len(tasks), FAN_IN)
+            ]
+        return tasks
+
+    def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+        tasks = [
+            self.client.submit(_call, cloudpickle.dumps((function, args)), key=fresh("map"), pure=False)
+            for args in arguments
+        ]
+        return list(self.client.gather(tasks))
+
+    def release(self) -> None:
+        self._futures = []
+        self._shards = []
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
+def _call(pickled: bytes) -> Any:
+    function, arguments = pickle.loads(pickled)
+    return function(*arguments)
+
+
+def _make_shard(recipe: bytes, payload: bytes, topic: str | None, *values: Any) -> Shard:
+    shard: Shard = pickle.loads(recipe)
+    shard.first = _run(shard, payload, topic, values)
+    return shard
+
+
+def _run_shard(shard: Shard, payload: bytes, topic: str | None, *values: Any) -> Outcome:
+    shard.first = None
+    return _run(shard, payload, topic, values)
+
+
+def _run_recipe(recipe: bytes, payload: bytes, topic: str | None, *values: Any) -> Outcome:
+    return _run(pickle.loads(recipe), payload, topic, values)
+
+
+def _run(shard: Shard, payload: bytes, topic: str | None, values: Sequence[Any]) -> Outcome:
+    kernel, state = pickle.loads(payload)
+    worker = distributed.get_worker()
+    progress = _Events(worker, topic) if topic is not None else None
+    outcome = shard.run(kernel, state, values, progress=progress)
+    if progress is not None:
+        progress.flush()
+    return outcome.at(worker.address)
+
+
+def _merge(n_segments: int, *results: Any) -> Outcome:
+    return merge_outcomes(n_segments, *(_outcome(result) for result in results))
+
+
+def _outcome(result: Any) -> Outcome:
+    outcome = result.first if isinstance(result, Shard) else result
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+class _Events:
+    """Tells the client rows done and bytes read, a few times a second."""
+
+    def __init__(self, worker: Any, topic: str) -> None:
+        self._worker, self._topic = worker, topic
+        self._rows = self._bytes = 0
+        self._last = time.monotonic()
+
+    def __call__(self, rows: int, read: int) -> None:
+        self._rows += rows
+        self._bytes += read
+        if time.monotonic() - self._last > EVENT_INTERVAL:
+            self.flush()
+
+    def flush(self) -> None:
+        self._worker.log_event(self._topic, {"rows": self._rows, "bytes": self._bytes})
+        self._rows = self._bytes = 0
+        self._last = time.monotonic()
+
+
+class _listen:
+    """Hands the events of a pass to its progress function."""
+
+    def __init__(self, client: Any, topic: str | None, progress: Progress | None) -> None:
+        self._client, self._topic, self._progress = client, topic, progress
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        if self._topic is not None:
+            self._client.subscribe_topic(self._topic, self._hear)
+
+    def _hear(self, event: Any) -> None:
+        message = event[1]
+        with self._lock:
+            assert self._progress is not None
+            self._progress(message["rows"], message["bytes"])
+
+    def __exit__(self, *_: object) -> None:
+        if self._topic is not None:
+            self._client.unsubscribe_topic(self._topic)

@@ -1,0 +1,331 @@
+"""Design: rows of X with y, weights and offset, and the one verb *sum a kernel over the rows*."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from .._typing import Partial, State
+from ..exceptions import DataError
+from .layout import MAX_SEGMENTS, Layout, make_layout
+from .passes import Progress, Scheduler, Threads, active_scheduler, sum_over_rows
+from .plan import Plan, Work, choose_block, make_plan
+from .shards import Shard, make_runs
+from .stream import Columns
+
+#: Data in this process's memory below this size never meet a scheduler.
+SMALL = 8 << 20
+#: Shards for each worker thread, so that a pass ends evenly.
+SHARDS_PER_THREAD = 2
+#: Bytes after which a shard would take about a minute.
+LONG_SHARD = 16 << 30
+
+
+class Design:
+    """Data to fit on, wherever it lies; made by :func:`as_design`.
+
+    Nothing is read before the first pass, except where row counts are unknown or a collection
+    must be made ready (``prepare``), which is counted in ``bytes_read``.
+
+    Attributes
+    ----------
+    n_samples : int or None
+        None while unknown.
+    n_features, n_targets : int
+    dtype : numpy.dtype
+        Storage type of X.
+    feature_names : tuple of str or None
+    labels : object or None
+        How the columns lie over the dimensions of the xarray object they came from.
+    n_passes : int
+        Passes over X so far.
+    bytes_read : int
+        Decoded bytes of blocks that came from below the memory of the processes.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        *,
+        memory_limit: int | None = None,
+        block_size: int | None = None,
+        feature_names: tuple[str, ...] | None = None,
+        settle: Callable[[Columns, Scheduler], tuple[Columns, int]] | None = None,
+        close: Callable[[], None] | None = None,
+    ) -> None:
+        self._columns = columns
+        self._memory_limit = memory_limit
+        self._block_size = block_size
+        self._settle = settle
+        self._close = close
+        self._layout: Layout | None = None
+        self._plan: Plan | None = None
+        self._scheduler: Scheduler | None = None
+        self._work = Work()
+        self.feature_names = feature_names or columns.X.names
+        self.labels = getattr(columns.X, "labels", None)
+        self.n_passes = 0
+        self.bytes_read = 0
+        self.bytes_pinned = 0
+        self.kernel_seconds = 0.0
+        self.progress: Progress | None = None
+        check_lengths(columns)
+
+    @property
+    def n_samples(self) -> int | None:
+        return self._columns.X.n_rows
+
+    @property
+    def n_features(self) -> int:
+        return self._columns.X.n_columns
+
+    @property
+    def n_targets(self) -> int:
+        return self._columns.y.n_columns if self._columns.y is not None else 0
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._columns.X.dtype
+
+    @property
+    def target_dtype(self) -> np.dtype[Any] | None:
+        return None if self._columns.y is None else self._columns.y.dtype
+
+    @property
+    def sparse(self) -> bool:
+        return self._columns.X.sparse
+
+    @property
+    def has_weights(self) -> bool:
+        return self._columns.sample_weight is not None
+
+    @property
+    def has_offset(self) -> bool:
+        return self._columns.offset is not None
+
+    @property
+    def resident(self) -> bool:
+        """Whether X lies in the memory of this process."""
+        return self._columns.X.resident
+
+    @property
+    def layout(self) -> Layout | None:
+        """Borders of blocks and segments; None until the rows are known and the plan is made."""
+        return self._layout
+
+    @property
+    def plan(self) -> Plan:
+        """What a fit would read, keep and cost; printing it shows a table.
+
+        Raises
+        ------
+        MemoryPlanError
+            If the data cannot be worked on inside the memory limit.
+        """
+        if self._plan is None:
+            self._make_plan(self._choose_scheduler(), self._work)
+        assert self._plan is not None
+        return self._plan
+
+    def prepare(
+        self,
+        passes: int | None = None,
+        partial_bytes: int = 0,
+        temporaries: int = 0,
+        client_bytes: int = 0,
+    ) -> Plan:
+        """Make the final plan for what a solver asks and deal the rows out to shards.
+
+        Parameters
+        ----------
+        passes : int, optional
+            Passes the solver is going to make; 1 means that nothing is kept in memory.
+        partial_bytes, temporaries, client_bytes : int
+            As in ``Work``.
+
+        Raises
+        ------
+        MemoryPlanError
+            Before the first byte is read, where that does not fit.
+        """
+        scheduler = self._choose_scheduler()
+        self._work = Work(passes, partial_bytes, temporaries, client_bytes)
+        self._make_plan(scheduler, self._work)
+        if self._settle is not None:
+            self._columns, read = self._settle(self._columns, scheduler)
+            self._settle = None
+            self.bytes_read += read
+            check_lengths(self._columns)
+            self._make_plan(scheduler, self._work)
+        assert self._plan is not None and self._layout is not None
+        shards, homes = self._deal(scheduler, self._layout, self._plan)
+        scheduler.place(shards, keep=passes != 1, homes=homes)
+        self._scheduler = scheduler
+        return self._plan
+
+    def sum_over_rows(self, kernel: Any, state: State | None = None) -> Partial:
+        """Sum ``kernel(block, state)`` over all blocks: one pass.
+
+        Parameters
+        ----------
+        kernel : callable with a ``name``
+            Frozen, picklable, defined at module level. ``reads_X = False`` on it makes a pass over
+            y, weights and offset only, which does not count.
+        state : mapping of str to array, optional
+
+        Returns
+        -------
+        partial
+            Whatever the kernel returns, added up in one fixed tree.
+
+        Raises
+        ------
+        DataError
+            In the first pass, for the first value that no model can use.
+        """
+        if self._scheduler is None:
+            self.prepare(self._work.passes, self._work.partial_bytes)
+        assert self._scheduler is not None and self._layout is not None
+        reads_X = getattr(kernel, "reads_X", True)
+        result = sum_over_rows(
+            self._scheduler,
+            kernel,
+            state or {},
+            self._layout.n_segments,
+            self._work.partial_bytes,
+            self.progress if reads_X else None,
+        )
+        self.bytes_read += result.bytes_read
+        if reads_X:
+            self.n_passes += 1
+            self.bytes_pinned = result.bytes_pinned
+            self.kernel_seconds += result.kernel_seconds
+        return result.partial
+
+    def close(self) -> None:
+        """Let go of shards, pinned blocks and scratch files."""
+        if self._scheduler is not None:
+            self._scheduler.release()
+            self._scheduler = None
+        if self._close is not None:
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        rows = "unknown" if self.n_samples is None else f"{self.n_samples:,}"
+        return f"<Design of {self._columns.X.describe}: {rows} rows x {self.n_features:,} columns>"
+
+    def _choose_scheduler(self) -> Scheduler:
+        X = self._columns.X
+        if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
+            return Threads(self._memory_limit)
+        return active_scheduler(self._memory_limit)
+
+    def _make_plan(self, scheduler: Scheduler, work: Work) -> None:
+        columns, workers = self._columns, scheduler.workers
+        block = choose_block(columns, workers, self._block_size)
+        persisted = bool(getattr(columns.X, "persisted", False))
+        if columns.X.n_rows is not None and self._layout is None:
+            rows_per_block = max(1, int(block // max(1.0, columns.X.row_nbytes)))
+            self._layout = make_layout(
+                columns.X.n_rows,
+                rows_per_block=rows_per_block,
+                row_chunks=columns.X.row_chunks,
+                whole_chunks=persisted,
+                max_segments=None if persisted else MAX_SEGMENTS,
+            )
+        self._plan = make_plan(
+            columns,
+            self._layout,
+            workers,
+            work,
+            block_bytes=block,
+            n_shards=self._n_shards(workers),
+            persisted=persisted,
+        )
+
+    def _n_shards(self, workers: Sequence[Any]) -> int:
+        if self._layout is None:
+            return 0
+        total = self._layout.n_rows * self._columns.X.row_nbytes
+        if self._columns.X.resident and total < SMALL:
+            return 1
+        threads = sum(worker.threads for worker in workers)
+        wanted = max(threads * SHARDS_PER_THREAD, int(total // LONG_SHARD))
+        return min(self._layout.n_segments, wanted)
+
+    def _deal(
+        self, scheduler: Scheduler, layout: Layout, plan: Plan
+    ) -> tuple[list[Shard], list[str | None]]:
+        groups: list[tuple[Sequence[int], str | None]]
+        homes = getattr(self._columns.X, "chunk_homes", None)
+        if homes is not None and plan.n_workers >= 1 and not isinstance(scheduler, Threads):
+            groups = _by_home(homes(scheduler), plan.n_shards)
+        else:
+            groups = [(run, None) for run in layout.deal(plan.n_shards)]
+        share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
+        budget = plan.memory.get("blocks pinned between passes", 0)
+        shards = [
+            Shard(
+                make_runs(self._columns, layout.rows, layout.segments, list(chosen)),
+                layout.n_segments,
+                pin_share=share,
+                budget=budget,
+                names=self.feature_names,
+            )
+            for chosen, _ in groups
+        ]
+        return shards, [home for _, home in groups]
+
+
+def _by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[int], str | None]]:
+    """Segments grouped by the worker that holds their block, each group cut into shards."""
+    by_worker: dict[str | None, list[int]] = {}
+    for segment, home in enumerate(homes):
+        by_worker.setdefault(home, []).append(segment)
+    each = max(1, n_shards // max(1, len(by_worker)))
+    groups: list[tuple[Sequence[int], str | None]] = []
+    for home, segments in by_worker.items():
+        pieces = min(each, len(segments))
+        borders = [0, *accumulate(len(segments[i::pieces]) for i in range(pieces))]
+        groups += [
+            (segments[a:b], home) for a, b in zip(borders[:-1], borders[1:], strict=True) if b > a
+        ]
+    return groups
+
+
+def check_lengths(columns: Columns) -> None:
+    """Raise ``DataError`` where y, weights or offset have another length than X."""
+    n_rows = columns.X.n_rows
+    if n_rows is None:
+        return
+    if n_rows == 0:
+        raise DataError(
+            f"Found array with 0 sample(s) (shape=(0, {columns.X.n_columns})) in "
+            f"{columns.X.describe} while a minimum of 1 is required."
+        )
+    if columns.X.n_columns == 0:
+        raise DataError(
+            f"Found array with 0 feature(s) (shape=({n_rows}, 0)) in {columns.X.describe} "
+            "while a minimum of 1 is required."
+        )
+    for name, rows in columns.parts()[1:]:
+        if rows.n_rows is not None and rows.n_rows != n_rows:
+            raise DataError(
+                f"X has {n_rows} rows ({columns.X.describe}) but {name} has {rows.n_rows} "
+                f"({rows.describe}); inconsistent numbers of samples. Both must describe the same rows"
+            )

@@ -1,0 +1,88 @@
+"""What this process and this machine hold, in bytes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def machine_memory() -> int:
+    """Bytes this process may use at most: physical memory, control group and resource limit."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for file in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(file).read_text()))
+        except (OSError, ValueError):
+            continue
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_RSS)
+        if soft != resource.RLIM_INFINITY:
+            limits.append(soft)
+    except (ImportError, OSError):
+        pass
+    return min(limits)
+
+
+def process_memory() -> int:
+    """Resident bytes of this process now."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
+
+
+def peak_memory() -> int:
+    """Most resident bytes this process ever had (``ru_maxrss``)."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def parse_bytes(value: str | int | float | None, name: str = "memory_limit") -> int | None:
+    """Bytes from ``"1GiB"``, ``"500 MB"`` or a number.
+
+    Raises
+    ------
+    ValueError
+        For anything else, zero and negative numbers.
+
+    Examples
+    --------
+    >>> parse_bytes("1GiB"), parse_bytes(2e9), parse_bytes(None)
+    (1073741824, 2000000000, None)
+    """
+    if value is None:
+        return None
+    import dask.utils
+
+    try:
+        size = int(dask.utils.parse_bytes(value))
+    except (ValueError, TypeError, AttributeError):
+        size = 0
+    if size <= 0:
+        raise ValueError(
+            f"{name} must be a positive number of bytes or a text such as '1GiB'; got {value!r}"
+        )
+    return size
+
+
+def format_bytes(size: float) -> str:
+    """Bytes for people.
+
+    Examples
+    --------
+    >>> format_bytes(1536), format_bytes(3 * 2**30)
+    ('1.5 KiB', '3.0 GiB')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if abs(size) < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,0 +1,72 @@
+"""The process-wide ledger of pinned blocks: one budget over all shards, threads and fits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+
+import numpy as np
+
+from .blocks import Block
+
+
+class Ledger:
+    """Blocks kept in this process's memory between passes.
+
+    Shards pickle as recipes; what they pin lives here, so that spilling, stealing and retiring
+    workers never write or send it.  The budget is the process's: a shard that moves in after a
+    lost worker gets what is left, pins less and streams more, with the same result.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks: dict[Hashable, dict[int, Block]] = {}
+        self._bytes: dict[Hashable, int] = {}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes pinned in this process."""
+        with self._lock:
+            return sum(self._bytes.values())
+
+    def held_by(self, shard: Hashable) -> int:
+        """Bytes pinned for one shard."""
+        with self._lock:
+            return self._bytes.get(shard, 0)
+
+    def get(self, shard: Hashable, index: int) -> Block | None:
+        """The pinned block, or None."""
+        with self._lock:
+            return self._blocks.get(shard, {}).get(index)
+
+    def pin(self, shard: Hashable, block: Block, budget: int) -> bool:
+        """Keep a block unless the process would then hold more than ``budget`` bytes."""
+        size = block_nbytes(block)
+        with self._lock:
+            if sum(self._bytes.values()) + size > budget:
+                return False
+            self._blocks.setdefault(shard, {})[block.index] = block
+            self._bytes[shard] = self._bytes.get(shard, 0) + size
+            return True
+
+    def release(self, shard: Hashable) -> None:
+        """Forget everything pinned for a shard."""
+        with self._lock:
+            self._blocks.pop(shard, None)
+            self._bytes.pop(shard, None)
+
+
+def matrix_nbytes(matrix: object) -> int:
+    """Bytes of a dense or CSR matrix."""
+    if isinstance(matrix, np.ndarray):
+        return matrix.nbytes
+    return sum(getattr(matrix, part).nbytes for part in ("data", "indices", "indptr"))
+
+
+def block_nbytes(block: Block) -> int:
+    """Bytes of a block with its y, weights and offset."""
+    parts = (block.y, block.sample_weight, block.offset)
+    return matrix_nbytes(block.X) + sum(part.nbytes for part in parts if part is not None)
+
+
+LEDGER = Ledger()

@@ -1,0 +1,265 @@
+"""Bytes, passes and memory foreseen before the first byte is read; refuses what cannot fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..exceptions import MemoryPlanError
+from .host import format_bytes
+from .layout import Layout
+from .stream import IN_FLIGHT, Columns
+
+MIB = 1 << 20
+#: Largest block unless the caller asks for another size.
+MAX_BLOCK = 64 * MIB
+#: Blocks are cut no smaller than this for the sake of parallelism.
+MIN_BLOCK = MIB
+#: Share of a worker's limit that may be filled: Dask starts to spill at 60%.
+CLUSTER_SHARE = 0.6
+#: Without a nanny the limit is only ours to keep; the rest is for what Python frees late.
+LOCAL_SHARE = 0.85
+#: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
+#: freed memory that the allocator keeps.
+HEADROOM = 48 * MIB
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that runs shards.
+
+    ``memory_limit`` and ``memory`` (resident now) are in bytes; ``share`` of the limit may be
+    filled.
+    """
+
+    address: str
+    threads: int
+    memory_limit: int
+    memory: int
+    share: float = CLUSTER_SHARE
+    host: str = "localhost"
+
+    @property
+    def usable(self) -> int:
+        return int(self.memory_limit * self.share)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a solver is going to ask of the engine.
+
+    Attributes
+    ----------
+    passes : int or None
+        Passes expected; None: unknown, more than one.
+    partial_bytes : int
+        One partial (gradients, a Gram matrix) as a shard returns it.
+    temporaries : int
+        Working memory of one kernel call beside its block and its partial.
+    client_bytes : int
+        What the solver itself keeps in the client's memory.
+    """
+
+    passes: int | None = None
+    partial_bytes: int = 0
+    temporaries: int = 0
+    client_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a fit will read, keep and cost.
+
+    Attributes
+    ----------
+    n_rows : int or None
+        None: unknown until a census pass.
+    n_columns, n_blocks, n_segments, n_shards : int
+    total_bytes : int
+        X with y, weights and offset, decoded.
+    block_bytes : int
+        The largest block.
+    bytes_pinned, bytes_streamed : int
+        Kept between passes in all workers together, and read again each pass.
+    memory : mapping of str to int
+        Peak of one worker as named terms, in bytes.
+    memory_limit : int
+        Bytes a worker may use; ``usable`` is the part of it that the plan may fill.
+    passes : int or None
+    """
+
+    source: str
+    n_rows: int | None
+    n_columns: int
+    dtype: str
+    total_bytes: int
+    n_blocks: int
+    n_segments: int
+    n_shards: int
+    n_workers: int
+    n_threads: int
+    block_bytes: int
+    bytes_pinned: int
+    bytes_streamed: int
+    memory: Mapping[str, int] = field(repr=False)
+    memory_limit: int
+    usable: int
+    passes: int | None
+    resident: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def peak(self) -> int:
+        """Most bytes a worker process is going to hold."""
+        return sum(self.memory.values())
+
+    def __str__(self) -> str:
+        rows = "rows unknown" if self.n_rows is None else f"{self.n_rows:,} rows"
+        size = "" if self.n_rows is None else f", {format_bytes(self.total_bytes)}"
+        lines = [f"data       {self.source}: {rows} x {self.n_columns:,} columns, {self.dtype}{size}"]
+        if self.n_rows is None:
+            lines.append("           one census pass will count the rows and spool them")
+        else:
+            lines += [
+                f"blocks     {self.n_blocks:,} of up to {format_bytes(self.block_bytes)} in "
+                f"{self.n_segments} segment(s)",
+                f"shards     {self.n_shards} on {self.n_workers} process(es) x "
+                f"{self.n_threads} thread(s)",
+                self._tiers(),
+                f"passes     {self.passes if self.passes is not None else 'until converged'}",
+            ]
+        lines.append(
+            f"memory     {format_bytes(self.peak)} at the peak of a process, limit "
+            f"{format_bytes(self.memory_limit)} ({format_bytes(self.usable)} usable)"
+        )
+        lines += [f"           {format_bytes(v):>10}  {k}" for k, v in self.memory.items() if v]
+        lines += [f"note       {note}" for note in self.notes]
+        return "\n".join(lines)
+
+    def _tiers(self) -> str:
+        if self.resident:
+            return "tiers      all in memory already; nothing is read"
+        return (
+            f"tiers      {format_bytes(self.bytes_pinned)} pinned in memory, "
+            f"{format_bytes(self.bytes_streamed)} read each pass"
+        )
+
+
+def choose_block(columns: Columns, workers: Sequence[Worker], block_size: int | None) -> int:
+    """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, smaller
+    where the data would not feed every thread."""
+    if block_size is not None:
+        return block_size
+    left = min(max(w.usable - w.memory - HEADROOM, 0) // max(1, w.threads) for w in workers)
+    most = max(MIN_BLOCK // 4, min(MAX_BLOCK, left // 8))
+    n_rows = columns.X.n_rows
+    if n_rows is None:
+        return most
+    total = int(n_rows * columns.X.row_nbytes)
+    return min(most, max(MIN_BLOCK, total // 32))
+
+
+def make_plan(
+    columns: Columns,
+    layout: Layout | None,
+    workers: Sequence[Worker],
+    work: Work,
+    *,
+    block_bytes: int,
+    n_shards: int,
+    state_bytes: int = 0,
+    persisted: bool = False,
+) -> Plan:
+    """Add up what the fit needs; raise where it cannot fit.
+
+    Raises
+    ------
+    MemoryPlanError
+        With the numbers and what to change.
+    """
+    X = columns.X
+    extra = sum(rows.row_nbytes for name, rows in columns.parts() if name != "X")
+    row_bytes = X.row_nbytes + extra
+    total = int((X.n_rows or 0) * row_bytes)
+    in_memory = X.resident or persisted
+    if layout is not None:
+        block_bytes = int(layout.largest_block * row_bytes)
+    worker = min(workers, key=lambda w: w.usable - w.memory)
+    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, len(workers))
+    free = worker.usable - sum(terms.values())
+    if free < 0:
+        _refuse(worker, terms, block_bytes)
+    one_pass = work.passes == 1
+    wanted = 0 if in_memory or one_pass else total
+    pinned = min(wanted, free * len(workers))
+    if pinned:
+        # Shards are dealt out whole, so one process may hold one more than its even part.
+        uneven = pinned // max(1, n_shards) if len(workers) > 1 else 0
+        even = -(-pinned // len(workers)) + block_bytes
+        terms["blocks pinned between passes"] = min(free, even + uneven)
+    return Plan(
+        source=X.describe,
+        n_rows=X.n_rows,
+        n_columns=X.n_columns,
+        dtype=f"{'sparse ' if X.sparse else ''}{X.dtype}",
+        total_bytes=total,
+        n_blocks=layout.n_blocks if layout else 0,
+        n_segments=layout.n_segments if layout else 0,
+        n_shards=n_shards,
+        n_workers=len(workers),
+        n_threads=worker.threads,
+        block_bytes=block_bytes,
+        bytes_pinned=pinned,
+        bytes_streamed=0 if in_memory else total - pinned,
+        memory=terms,
+        memory_limit=worker.memory_limit,
+        usable=worker.usable,
+        passes=work.passes,
+        resident=in_memory,
+    )
+
+
+def _terms(
+    columns: Columns,
+    worker: Worker,
+    work: Work,
+    block_bytes: int,
+    in_memory: bool,
+    layout: Layout | None,
+    n_shards: int,
+    n_workers: int,
+) -> dict[str, int]:
+    tree = 2 + (max(1, layout.n_segments // max(1, n_shards)).bit_length() if layout else 1)
+    running = min(worker.threads, max(1, n_shards))
+    chunk = _largest_cut_chunk(columns, layout)
+    local = n_workers == 1 and worker.share == LOCAL_SHARE
+    terms = {"process as it stands": worker.memory, "libraries and threads to come": HEADROOM}
+    if not in_memory:
+        # One block in the kernel, one being decoded.
+        decode = block_bytes * (IN_FLIGHT - 1 + columns.X.decode_factor) + chunk
+        terms["blocks in flight"] = int(running * decode)
+    terms["kernel temporaries"] = running * work.temporaries
+    terms["partial sums"] = running * tree * work.partial_bytes
+    if local:
+        terms["solver"] = work.client_bytes + n_shards * work.partial_bytes
+    return terms
+
+
+def _largest_cut_chunk(columns: Columns, layout: Layout | None) -> int:
+    """Bytes of the largest chunk that is decoded whole and handed out in pieces."""
+    chunks = columns.X.row_chunks
+    if not chunks or layout is None or max(chunks) <= layout.largest_block:
+        return 0
+    return int(max(chunks) * columns.X.row_nbytes * columns.X.decode_factor)
+
+
+def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:
+    need = sum(terms.values())
+    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in terms.items() if size)
+    limit = -(-int(need / worker.share) // MIB) * MIB
+    raise MemoryPlanError(
+        f"this fit needs {format_bytes(need)} in a process but may use {format_bytes(worker.usable)}"
+        f" ({worker.share:.0%} of memory_limit={format_bytes(worker.memory_limit)}): {parts}. "
+        f"Raise memory_limit to {format_bytes(limit)} or more, use fewer threads per process "
+        f"(now {worker.threads}), or a smaller block_size (now {format_bytes(block_bytes)})"
+    )

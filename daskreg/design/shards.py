@@ -1,0 +1,288 @@
+"""A shard: a run of segments, kept as a recipe; what it pins lives in the process's ledger."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from .._typing import AnyArray, Partial, State
+from .blocks import Block
+from .dyadic import DyadicSum, Node
+from .ledger import LEDGER
+from .stream import IN_FLIGHT, BlockReader, BlockSpec, Columns, ReadAhead
+from .threads import single_threaded_blas
+from .validate import check_block
+
+
+class Cancelled(RuntimeError):
+    """The pass was given up by whoever started it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Consecutive blocks and the recipes that make them."""
+
+    columns: Columns
+    specs: tuple[BlockSpec, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a shard gives back from one pass.
+
+    Attributes
+    ----------
+    nodes : list of (node, partial)
+        The largest nodes of the summation tree that the shard completes.
+    bytes_read : int
+        Decoded bytes that came from below the process's memory.
+    bytes_pinned : int
+        Bytes the shard now keeps in the ledger of its process.
+    seconds : float
+        Wall time of the task.
+    kernel_seconds : float
+        The part of it spent in the kernel.
+    """
+
+    nodes: list[tuple[Node, Partial]]
+    bytes_read: int
+    bytes_pinned: int
+    seconds: float
+    kernel_seconds: float
+    worker: str | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return sum(partial.nbytes for _, partial in self.nodes)
+
+    def at(self, worker: str) -> Outcome:
+        """The same, with the address of the worker it comes from."""
+        return replace(self, worker=worker)
+
+
+class Shard:
+    """A share of the rows, on one worker.
+
+    It pickles as its recipe alone: a copy that lands elsewhere (stealing, spilling, a lost worker)
+    pins anew what the ledger there allows and streams the rest.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    n_segments : int
+        Segments of the whole data.
+    pin_share : float
+        Share of its rows that this shard may keep between passes, 0 to 1.
+    budget : int
+        Bytes that all shards of a process may keep together.
+    names : tuple of str, optional
+        Column names for error messages.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        n_segments: int,
+        pin_share: float = 0.0,
+        budget: int = 0,
+        names: tuple[str, ...] | None = None,
+    ) -> None:
+        self.runs = tuple(runs)
+        self.n_segments = n_segments
+        self.pin_share = pin_share
+        self.budget = budget
+        self.names = names
+        self.first: Outcome | None = None
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._token = uuid.uuid4().hex
+        self._validated: set[int] = set()
+        self._order = {spec.index: at for at, spec in enumerate(self.specs)}
+        self._wish = _spread([spec.stop - spec.start for spec in self.specs], self.pin_share)
+        self._settled = False
+        weakref.finalize(self, LEDGER.release, self._token)
+
+    def __getstate__(self) -> dict[str, Any]:
+        kept = ("runs", "n_segments", "pin_share", "budget", "names", "first")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_empty()
+
+    def __sizeof__(self) -> int:
+        return 1024 + LEDGER.held_by(self._token)
+
+    @property
+    def specs(self) -> list[BlockSpec]:
+        """All blocks of the shard, in order."""
+        return [spec for run in self.runs for spec in run.specs]
+
+    def run(
+        self,
+        kernel: Any,
+        state: State,
+        values: Sequence[Any] = (),
+        cancel: threading.Event | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Outcome:
+        """Sum the kernel over the shard's rows: one pass over them.
+
+        Parameters
+        ----------
+        kernel : callable
+            ``kernel(block, state)`` returns a partial.
+        state : mapping
+            Handed to the kernel.
+        values : sequence
+            Results of the futures of the runs' recipes, in order.
+        cancel : threading.Event, optional
+            Looked at between blocks.
+        progress : callable, optional
+            Told rows done and bytes read after each block.
+
+        Raises
+        ------
+        DataError
+            For a block that does not pass validation, the first time it is read here.
+        Cancelled
+        """
+        started = time.perf_counter()
+        kernel_seconds = 0.0
+        total = DyadicSum(self.n_segments)
+        segment, partial, bytes_read = -1, None, 0
+        with single_threaded_blas(), ExitStack() as stack:
+            for spec, (block, read) in self._blocks(stack, values, getattr(kernel, "reads_X", True)):
+                if cancel is not None and cancel.is_set():
+                    raise Cancelled("the pass was cancelled")
+                bytes_read += read
+                if partial is not None and spec.segment != segment:
+                    total.add((0, segment), partial)
+                    partial = None
+                before = time.perf_counter()
+                share = kernel(block, state)
+                kernel_seconds += time.perf_counter() - before
+                segment, partial = spec.segment, share if partial is None else partial + share
+                if progress is not None:
+                    progress(block.n_rows, read)
+        if partial is not None:
+            total.add((0, segment), partial)
+        if getattr(kernel, "reads_X", True):
+            self._settled = True
+        return Outcome(
+            nodes=list(total.nodes.items()),
+            bytes_read=bytes_read,
+            bytes_pinned=LEDGER.held_by(self._token),
+            seconds=time.perf_counter() - started,
+            kernel_seconds=kernel_seconds,
+        )
+
+    def _blocks(
+        self, stack: ExitStack, values: Sequence[Any], reads_X: bool
+    ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
+        left = list(values)
+        for run in self.runs:
+            n_futures = len(run.columns.futures)
+            own, left = left[:n_futures], left[n_futures:]
+            pinned = {spec.index: LEDGER.get(self._token, spec.index) for spec in run.specs}
+            missing = [spec for spec in run.specs if pinned[spec.index] is None]
+            stream = self._stream(stack, run.columns, missing, own, reads_X)
+            for spec in run.specs:
+                block = pinned[spec.index]
+                yield spec, (block, 0) if block is not None else self._take(next(stream), reads_X)
+
+    def _stream(
+        self,
+        stack: ExitStack,
+        columns: Columns,
+        specs: list[BlockSpec],
+        values: Sequence[Any],
+        reads_X: bool,
+    ) -> Iterator[tuple[Block, int]]:
+        def open_reader() -> BlockReader:
+            return BlockReader(columns, values, reads_X)
+
+        if not specs:
+            return iter(())
+        if columns.X.resident or len(specs) == 1 or columns.futures:
+            reader = open_reader()
+            stack.callback(reader.close)
+            return (reader.read(spec) for spec in specs)
+        return iter(stack.enter_context(ReadAhead(open_reader, specs, self._ring(columns, specs))))
+
+    def _ring(
+        self, columns: Columns, specs: list[BlockSpec]
+    ) -> Callable[[BlockSpec], AnyArray | None]:
+        """Buffers for the blocks that stream; those to be pinned get memory of their own."""
+        if columns.X.sparse or (self.pin_share and not self._settled):
+            return lambda spec: None
+        most = max(spec.stop - spec.start for spec in specs)
+        shape = (most, columns.X.n_columns)
+        ring: list[AnyArray] = []
+        turn = iter(range(len(specs) + 1))
+
+        def buffer(spec: BlockSpec) -> AnyArray:
+            number = next(turn)
+            if len(ring) < IN_FLIGHT:
+                ring.append(np.empty(shape, dtype=columns.X.dtype))
+            return ring[number % IN_FLIGHT][: spec.stop - spec.start]
+
+        return buffer
+
+    def _take(self, result: tuple[Block, int], reads_X: bool) -> tuple[Block, int]:
+        block, _ = result
+        if not reads_X:
+            return result
+        if block.index not in self._validated:
+            check_block(block, self.names)
+            self._validated.add(block.index)
+        if self.pin_share and not self._settled and self._wish[self._order[block.index]]:
+            LEDGER.pin(self._token, block, self.budget)
+        return result
+
+
+def _spread(rows: Sequence[int], share: float) -> list[bool]:
+    """Which blocks to pin: ``share`` of the rows, spread evenly among the streamed ones, so that
+    the disk works while the kernel is busy with pinned blocks."""
+    wish, pinned, seen = [], 0.0, 0
+    for length in rows:
+        seen += length
+        wish.append(pinned + length <= share * seen * (1 + 1e-12))
+        pinned += length if wish[-1] else 0
+    return wish
+
+
+def make_runs(
+    columns: Columns, rows: Sequence[int], segments: Sequence[int], chosen: Sequence[int]
+) -> list[Run]:
+    """Runs for the chosen segments (ascending): one for each unbroken stretch.
+
+    Parameters
+    ----------
+    columns : Columns
+        Of the whole data.
+    rows, segments : sequence of int
+        Borders as in ``Layout``.
+    chosen : sequence of int
+    """
+    breaks = [i for i, (a, b) in enumerate(pairwise(chosen), 1) if b != a + 1]
+    runs = []
+    for low, high in pairwise([0, *breaks, len(chosen)]):
+        stretch = chosen[low:high]
+        specs = tuple(
+            BlockSpec(index, rows[index], rows[index + 1], segment)
+            for segment in stretch
+            for index in range(segments[segment], segments[segment + 1])
+        )
+        runs.append(Run(columns.cut(specs[0].start, specs[-1].stop), specs))
+    return runs

@@ -1,0 +1,209 @@
+"""Reading blocks one ahead of the kernel, into buffers that are used again."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from .._typing import AnyArray, Matrix
+from ..exceptions import DataError
+from .blocks import Block
+from .sources.base import Reader, Rows
+
+#: Blocks alive in a stream: the one in the kernel and the one being read.
+IN_FLIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSpec:
+    """Which rows a block holds, and the segment that it is summed into."""
+
+    index: int
+    start: int
+    stop: int
+    segment: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The rows of everything that a block is made of."""
+
+    X: Rows
+    y: Rows | None = None
+    sample_weight: Rows | None = None
+    offset: Rows | None = None
+
+    def parts(self) -> list[tuple[str, Rows]]:
+        """Name and rows of what is there."""
+        named = (("X", self.X), ("y", self.y), ("sample_weight", self.sample_weight))
+        return [(k, v) for k, v in (*named, ("offset", self.offset)) if v is not None]
+
+    def cut(self, start: int, stop: int) -> Columns:
+        """The recipes of rows ``start:stop``."""
+        return Columns(**{name: rows.cut(start, stop) for name, rows in self.parts()})
+
+    @property
+    def futures(self) -> list[Any]:
+        """Futures that ``open`` needs, flat."""
+        return [future for _, rows in self.parts() for future in rows.futures]
+
+
+class BlockReader:
+    """Makes blocks of open sources; used by one thread."""
+
+    def __init__(self, columns: Columns, values: Sequence[Any] = (), reads_X: bool = True) -> None:
+        self._stack = ExitStack()
+        self._readers: dict[str, tuple[Rows, Reader]] = {}
+        left = list(values)
+        for name, rows in columns.parts():
+            own, left = left[: len(rows.futures)], left[len(rows.futures) :]
+            if name == "X" and not reads_X:
+                continue
+            self._readers[name] = rows, self._stack.enter_context(_whole_chunks(rows, own))
+
+    def read(self, spec: BlockSpec, out: AnyArray | None = None) -> tuple[Block, int]:
+        """The block and the bytes that came from below this process's memory."""
+        parts: dict[str, Any] = {}
+        read = 0
+        for name, (rows, reader) in self._readers.items():
+            buffer = out if name == "X" else None
+            values = reader.read(spec.start, spec.stop, buffer)
+            if values.shape[0] != spec.stop - spec.start:
+                raise DataError(
+                    f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
+                    f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
+                )
+            read += 0 if rows.resident else _nbytes(values)
+            parts[name] = values if name == "X" else _column(name, values)
+        X = parts.pop("X", None)
+        block = Block(
+            X=X if X is not None else _NoColumns(spec.stop - spec.start),
+            y=parts.get("y"),
+            sample_weight=parts.get("sample_weight"),
+            offset=parts.get("offset"),
+            start=spec.start,
+            index=spec.index,
+        )
+        return block, read
+
+    def close(self) -> None:
+        """Let go of files."""
+        self._stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _NoColumns:
+    """Stands where X would be in a pass that does not read it."""
+
+    n_rows: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.n_rows, 0
+
+
+def _column(name: str, values: Matrix) -> AnyArray:
+    if name == "y":
+        return np.asarray(values)
+    floats = np.asarray(values, dtype=np.float64)
+    return floats[:, 0] if name == "sample_weight" else floats
+
+
+def _nbytes(values: Matrix) -> int:
+    from .ledger import matrix_nbytes
+
+    return matrix_nbytes(values)
+
+
+def _whole_chunks(rows: Rows, values: Sequence[Any]) -> Reader:
+    reader = rows.open(values)
+    return _ChunkReader(reader, rows) if rows.row_chunks is not None else reader
+
+
+class _ChunkReader(Reader):
+    """Decodes a chunk once where it is cut into several blocks."""
+
+    def __init__(self, reader: Reader, rows: Rows) -> None:
+        self._reader = reader
+        self._borders = np.concatenate([[0], np.cumsum(rows.row_chunks)])
+        self._chunk: tuple[int, int, Matrix] | None = None
+
+    def read(self, start: int, stop: int, out: AnyArray | None = None) -> Matrix:
+        at = int(np.searchsorted(self._borders, start, side="right")) - 1
+        low, high = int(self._borders[at]), int(self._borders[at + 1])
+        if stop > high or (start, stop) == (low, high):
+            return self._reader.read(start, stop, out)
+        if self._chunk is None or self._chunk[:2] != (low, high):
+            self._chunk = None
+            self._chunk = low, high, self._reader.read(low, high)
+        rows = self._chunk[2][start - low : stop - low]
+        if stop == high:
+            self._chunk = None
+        return rows
+
+    def close(self) -> None:
+        self._chunk = None
+        self._reader.close()
+
+
+class ReadAhead:
+    """Blocks in order, the next one read by a background thread while a kernel works on one.
+
+    ``with`` ends the thread whatever happens; an error of the reader is raised where its block
+    would have come.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], BlockReader],
+        specs: Sequence[BlockSpec],
+        buffer: Callable[[BlockSpec], AnyArray | None],
+    ) -> None:
+        self._open = open_reader
+        self._specs = specs
+        self._buffer = buffer
+        self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._room = threading.Semaphore(IN_FLIGHT - 1)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="daskreg-read-ahead", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._room.release()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[tuple[Block, int]]:
+        for number in range(len(self._specs)):
+            if number:
+                # Taking a block ends the use of the last one: its buffer may be read into again.
+                self._room.release()
+            result = self._blocks.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+
+    def _work(self) -> None:
+        reader = None
+        try:
+            reader = self._open()
+            for number, spec in enumerate(self._specs):
+                if number:
+                    self._room.acquire()
+                if self._stop.is_set():
+                    return
+                self._blocks.put(reader.read(spec, self._buffer(spec)))
+        except BaseException as error:  # noqa: BLE001 - handed to the consumer
+            self._blocks.put(error)
+        finally:
+            if reader is not None:
+                reader.close()

@@ -1,0 +1,42 @@
+"""BLAS at one thread while kernels run: set once per process, counted, put back at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+_lock = threading.Lock()
+_running = 0
+_limiter: Any = None
+
+
+@cache
+def _controller() -> Any:
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """One BLAS thread for as long as any kernel of this process runs.
+
+    The limits of threadpoolctl are process-wide, so that tasks which each set and reset them would
+    race; here the first to enter sets them and the last to leave restores them.
+    """
+    global _running, _limiter
+    with _lock:
+        if _running == 0:
+            _limiter = _controller().limit(limits=1)
+        _running += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _running -= 1
+            if _running == 0:
+                _limiter.restore_original_limits()
+                _limiter = None
