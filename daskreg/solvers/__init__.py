@@ -1,0 +1,13 @@
+"""Solvers: one method a file, one loop for all of them (``base.solve``)."""
+
+from __future__ import annotations
+
+from .base import Solver, solve
+from .fista import Fista
+from .gram import Gram
+from .results import Progress, Solution, Status
+
+#: Solvers by the name that estimators take.
+SOLVERS = {"gram": Gram, "fista": Fista}
+
+__all__ = ["SOLVERS", "Fista", "Gram", "Progress", "Solution", "Solver", "Status", "solve"]

@@ -1,0 +1,140 @@
+"""The batch axis: many problems over the same rows, one column each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ._typing import AnyArray, Float
+
+AlphaUnit = Literal["mean", "sum", "fraction"]
+UNITS = ("mean", "sum", "fraction")
+
+
+@dataclass(frozen=True, eq=False)
+class Problems:
+    """Which problems share a pass: every axis is an array with one value per problem.
+
+    Parameters
+    ----------
+    alpha : array of shape (n_problems,)
+        Strength of the penalty, in ``alpha_unit``.
+    l1_ratio : array of shape (n_problems,)
+        Share of L1 in the penalty, 0 to 1.
+    output : array of int, shape (n_problems,)
+        Column of y that the problem explains.
+    alpha_unit : {"mean", "sum", "fraction"}
+        "mean": the loss is the weighted mean over rows (Lasso, ElasticNet).  "sum": the loss is
+        the weighted sum over rows (Ridge; LogisticRegression with alpha = 1 / C).  "fraction":
+        a share of the problem's own alpha_max.
+
+    Raises
+    ------
+    ValueError
+        For values outside their range, lengths that differ, or an unknown unit.
+
+    Notes
+    -----
+    A further axis (the fold that is held out, the number of a bootstrap) is one more field with
+    one value per problem: ``take``, ``product`` and ``n_problems`` handle whatever fields exist.
+
+    Examples
+    --------
+    >>> problems = Problems.product(alpha=[1.0, 0.1], output=[0, 1])
+    >>> problems.alpha
+    array([1. , 1. , 0.1, 0.1])
+    >>> problems.take([0, 3]).output
+    array([0, 1])
+    """
+
+    alpha: Float
+    l1_ratio: Float
+    output: npt.NDArray[np.intp]
+    alpha_unit: AlphaUnit = "mean"
+
+    def __post_init__(self) -> None:
+        if self.alpha_unit not in UNITS:
+            raise ValueError(f"alpha_unit must be one of {UNITS}, got {self.alpha_unit!r}")
+        axes: dict[str, AnyArray] = {
+            "alpha": np.array(self.alpha, dtype=np.float64, ndmin=1),
+            "l1_ratio": np.array(self.l1_ratio, dtype=np.float64, ndmin=1),
+            "output": np.array(self.output, dtype=np.intp, ndmin=1),
+        }
+        lengths = {name: axis.shape for name, axis in axes.items()}
+        if len(set(lengths.values())) != 1 or axes["alpha"].ndim != 1:
+            raise ValueError(f"every axis must have one value per problem, got shapes {lengths}")
+        _require("alpha", axes["alpha"], np.inf)
+        _require("l1_ratio", axes["l1_ratio"], 1.0)
+        _require("output", axes["output"], np.inf)
+        for name, axis in axes.items():
+            axis.flags.writeable = False
+            object.__setattr__(self, name, axis)
+
+    @classmethod
+    def product(
+        cls,
+        alpha: npt.ArrayLike = 1.0,
+        l1_ratio: npt.ArrayLike = 1.0,
+        output: npt.ArrayLike = 0,
+        alpha_unit: AlphaUnit = "mean",
+    ) -> Problems:
+        """Every combination of the given values; the last axis varies fastest."""
+        axes = [np.atleast_1d(np.asarray(axis)) for axis in (alpha, l1_ratio, output)]
+        grid = [axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")]
+        return cls(grid[0], grid[1], grid[2], alpha_unit)
+
+    @property
+    def n_problems(self) -> int:
+        return self.alpha.size
+
+    def take(self, columns: npt.ArrayLike) -> Problems:
+        """Some of the problems; ``columns`` are positions or a mask."""
+        index = np.asarray(columns)
+        chosen: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                chosen[field.name] = value[index]
+        return replace(self, **chosen)
+
+    def resolve(
+        self, total_weight: npt.ArrayLike = 1.0, alpha_max: npt.ArrayLike | None = None
+    ) -> Float:
+        """Alphas per weighted mean of the loss, shape (n_problems,).
+
+        Parameters
+        ----------
+        total_weight : float or array of shape (n_problems,)
+            Sum of the weights of the rows that each problem is fitted on (after class weights).
+        alpha_max : float or array of shape (n_problems,), optional
+            Needed for the unit "fraction" only.
+
+        Raises
+        ------
+        ValueError
+            Where ``alpha_max`` is missing or infinite (ridge problems have none).
+        """
+        if self.alpha_unit == "mean":
+            return self.alpha
+        if self.alpha_unit == "sum":
+            return self.alpha / np.asarray(total_weight, dtype=np.float64)
+        if alpha_max is None:
+            raise ValueError("alpha in units of alpha_max: resolve() needs alpha_max")
+        largest = np.broadcast_to(np.asarray(alpha_max, dtype=np.float64), self.alpha.shape)
+        if not np.isfinite(largest).all():
+            worst = self.l1_ratio[~np.isfinite(largest)][0]
+            raise ValueError(
+                f"l1_ratio={worst:g} has no finite alpha_max, so alpha cannot be a fraction of "
+                "it; give alpha itself"
+            )
+        return self.alpha * largest
+
+
+def _require(name: str, axis: AnyArray, upper: float) -> None:
+    wrong = ~((axis >= 0) & (axis <= upper) & np.isfinite(axis))
+    if wrong.any():
+        allowed = "finite and >= 0" if upper == np.inf else f"between 0 and {upper:g}"
+        raise ValueError(f"{name} must be {allowed}, got {axis[wrong][0]}")

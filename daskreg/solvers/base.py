@@ -1,0 +1,173 @@
+"""The loop, written once: a solver is frozen settings with ``init`` and ``step``."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import AnyArray, Float
+from ..penalties import ElasticNet
+from .protocols import Datafit
+from .record import Record
+from .results import Candidates, Goal, Progress, Solution, Status
+
+
+class State(Protocol):
+    """Where a solver stands: frozen arrays, problems on the last axis."""
+
+    @property
+    def candidates(self) -> Candidates: ...
+    @property
+    def n_iter(self) -> npt.NDArray[np.intp]: ...
+    @property
+    def exhausted(self) -> npt.NDArray[np.bool_]:
+        """Problems that this solver cannot improve any further at machine precision."""
+
+    def take(self, columns: AnyArray) -> Any:
+        """The state of some of the problems."""
+
+
+class Callback(Protocol):
+    """What the loop tells after every step; an exception it raises ends the fit."""
+
+    def on_iteration(self, event: Progress) -> None: ...
+
+
+class Solver(ABC):
+    """A method: frozen settings, no data.
+
+    ``init`` and ``step`` each make at most the passes that the solver's docstring states, and
+    leave what the latest pass has seen in ``state.candidates``.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def check(self, datafit: Any, penalty: ElasticNet) -> None:
+        """Raise ``CompatibilityError`` naming what is missing; makes no pass."""
+
+    def prepare(self, datafit: Any) -> None:  # noqa: B027 - most solvers need nothing
+        """Make the first pass in the form that this solver wants, before null values are asked."""
+
+    @abstractmethod
+    def init(
+        self, datafit: Any, penalty: ElasticNet, start: tuple[Float, Float] | None, goal: Goal
+    ) -> Any:
+        """Evaluate the start: ``(coef, intercept)``, or the null model."""
+
+    @abstractmethod
+    def step(self, datafit: Any, penalty: ElasticNet, state: Any) -> Any:
+        """One iteration of every problem in ``state``."""
+
+
+def solve(
+    solver: Solver,
+    datafit: Datafit,
+    penalty: ElasticNet,
+    *,
+    tol: float = 1e-6,
+    max_iter: int = 1000,
+    start: tuple[Float, Float] | None = None,
+    callbacks: Iterable[Callback] = (),
+    null_value: npt.ArrayLike | None = None,
+) -> Solution:
+    r"""Minimise datafit plus penalty for every problem.
+
+    A problem ends when its relative gap, ``(best P - best D) / P(null)``, is at most ``tol``.
+    Best P and best D are taken over everything the passes evaluated.  Where no lower bound exists
+    (unpenalised columns without a projection), or there is no penalty at all, it may end when the
+    largest violation of the optimality conditions, the intercept's gradient included, is at most
+    ``tol`` times the largest entry of the null gradient; both have the unit of the gradient in
+    solver coordinates.  Ended problems take no part in later passes.
+
+    Parameters
+    ----------
+    solver : Solver
+    datafit : Datafit
+    penalty : ElasticNet
+        One alpha per problem.
+    tol : float
+        Relative gap (no unit) to reach; bounds the objective, not the coefficients.
+    max_iter : int
+        Iterations per problem, in the solver's unit.
+    start : tuple of (coef, intercept), optional
+        Shapes (n_features, n_outputs, n_problems) and (n_outputs, n_problems), solver
+        coordinates.  Default: coefficients 0 and the optimal intercept.
+    callbacks : iterable of Callback
+    null_value : array of shape (n_problems,), optional
+        P(null); default ``datafit.null_value``.  A problem with 0 there has solution 0.
+
+    Returns
+    -------
+    Solution
+        Problems that did not converge have a status that says so.  After a KeyboardInterrupt the
+        best iterates come back with status 'interrupted', and the caller decides what to do;
+        before the first pass has ended there is nothing to return, and it propagates.
+
+    Raises
+    ------
+    CompatibilityError
+        Before the first pass, naming what is missing.
+    ValueError
+        For a ``tol`` or ``max_iter`` below zero, or shapes that do not fit.
+    """
+    if not tol >= 0 or max_iter < 0:
+        raise ValueError(f"tol and max_iter must be >= 0, got tol={tol!r}, max_iter={max_iter!r}")
+    if penalty.n_problems != datafit.n_problems:
+        raise ValueError(
+            f"penalty has {penalty.n_problems} problems, the datafit {datafit.n_problems}"
+        )
+    penalty.check(datafit.n_features)
+    solver.check(datafit, penalty)
+    callbacks = tuple(callbacks)
+    passes_before = datafit.n_passes
+    solver.prepare(datafit)
+    null = np.asarray(datafit.null_value if null_value is None else null_value, dtype=np.float64)
+    null = np.broadcast_to(null, (datafit.n_problems,))
+    record = Record(datafit, penalty, tol, max_iter, null)
+    record.settle_null(np.flatnonzero(null <= 0))
+
+    active = np.flatnonzero(null > 0)
+    n_iter = 0
+    state: State | None = None
+    parts = _take(datafit, penalty, active)
+    try:
+        while active.size:
+            if state is None:
+                state = solver.init(
+                    *parts, _take_start(start, active), Goal(tol, max_iter, null[active])
+                )
+            else:
+                state = solver.step(*parts, state)
+                n_iter += 1
+            ended = record.update(active, state)
+            for callback in callbacks:
+                passes = datafit.n_passes - passes_before
+                callback.on_iteration(record.progress(n_iter, passes, int((~ended).sum())))
+            if ended.any():
+                keep = np.flatnonzero(~ended)
+                active, state = active[keep], state.take(keep)
+                parts = _take(*parts, keep)
+        record.close(datafit)
+    except KeyboardInterrupt:
+        if state is None:
+            raise
+        record.status[[status is None for status in record.status]] = Status.INTERRUPTED
+    return record.solution(datafit.n_passes - passes_before)
+
+
+def _take(datafit: Datafit, penalty: ElasticNet, columns: AnyArray) -> tuple[Datafit, ElasticNet]:
+    if len(columns) == datafit.n_problems:
+        return datafit, penalty
+    return datafit.take(columns), penalty.take(columns)
+
+
+def _take_start(start: tuple[Float, Float] | None, columns: AnyArray) -> tuple[Float, Float] | None:
+    if start is None:
+        return None
+    coef, intercept = start
+    return np.asarray(coef)[..., columns], np.asarray(intercept)[..., columns]

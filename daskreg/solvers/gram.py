@@ -1,0 +1,173 @@
+"""Least squares from one pass: the Gram matrix, then everything in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import AnyArray, Float
+from ..exceptions import CompatibilityError
+from ..penalties import ElasticNet
+from .base import Solver
+from .protocols import QuadraticDatafit, require
+from .quadratic import Quadratic, solve_ridge
+from .results import Candidates, Goal, optimality
+
+#: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
+MAX_CORRECTIONS = 3
+
+
+@dataclass(frozen=True)
+class GramState:
+    """Where the in-memory solution stands; problems on the last axis.
+
+    ``target`` (K,) is the absolute gap asked for, ``doubtful`` (K,) where the rounding of G could
+    move the gap by more than a quarter of it.
+    """
+
+    model: Quadratic
+    rounding: float
+    target: Float
+    max_sweeps: int
+    n_corrections: int
+    doubtful: npt.NDArray[np.bool_]
+    n_iter: npt.NDArray[np.intp]
+    candidates: Candidates
+
+    @property
+    def exhausted(self) -> npt.NDArray[np.bool_]:
+        """Only rounding of G is a reason to look at the data again."""
+        return np.asarray(~self.doubtful | (self.n_corrections >= MAX_CORRECTIONS))
+
+    def take(self, columns: AnyArray) -> GramState:
+        return replace(
+            self,
+            model=self.model.take(columns),
+            target=self.target[columns],
+            doubtful=self.doubtful[columns],
+            n_iter=self.n_iter[columns],
+            candidates=self.candidates.take(columns),
+        )
+
+
+@dataclass(frozen=True)
+class Gram(Solver):
+    """Squared loss in one pass over the data, whatever the number of problems.
+
+    The pass sums ``X'SX`` and ``X'Sy``.  Without L1 the solution is a direct solve, else
+    coordinate descent on the Gram matrix.  Where the matrix was summed in low precision and
+    ``tol`` asks for more, a step makes one pass for the exact value and gradient at the solution
+    and solves again with those and the same matrix as metric.
+
+    Passes: 1, or 2 with a correction.  ``n_iter`` counts sweeps of coordinate descent.
+
+    References
+    ----------
+    Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models via
+    coordinate descent, section 2.2.
+    """
+
+    name: ClassVar[str] = "gram"
+
+    def check(self, datafit: Any, penalty: ElasticNet) -> None:
+        if not getattr(datafit, "quadratic", False):
+            loss = type(getattr(datafit, "loss", datafit)).__name__
+            raise CompatibilityError(
+                f"Gram cannot use {loss}: it needs the squared loss; use Fista"
+            )
+        require("Gram", datafit, ("gram", "value_and_grad", "output", "take"))
+        require("Gram", penalty, ("l1", "l2", "best_dual", "value", "violation", "take"))
+
+    def prepare(self, datafit: QuadraticDatafit) -> None:
+        datafit.gram()
+
+    def init(
+        self,
+        datafit: QuadraticDatafit,
+        penalty: ElasticNet,
+        start: tuple[Float, Float] | None,
+        goal: Goal,
+    ) -> GramState:
+        data = datafit.gram()
+        output = np.asarray(datafit.output, dtype=np.intp)
+        model = Quadratic(
+            np.ascontiguousarray(data.G, dtype=np.float64),
+            data.c[:, output],
+            data.yy[output],
+            output,
+        )
+        coef = np.zeros_like(model.c) if start is None else start[0][:, 0, :]
+        target = goal.tol * goal.null_value
+        intercept = np.array(datafit.null_intercept, dtype=np.float64)
+        return _solved(model, penalty, coef, intercept, target, goal.max_iter, float(data.rounding))
+
+    def step(self, datafit: QuadraticDatafit, penalty: ElasticNet, state: GramState) -> GramState:
+        held = state.candidates
+        everyone = np.arange(held.objective.size)
+        exact = datafit.value_and_grad(held.coef, held.intercept, everyone, precise=True)
+        coef = held.coef[:, 0, :]
+        model = state.model.recentred(coef, exact.value, exact.grad[:, 0, :])
+        new = _solved(
+            model, penalty, coef, held.intercept, state.target, state.max_sweeps, state.rounding,
+            metric_centre=coef,
+        )  # fmt: skip
+        return replace(new, n_iter=state.n_iter + new.n_iter, n_corrections=state.n_corrections + 1)
+
+
+def _solved(
+    model: Quadratic,
+    penalty: ElasticNet,
+    start: Float,
+    intercept: Float,
+    target: Float,
+    max_sweeps: int,
+    rounding: float,
+    metric_centre: Float | float = 0.0,
+) -> GramState:
+    """Solve in memory; ``metric_centre`` is where value and gradient of the model are exact."""
+    coef, n_sweeps = _minimise(model, penalty, start, 0.5 * target, max_sweeps, rounding)
+    grad = model.grad(coef)
+    spread = (np.abs(coef - metric_centre) * np.sqrt(np.diag(model.G))[:, None]).sum(axis=0)
+    doubtful = rounding * spread**2 > 0.25 * target
+    wide = coef[:, None, :]
+    violation = optimality(penalty, wide, grad[:, None, :], np.zeros((1, coef.shape[1])))
+    candidates = Candidates(
+        coef=wide,
+        intercept=intercept,
+        objective=model.value(coef, grad) + penalty.value(wide),
+        bound=np.where(doubtful, -np.inf, model.bound(penalty, coef, grad)),
+        violation=np.where(doubtful, np.inf, violation),
+    )
+    return GramState(model, rounding, target, max_sweeps, 0, doubtful, n_sweeps, candidates)
+
+
+def _minimise(
+    model: Quadratic,
+    penalty: ElasticNet,
+    start: Float,
+    target: Float,
+    max_sweeps: int,
+    rounding: float,
+) -> tuple[Float, npt.NDArray[np.intp]]:
+    """Direct solves where there is no L1 and no sign constraint, coordinate descent elsewhere."""
+    coef = np.zeros_like(model.c)
+    n_sweeps = np.zeros(penalty.n_problems, dtype=np.intp)
+    swept = penalty.has_l1 | penalty.positive
+    direct, iterated = np.flatnonzero(~swept), np.flatnonzero(swept)
+    if direct.size:
+        coef[:, direct] = solve_ridge(model.take(direct), penalty.take(direct), rounding)
+    if iterated.size:
+        from .coordinate_descent import solve_path  # numba: loaded only when it is needed
+
+        descent = solve_path(
+            model.take(iterated),
+            penalty.take(iterated),
+            start[:, iterated],
+            target[iterated],
+            max_sweeps,
+        )
+        coef[:, iterated], n_sweeps[iterated] = descent.coef, descent.n_sweeps
+    return coef, n_sweeps

@@ -1,0 +1,170 @@
+"""What solvers need from a datafit, said as small protocols; checked before the first pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import AnyArray, Float
+from ..exceptions import CompatibilityError
+from ..penalties import ElasticNet
+
+
+class Evaluation(Protocol):
+    """What one pass tells about C columns of coefficients, in solver coordinates.
+
+    Attributes
+    ----------
+    value : array of shape (C,)
+        Weighted mean loss; not finite where the columns leave the domain of the loss.
+    grad : array of shape (n_features, n_outputs, C)
+        Gradient of ``value`` by the coefficients.
+    intercept_grad : array of shape (n_outputs, C)
+        Gradient by the intercept; zeros where none is fitted.
+    """
+
+    @property
+    def value(self) -> Float: ...
+    @property
+    def grad(self) -> Float: ...
+    @property
+    def intercept_grad(self) -> Float: ...
+
+    def dual(self, penalty: ElasticNet, coef: Float) -> Float:
+        """A lower bound of each optimum, shape (C,); -inf or NaN where no useful one exists.
+
+        ``penalty`` and ``coef`` have the columns of this evaluation.
+        """
+
+
+class Datafit(Protocol):
+    """The smooth half of K problems, seen through whole passes over the data.
+
+    Attributes
+    ----------
+    n_features, n_outputs, n_problems : int
+    n_passes : int
+        Passes over X so far.
+    null_value : array of shape (n_problems,)
+        P(null): the objective with coefficients 0 and the optimal intercept.
+    null_intercept : array of shape (n_outputs, n_problems)
+    null_grad : array of shape (n_features, n_outputs, n_problems)
+    """
+
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+    @property
+    def n_problems(self) -> int: ...
+    @property
+    def n_passes(self) -> int: ...
+    @property
+    def null_value(self) -> Float: ...
+    @property
+    def null_intercept(self) -> Float: ...
+    @property
+    def null_grad(self) -> Float: ...
+
+    def value_and_grad(
+        self, coef: Float, intercept: Float, columns: npt.NDArray[np.intp]
+    ) -> Evaluation:
+        """Evaluate C columns; column c belongs to problem ``columns[c]``.  One pass."""
+
+    def take(self, columns: AnyArray) -> Datafit:
+        """The datafit of some of the problems, on the same data.  No pass."""
+
+
+class SmoothDatafit(Datafit, Protocol):
+    """A datafit whose curvature is bounded: what a first-order method needs.
+
+    Attributes
+    ----------
+    curvature : float
+        Upper bound of the loss's second derivative by eta (1 squared, 1/4 logistic).
+    second_moment : array of shape (n_features,)
+        ``sum_i s_i x_ij^2`` of the columns in solver coordinates; 0 for constant columns.
+    null_evaluation : Evaluation or None, optional
+        Evaluation at the null model where the first pass already holds it.
+    """
+
+    @property
+    def curvature(self) -> float: ...
+    @property
+    def second_moment(self) -> Float: ...
+
+
+class GramData(Protocol):
+    """Sums of squares and products in solver coordinates, weights summing to one.
+
+    Attributes
+    ----------
+    G : array of shape (n_features, n_features)
+        ``X' S X``; rows and columns of constant features are exactly 0.
+    c : array of shape (n_features, n_targets)
+        ``X' S y``, y centred where an intercept is fitted (and less its offset).
+    yy : array of shape (n_targets,)
+        ``y' S y`` of the same y.
+    rounding : float
+        Bound of ``|error of G_ij| / sqrt(G_ii G_jj)`` (about 1e-7 for float32 products).
+    """
+
+    @property
+    def G(self) -> Float: ...
+    @property
+    def c(self) -> Float: ...
+    @property
+    def yy(self) -> Float: ...
+    @property
+    def rounding(self) -> float: ...
+
+
+class QuadraticDatafit(Datafit, Protocol):
+    """A datafit that is a quadratic: ``quadratic`` is true and ``gram()`` is one pass.
+
+    Attributes
+    ----------
+    quadratic : bool
+    output : array of int, shape (n_problems,)
+        Target that each problem explains: a column of ``GramData.c``.
+    """
+
+    @property
+    def quadratic(self) -> bool: ...
+    @property
+    def output(self) -> npt.NDArray[np.intp]: ...
+
+    def gram(self) -> GramData: ...
+
+    def value_and_grad(
+        self,
+        coef: Float,
+        intercept: Float,
+        columns: npt.NDArray[np.intp],
+        *,
+        precise: bool = False,
+    ) -> Evaluation:
+        """As in :class:`Datafit`; ``precise`` asks for products in float64."""
+
+
+def require(solver: str, owner: Any, names: Sequence[str], hint: str = "") -> None:
+    """Raise ``CompatibilityError`` naming what ``owner`` lacks of ``names``.
+
+    Attributes are looked up on the class first, so that asking starts no pass.
+    """
+    absent = object()
+    missing = [
+        name
+        for name in names
+        if getattr(type(owner), name, absent) is absent
+        and name not in getattr(owner, "__dict__", {})
+        and name not in getattr(type(owner), "__annotations__", {})
+    ]
+    if missing:
+        what = type(owner).__name__
+        needs = ", ".join(f"{what}.{name}" for name in missing)
+        tail = f"; {hint}" if hint else ""
+        raise CompatibilityError(f"{solver} cannot use {what}: it needs {needs}{tail}")

@@ -1,0 +1,185 @@
+"""What goes in and out of the loop: goal, candidates, progress, status, solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .._typing import AnyArray, Float
+from ..penalties import ElasticNet
+from .protocols import Evaluation
+
+
+class Status(StrEnum):
+    """How a problem ended; ``sentence`` says it to a person."""
+
+    CONVERGED = "converged"
+    MAX_ITER = "max_iter"
+    STALLED = "stalled"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def sentence(self) -> str:
+        return {
+            "converged": "The solution meets the tolerance.",
+            "max_iter": "The iterations ran out first: raise max_iter or tol, or standardize.",
+            "stalled": "Rounding allows no further improvement: tol is below what the precision "
+            "of the data and the conditioning of the problem permit.",
+            "interrupted": "Stopped from outside: this is the best iterate so far.",
+        }[self.value]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the loop asks of a solver: relative gap, budget and null values (n_problems,)."""
+
+    tol: float
+    max_iter: int
+    null_value: Float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Per problem, the best point and the best bound that the latest pass has seen.
+
+    Attributes
+    ----------
+    coef : array of shape (n_features, n_outputs, n_problems)
+    intercept : array of shape (n_outputs, n_problems)
+    objective : array of shape (n_problems,)
+        Objective at ``coef``; inf where no point was admissible.
+    bound : array of shape (n_problems,)
+        Lower bound of the optimum; -inf where there is none.
+    violation : array of shape (n_problems,)
+        Largest optimality violation at ``coef``, the intercept's gradient included.
+    """
+
+    coef: Float
+    intercept: Float
+    objective: Float
+    bound: Float
+    violation: Float
+
+    @classmethod
+    def best_of(
+        cls,
+        penalty: ElasticNet,
+        coef: Float,
+        intercept: Float,
+        evaluation: Evaluation,
+        columns: npt.NDArray[np.intp],
+    ) -> Candidates:
+        """Reduce evaluated columns, of which column c belongs to problem ``columns[c]``.
+
+        Every problem must own one column of ``range(n_problems)`` at its own position.
+        """
+        per_column = penalty.take(columns)
+        with np.errstate(invalid="ignore", over="ignore"):
+            objective = evaluation.value + per_column.value(coef)
+            bound = np.asarray(evaluation.dual(per_column, coef), dtype=np.float64)
+        admissible = np.isfinite(objective) & np.isfinite(evaluation.grad).all(axis=(0, 1))
+        objective = np.where(admissible, objective, np.inf)
+        bound = np.where(np.isfinite(bound), bound, -np.inf)
+
+        best = np.arange(penalty.n_problems)
+        highest = np.full(penalty.n_problems, -np.inf)
+        for column, problem in enumerate(columns):
+            if objective[column] < objective[best[problem]]:
+                best[problem] = column
+        np.maximum.at(highest, columns, bound)
+        return cls(
+            coef[..., best],
+            intercept[..., best],
+            objective[best],
+            highest,
+            optimality(
+                penalty, coef[..., best], evaluation.grad[..., best],
+                evaluation.intercept_grad[..., best],
+            ),
+        )  # fmt: skip
+
+    def take(self, columns: AnyArray) -> Candidates:
+        return Candidates(
+            self.coef[..., columns],
+            self.intercept[..., columns],
+            self.objective[columns],
+            self.bound[columns],
+            self.violation[columns],
+        )
+
+
+def optimality(penalty: ElasticNet, coef: Float, grad: Float, intercept_grad: Float) -> Float:
+    """Largest violation of the optimality conditions per problem, in the unit of ``grad``."""
+    with np.errstate(invalid="ignore"):
+        largest = penalty.violation(coef, grad).max(axis=(0, 1), initial=0.0)
+    return np.maximum(largest, np.abs(intercept_grad).max(axis=0, initial=0.0))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One iteration of the loop, as callbacks see it.
+
+    Attributes
+    ----------
+    n_iter, n_passes : int
+        Steps of the loop; passes over X since the loop began.
+    gap : float
+        Largest relative gap over the problems that have one, else NaN.
+    violation : float
+        Largest violation over its scale among the problems without a gap, else NaN.
+    objective : float
+        Sum of the problems' best objectives.
+    n_nonzero : int
+        Nonzero coefficients over all problems.
+    n_active : int
+        Problems that go on.
+    """
+
+    n_iter: int
+    n_passes: int
+    gap: float
+    violation: float
+    objective: float
+    n_nonzero: int
+    n_active: int
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The best iterate of every problem, with its certificate.
+
+    Attributes
+    ----------
+    coef : array of shape (n_features, n_outputs, n_problems)
+        In solver coordinates.
+    intercept : array of shape (n_outputs, n_problems)
+    n_iter : array of int, shape (n_problems,)
+        In the solver's own unit (accepted or not: FISTA steps; sweeps of coordinate descent).
+    n_passes : int
+        Passes over X that the loop made.
+    objective, dual_gap, relative_gap, violation : arrays of shape (n_problems,)
+        Gap in units of the objective, and over P(null); NaN where no valid bound is known.
+        Violation in the unit of the gradient.
+    certificate : array of str, shape (n_problems,)
+        'gap' or 'violation': what stopping was decided on.
+    status : object array of Status, shape (n_problems,)
+    """
+
+    coef: Float
+    intercept: Float
+    n_iter: npt.NDArray[np.intp]
+    n_passes: int
+    objective: Float
+    dual_gap: Float
+    relative_gap: Float
+    violation: Float
+    certificate: npt.NDArray[np.str_]
+    status: npt.NDArray[Any]
+
+    @property
+    def converged(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.status == Status.CONVERGED, dtype=bool)
