@@ -321,7 +321,7 @@ def _npy(
         file.truncate(begin + shape[0] * row)
 
         def put(start: int, rows: AnyArray) -> None:
-            data = memoryview(np.ascontiguousarray(rows)).cast("B")
+            data = np.ascontiguousarray(rows).data.cast("B")
             at = begin + start * row
             while data:  # a single pwrite stops at 2 GiB
                 done = os.pwrite(file.fileno(), data, at)

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..exceptions import ModelFileError
+from daskreg.exceptions import ModelFileError
+
 from .store import StoredModel, load_model, save_model
 from .values import to_json
 
@@ -72,9 +73,7 @@ def _is_data(value: Any) -> bool:
     return True
 
 
-def restore_estimator(
-    path: str | os.PathLike[str], classes: Mapping[str, type]
-) -> Any:
+def restore_estimator(path: str | os.PathLike[str], classes: Mapping[str, type]) -> Any:
     """Return the fitted estimator in the file; only the given ``classes`` are ever made.
 
     Raises

@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray
-from ..exceptions import ModelFileError
+from daskreg._typing import AnyArray
+from daskreg.exceptions import ModelFileError
+
 from .values import from_json, to_json
 
 FORMAT = "daskreg-model"

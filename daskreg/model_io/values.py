@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exceptions import ModelFileError
+from daskreg.exceptions import ModelFileError
 
 _KINDS = {"b": bool, "i": np.int64, "u": np.uint64, "f": np.float64, "U": str}
 

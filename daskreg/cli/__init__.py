@@ -1,0 +1,34 @@
+"""The command line: ``daskreg`` or, through Dask's own command, ``dask reg``."""
+
+from __future__ import annotations
+
+import click
+
+from daskreg import __version__
+
+from ._errors import Commands
+from .demo import demo
+from .fit import fit
+from .plan import plan
+from .predict import predict
+from .show import show
+
+
+@click.group(
+    name="reg",
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+@click.version_option(__version__, package_name="daskreg", prog_name="daskreg")
+def main() -> None:
+    """Sparse regression on data larger than memory, with a certificate.
+
+    Exit status: 0 converged, 3 not converged (the model is saved), 2 wrong input, 130 stopped by
+    Ctrl-C.
+    """
+
+
+for _command in (demo, fit, plan, predict, show):
+    main.add_command(_command)
+
+__all__ = ["main"]
