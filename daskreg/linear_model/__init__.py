@@ -1,0 +1,26 @@
+"""Estimators in scikit-learn's style for data larger than memory."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .elastic_net import ElasticNet, Lasso
+from .logistic import LogisticRegression
+from .ridge import Ridge
+
+__all__ = ["ElasticNet", "Lasso", "LogisticRegression", "Ridge", "load"]
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Return the fitted estimator that ``save`` wrote; no code in the file is run.
+
+    Raises
+    ------
+    ModelFileError
+        The file is absent, damaged, or of a class or version that this daskreg lacks.
+    """
+    from daskreg.model_io import restore_estimator
+
+    classes = (ElasticNet, Lasso, LogisticRegression, Ridge)
+    return restore_estimator(path, {kind.__name__: kind for kind in classes})

@@ -1,0 +1,137 @@
+"""Checks of X, y and weights that need no pass over the data."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import DataConversionWarning
+from sklearn.utils.validation import _check_feature_names
+
+from daskreg.design.rowwise import kind_of, read_columns
+from daskreg.exceptions import DataError
+
+
+def as_rows(X: Any) -> Any:
+    """Return X unchanged, or as ndarray where it is a list or array-like; check its shape.
+
+    Raises
+    ------
+    DataError
+        Complex or object data, one-dimensional X, no rows or no columns.
+    """
+    kind = kind_of(X)
+    if kind == "dense" and not isinstance(X, np.ndarray):
+        X = np.asarray(X)
+    if kind in ("dense", "dask", "sparse"):
+        _check_array(X)
+    return X
+
+
+def _check_array(X: Any) -> None:
+    if X.dtype.kind == "c":
+        raise DataError("Complex data not supported: X is complex; pass its real part or modulus")
+    if X.dtype.kind not in "fiub":
+        raise DataError(f"X has dtype {X.dtype}; expected numbers: convert it, X.astype(float)")
+    if X.ndim != 2:
+        raise DataError(
+            f"Expected a 2D array of rows, got shape {X.shape}. Reshape your data using "
+            "X.reshape(-1, 1) if it has one feature or X.reshape(1, -1) if it is one row."
+        )
+    for axis, what in ((0, "sample"), (1, "feature")):
+        if X.shape[axis] == 0:
+            raise DataError(
+                f"X has 0 {what}(s) (shape={X.shape}) while a minimum of 1 is required."
+            )
+
+
+def as_target(estimator: Any, y: Any, *, one_column: bool) -> tuple[Any, bool]:
+    """Return y, as ndarray where it is array-like, and whether it is one flat target.
+
+    Raises
+    ------
+    DataError
+        y is None, complex or has more than two dimensions; two where labels are expected.
+    """
+    if y is None:
+        name = estimator if isinstance(estimator, str) else type(estimator).__name__
+        raise DataError(f"This {name} requires y to be passed, but the target y is None.")
+    if isinstance(y, str):
+        return y, True
+    if target_names(y):
+        return list(y), False
+    if kind_of(y) in ("dense", "frame"):
+        y = np.asarray(y)
+        if y.dtype.kind == "c":
+            raise DataError("Complex data not supported: y is complex; pass its real part")
+        if y.ndim not in (1, 2):
+            raise DataError(f"y should be a 1d array or have a column a target, got {y.shape}")
+    shape = getattr(y, "shape", (0,))
+    if one_column and len(shape) == 2:
+        y, shape = _ravel(y, shape), shape[:1]
+    return y, len(shape) == 1
+
+
+def _ravel(y: Any, shape: Any) -> Any:
+    if shape[1] != 1:
+        raise DataError(f"y should be a 1d array of labels; got shape {shape}")
+    warnings.warn(
+        "A column-vector y was passed when a 1d array was expected. Please change the shape "
+        "of y to (n_samples, ), for example using ravel().",
+        DataConversionWarning,
+        stacklevel=4,
+    )
+    return y[:, 0]
+
+
+def target_names(y: Any) -> list[str] | None:
+    """Names of the targets where y is column names or carries names, else None."""
+    if isinstance(y, str):
+        return [y]
+    if isinstance(y, (list, tuple)) and y and all(isinstance(name, str) for name in y):
+        return list(y)
+    return None
+
+
+def on_host(X: Any, values: Any, like: Any = None) -> Any:
+    """Return y, weights or predictions as an ndarray; a str names a column of X.
+
+    ``like`` is the prediction that they are compared with: labelled values follow its dimensions.
+    """
+    if values is None:
+        return None
+    if isinstance(values, str) or target_names(values):
+        values = read_columns(X, values)
+    dims = getattr(like, "dims", None)
+    if dims is not None and hasattr(values, "transpose") and hasattr(values, "dims"):
+        values = values.transpose(*dims, missing_dims="ignore")
+    array = np.asarray(values)
+    n_dims = np.ndim(like) if like is not None and dims is not None else array.ndim
+    return array.reshape(-1) if n_dims > 2 else array
+
+
+def check_features(estimator: Any, X: Any) -> None:
+    """Compare X with what the estimator was fitted on, in scikit-learn's words.
+
+    Raises
+    ------
+    ValueError
+        Another number of features, or other names.
+    """
+    kind = kind_of(X)
+    if kind in ("stored", "xarray"):
+        return
+    if kind in ("frame", "dask_frame"):
+        target = getattr(estimator, "target_names_", None) or ()
+        extra = [name for name in target if name in X.columns]
+        if extra:
+            X = X.drop(columns=extra) if hasattr(X, "loc") else X.drop(extra)
+    if kind in ("frame", "dense"):
+        _check_feature_names(estimator, X, reset=False)
+    n_features = X.shape[1] if hasattr(X, "shape") else len(X.columns)
+    if n_features != estimator.n_features_in_:
+        raise DataError(
+            f"X has {n_features} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input."
+        )

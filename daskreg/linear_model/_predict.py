@@ -1,0 +1,68 @@
+"""Functions of a run of rows: the linear predictor and what a classifier makes of it.
+
+Frozen, small and picklable: they travel inside the tasks of lazy predictions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import DataError
+
+
+@dataclass(frozen=True)
+class LinearPredictor:
+    """``eta = X @ coef.T + intercept + offset`` for one run of rows.
+
+    Attributes
+    ----------
+    coef : ndarray of float64, shape (n_features,) or (n_outputs, n_features)
+        One-dimensional coef gives one-dimensional eta.
+    intercept : ndarray of float64, shape () or (n_outputs,)
+    """
+
+    coef: Float
+    intercept: Any
+
+    def __call__(self, X: Any, offset: Any = None) -> Float:
+        eta = np.asarray(X @ self.coef.T + self.intercept, dtype=np.float64)
+        if not np.isfinite(eta).all():
+            raise DataError(
+                "Input X contains NaN or infinity: no prediction is defined for such rows; "
+                "drop or fill them"
+            )
+        if offset is None:
+            return eta
+        offset = np.asarray(offset, dtype=np.float64)
+        if eta.ndim == 1:
+            return eta + offset.reshape(eta.shape)
+        return eta + (offset if offset.ndim == 2 else offset[:, None])
+
+
+@dataclass(frozen=True)
+class BinaryLabel:
+    """The more probable of two classes; the first one where eta is 0."""
+
+    eta: LinearPredictor
+    classes: AnyArray
+
+    def __call__(self, X: Any, offset: Any = None) -> AnyArray:
+        return self.classes[(self.eta(X, offset) > 0).astype(np.intp)]
+
+
+@dataclass(frozen=True)
+class BinaryProbability:
+    """Probabilities of two classes, or their logarithms: no difference ``1 - p`` is formed."""
+
+    eta: LinearPredictor
+    log: bool = False
+
+    def __call__(self, X: Any, offset: Any = None) -> Float:
+        eta = self.eta(X, offset)
+        sigmoid = log_expit if self.log else expit
+        return np.stack([sigmoid(-eta), sigmoid(eta)], axis=1)

@@ -1,0 +1,147 @@
+"""From a Design to a solution: problems, datafit, plan, first pass, penalty, loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import Float
+from daskreg.datafit import Datafit
+from daskreg.exceptions import MemoryPlanError
+from daskreg.penalties import ElasticNet, alpha_max
+from daskreg.problems import Problems
+from daskreg.solvers import SOLVERS, Solution, solve
+
+from ._choose import Choice, choose
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is to be solved, free of data.
+
+    Attributes
+    ----------
+    loss : PointwiseLoss
+    problems : Problems
+        One a column, alphas in their own unit.
+    penalty_weight : ndarray of shape (n_features,) or None
+    share_alpha_max : bool
+        Fractions of alpha_max refer to the largest one of all problems.
+    """
+
+    loss: Any
+    problems: Problems
+    solver: Any = "auto"
+    penalty_weight: Float | None = None
+    positive: bool = False
+    fit_intercept: bool = True
+    standardize: bool = False
+    class_weight: Any = None
+    tol: float = 1e-6
+    max_iter: int = 1000
+    callbacks: Sequence[Any] = field(default=())
+    share_alpha_max: bool = True
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A solution on the scale of the data.
+
+    Attributes
+    ----------
+    coef : ndarray of shape (n_problems, n_features)
+    intercept : ndarray of shape (n_problems,)
+    alpha : ndarray of shape (n_problems,)
+        As the objective has it: per weighted mean of the loss.
+    solution : Solution
+        In solver coordinates, with the certificates.
+    classes : ndarray or None
+    """
+
+    coef: Float
+    intercept: Float
+    alpha: Float
+    solution: Solution
+    choice: Choice
+    classes: Any = None
+
+
+def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
+    """Solve every problem of ``settings`` over the rows of ``design``.
+
+    ``start`` is None or (coef, intercept) on the scale of the data, of shapes (n_features, 1, K)
+    and (1, K).
+
+    Raises
+    ------
+    DataError, MemoryPlanError, CompatibilityError
+        From the first pass, the plan, and the solver's check of what it was given.
+    """
+    datafit = Datafit(
+        design,
+        settings.loss,
+        settings.problems,
+        fit_intercept=settings.fit_intercept,
+        standardize=settings.standardize,
+        class_weight=settings.class_weight,
+        tol=settings.tol,
+    )
+    quadratic = bool(datafit.quadratic)
+    choice = choose(settings.solver, quadratic=quadratic, n_features=design.n_features)
+    choice = _prepare(design, settings, choice)
+    if choice.name == "gram":
+        datafit.gram()
+    penalty = _penalty(datafit, settings)
+    solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
+    solution = solve(
+        solver,
+        datafit,
+        penalty,
+        tol=settings.tol,
+        max_iter=settings.max_iter,
+        callbacks=settings.callbacks,
+        **({} if start is None else {"start": datafit.to_solver(*start)}),
+    )
+    coef, intercept = datafit.to_original(solution.coef, solution.intercept)
+    return Fitted(
+        coef=np.ascontiguousarray(coef[:, 0, :].T),
+        intercept=np.ascontiguousarray(intercept[0]),
+        alpha=penalty.alpha,
+        solution=solution,
+        choice=choice,
+        classes=datafit.first().classes,
+    )
+
+
+def _prepare(design: Any, settings: Settings, choice: Choice) -> Choice:
+    """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
+    p, n_problems = design.n_features, settings.problems.n_problems
+    gradients = 8 * (p + 8) * max(2, 2 * n_problems)
+    if choice.name == "gram":
+        try:
+            design.prepare(passes=1, partial_bytes=8 * (p + 2) * (p + design.n_targets + 2))
+            return choice
+        except MemoryPlanError as error:
+            if not choice.fallback:
+                raise
+            choice = Choice("fista", f"a Gram matrix does not fit: {error}")
+    design.prepare(passes=None, partial_bytes=gradients, state_bytes=gradients)
+    return choice
+
+
+def _penalty(datafit: Any, settings: Settings) -> ElasticNet:
+    """The penalty with its alphas per weighted mean of the loss."""
+    problems = settings.problems
+    largest = None
+    if problems.alpha_unit == "fraction":
+        largest = alpha_max(
+            datafit.null_grad, problems.l1_ratio, settings.penalty_weight, settings.positive
+        )
+        if settings.share_alpha_max:
+            largest = largest.max()
+    total = datafit.first().total_weight if problems.alpha_unit == "sum" else 1.0
+    alpha = problems.resolve(total, largest)
+    return ElasticNet(alpha, problems.l1_ratio, settings.penalty_weight, settings.positive)

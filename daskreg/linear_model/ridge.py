@@ -1,0 +1,149 @@
+"""Ridge: squared loss, squared L2 penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from daskreg.losses import Squared
+from daskreg.problems import Problems
+
+from . import _params
+from ._regressor import Regressor
+from ._solve import Settings
+
+
+class Ridge(Regressor):
+    r"""Linear regression with squared L2 penalty, by whole passes over X.
+
+    Minimises, over ``coef`` and an unpenalised intercept,
+
+    .. math:: \sum_i w_i (y_i - \eta_i)^2 + \alpha \sum_j u_j b_j^2
+
+    with u = ``penalty_weight`` and w = ``sample_weight``: ``alpha`` is a sum over rows, as in
+    scikit-learn.  ``dual_gap_`` is in units of half the weighted mean square, that is of this
+    objective divided by :math:`2 \sum_i w_i`.
+
+    Parameters
+    ----------
+    alpha : float or array of shape (n_targets,), default=1.0
+    fit_intercept : bool, default=True
+        The intercept is never penalised.
+    standardize : bool, default=False
+        Penalise coefficients per weighted standard deviation of their column; ``coef_`` is
+        returned on the scale of X.  Nothing is copied.
+    penalty_weight : array of shape (n_features,), optional
+        Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
+    positive : bool, default=False
+        Ask every coefficient to be at least 0.
+    solver : {'auto', 'gram', 'fista'} or solver, default='auto'
+        'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
+        'fista'.
+    tol : float, default=1e-6
+        Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
+    max_iter : int, default=1000
+        Iterations at most, in the solver's unit (1 for a factorisation, else passes).
+    warm_start : bool, default=False
+        Start from the previous ``coef_``.
+    memory_limit : str, int or None, default=None
+        Bytes that each process may hold, such as ``"1GiB"``; None: what the machine has.
+    block_size : str, int or None, default=None
+        Bytes of a block of rows; None: chosen by the plan.
+    missing_chunks : {'raise', 'fill'}, default='raise'
+        Whether chunks that a store lacks are an error or its fill value.
+    scratch : path or None, default=None
+        Folder for what is spooled.
+    callbacks : sequence, default=()
+        Objects whose ``on_iteration(progress)`` is called after each iteration.
+    verbose : bool, default=False
+        Print one line an iteration.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+    intercept_ : float or ndarray of shape (n_targets,)
+    n_iter_, n_passes_, bytes_read_ : int or ndarray, int, int
+        Iterations; passes over X; decoded bytes that came from below host memory.
+    dual_gap_, relative_gap_ : float or ndarray
+        Objective minus a lower bound of the optimum, and the same over the objective at
+        coefficients 0; NaN where no valid bound is known.
+    certificate_ : str or ndarray
+        'gap' or 'violation': what stopping was decided on.
+    status_ : str or ndarray
+        'converged', 'max_iter', 'stalled' or 'interrupted'.
+    solver_, solver_reason_, plan_ : str, str, Plan
+        The solver, why it was chosen, and what the fit was planned to read and hold.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        The names only where X has them.
+    solution_ : xarray.Dataset
+        The same with labels; made on access.
+
+    References
+    ----------
+    Hoerl and Kennard (1970), Ridge regression: biased estimation for nonorthogonal problems.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskreg.linear_model import Ridge
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> model = Ridge(alpha=1.0).fit(X, X @ [1.0, 0.0, -2.0])
+    >>> model.n_passes_
+    1
+    """
+
+    def __init__(
+        self,
+        alpha: Any = 1.0,
+        *,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        standardize: bool = False,
+        penalty_weight: Any = None,
+        solver: Any = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        warm_start: bool = False,
+        memory_limit: Any = None,
+        block_size: Any = None,
+        missing_chunks: str = "raise",
+        scratch: Any = None,
+        callbacks: Any = (),
+        verbose: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.standardize = standardize
+        self.penalty_weight = penalty_weight
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.memory_limit = memory_limit
+        self.block_size = block_size
+        self.missing_chunks = missing_chunks
+        self.scratch = scratch
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def _check_params(self) -> None:
+        for alpha in np.ravel(self.alpha):
+            _params.number("alpha", alpha)
+        _params.flags(self, ["positive"])
+
+    def _settings(self, n_features: int, n_targets: int) -> Settings:
+        alpha = np.ravel(np.asarray(self.alpha, dtype=np.float64))
+        if alpha.size not in (1, n_targets):
+            raise ValueError(
+                f"alpha has {alpha.size} values; expected one, or one for each of the "
+                f"{n_targets} targets"
+            )
+        problems = Problems(
+            alpha=np.broadcast_to(alpha, (n_targets,)),
+            l1_ratio=np.zeros(n_targets),
+            output=np.arange(n_targets),
+            alpha_unit="sum",
+        )
+        return self._common_settings(Squared(), problems, n_features, positive=self.positive)

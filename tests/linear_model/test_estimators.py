@@ -1,0 +1,358 @@
+"""The estimators' own behaviour: labels, attributes, warm starts, errors."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from daskreg.exceptions import DataError
+from daskreg.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+
+REGRESSORS = [Lasso, ElasticNet, Ridge]
+ALL = [*REGRESSORS, LogisticRegression]
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(120, 6))
+    return X, X @ np.array([2.0, 0, 0, -1, 0, 0.5]) + rng.normal(size=120)
+
+
+def labels(y, low, high):
+    return np.where(y > 0, high, low)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_public_attributes(kind, data):
+    X, y = data
+    model = kind().fit(X, labels(y, 0, 1) if kind is LogisticRegression else y)
+    assert model.status_ == "converged"
+    assert model.certificate_ in ("gap", "violation")
+    assert 0 <= model.relative_gap_ <= 1e-6
+    assert isinstance(model.dual_gap_, float)
+    assert isinstance(model.n_passes_, int)
+    assert model.bytes_read_ == 0
+    assert model.n_features_in_ == 6
+    assert not hasattr(model, "feature_names_in_")
+    assert model.solver_ == ("fista" if kind is LogisticRegression else "gram")
+    assert "passes" in str(model.plan_)
+    assert model.fit_seconds_ > 0
+
+
+@pytest.mark.parametrize("kind", REGRESSORS)
+def test_shapes_follow_y(kind, data):
+    X, y = data
+    flat = kind().fit(X, y)
+    assert flat.coef_.shape == (6,)
+    assert isinstance(flat.intercept_, float)
+    assert isinstance(flat.n_iter_, int)
+    assert flat.predict(X).shape == (120,)
+    column = kind().fit(X, y[:, None])
+    assert column.coef_.shape == (1, 6)
+    assert column.intercept_.shape == column.n_iter_.shape == (1,)
+    assert column.predict(X).shape == (120, 1)
+    assert_array_equal(flat.coef_, column.coef_[0])
+
+
+@pytest.mark.parametrize(("low", "high"), [("no", "yes"), (False, True), (-3, 7), (1.0, 2.0)])
+def test_labels_of_any_kind(data, low, high):
+    X, y = data
+    y = labels(y, low, high)
+    model = LogisticRegression().fit(X, y)
+    assert_array_equal(model.classes_, np.unique(y))
+    assert model.classes_.dtype == y.dtype
+    assert model.coef_.shape == (1, 6)
+    assert model.intercept_.shape == model.n_iter_.shape == (1,)
+    predicted = model.predict(X)
+    assert predicted.dtype == y.dtype
+    assert (predicted == y).mean() > 0.8
+    assert model.score(X, y) == (predicted == y).mean()
+    proba = model.predict_proba(X)
+    assert_allclose(proba.sum(1), 1.0)
+    assert_allclose(np.log(proba), model.predict_log_proba(X))
+
+
+def test_log_probabilities_do_not_underflow(data):
+    X, y = data
+    model = LogisticRegression().fit(X, y > 0)
+    log_proba = model.predict_log_proba(np.array([[1e4, 0, 0, -1e4, 0, 0]]))
+    assert np.isfinite(log_proba).all()
+    assert log_proba[0, 0] < -1e3
+
+
+def test_more_than_two_classes_is_an_error(data):
+    X, _ = data
+    with pytest.raises(ValueError, match=r"Only binary classification is supported\."):
+        LogisticRegression().fit(X, np.arange(120) % 3)
+
+
+def test_one_class_is_an_error(data):
+    X, _ = data
+    with pytest.raises(ValueError, match="class"):
+        LogisticRegression().fit(X, np.ones(120))
+
+
+def test_continuous_labels_are_an_error(data):
+    X, y = data
+    with pytest.raises(ValueError, match="continuous"):
+        LogisticRegression().fit(X, y)
+
+
+def test_column_of_labels_warns(data):
+    X, y = data
+    with pytest.warns(DataConversionWarning):
+        LogisticRegression().fit(X, (y > 0)[:, None])
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("name", ["lbfgs", "liblinear", "saga", "cholesky", "newton", 3])
+def test_foreign_solver_names_ours(kind, name, data):
+    X, y = data
+    with pytest.raises(ValueError, match="'auto', 'gram', 'fista'"):
+        kind(solver=name).fit(X, y)
+
+
+def test_gram_needs_a_squared_loss(data):
+    X, y = data
+    with pytest.raises(ValueError, match="squared loss"):
+        LogisticRegression(solver="gram").fit(X, y > 0)
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tol": -1.0},
+        {"max_iter": 0},
+        {"max_iter": 1.5},
+        {"fit_intercept": "yes"},
+        {"penalty_weight": [1.0, 2.0]},
+        {"penalty_weight": [-1.0] * 6},
+        {"callbacks": (1,)},
+        {"memory_limit": "much"},
+    ],
+)
+def test_wrong_parameters_are_named(kind, wrong, data):
+    X, y = data
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        kind(**wrong).fit(X, y > 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (Lasso(-1.0), "alpha"),
+        (Lasso(np.inf), "alpha"),
+        (Lasso("1"), "alpha"),
+        (ElasticNet(l1_ratio=2.0), "l1_ratio"),
+        (Ridge([1.0, 2.0]), "alpha"),
+        (Ridge(-1.0), "alpha"),
+        (LogisticRegression(C=0.0), "C"),
+        (LogisticRegression(class_weight="equal"), "class_weight"),
+    ],
+)
+def test_wrong_strengths_are_named(model, name, data):
+    X, y = data
+    with pytest.raises(ValueError, match=name):
+        model.fit(X, y > 0)
+
+
+@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("bad", ["nan", "inf", "complex", "1d", "object", "empty", "short", "none"])
+def test_bad_data_is_told_before_solving(kind, bad, data):
+    X, y = data
+    y = (y > 0).astype(int)
+    X = X.copy()
+    words = {
+        "nan": "NaN",
+        "inf": "infinity",
+        "complex": "Complex data not supported",
+        "1d": "Reshape your data",
+        "object": "object",
+        "empty": r"0 sample\(s\)",
+        "short": "inconsistent|rows",
+        "none": "requires y to be passed, but the target y is None",
+    }
+    if bad in ("nan", "inf"):
+        X[5, 2] = float(bad)
+    change = {
+        "complex": lambda: (X + 1j, y),
+        "1d": lambda: (X[:, 0], y),
+        "object": lambda: (X.astype(object), y),
+        "empty": lambda: (X[:0], y[:0]),
+        "short": lambda: (X, y[:-1]),
+        "none": lambda: (X, None),
+    }
+    X, y = change.get(bad, lambda: (X, y))()
+    with pytest.raises(DataError, match=words[bad]):
+        kind().fit(X, y)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_weights_are_checked(kind, data):
+    X, y = data
+    y = (y > 0).astype(int)
+    for weight, word in [
+        (-np.ones(120), "negative|Negative"),
+        (np.zeros(120), "zero"),
+        (np.full(120, np.nan), "NaN"),
+        (np.ones(3), "sample_weight"),
+    ]:
+        with pytest.raises(DataError, match=word):
+            kind().fit(X, y, weight)
+
+
+def test_too_few_iterations_is_a_status_and_a_warning(data):
+    X, y = data
+    model = LogisticRegression(max_iter=2, tol=1e-12)
+    with pytest.warns(ConvergenceWarning, match=r"relative gap .* passes over X.*max_iter"):
+        model.fit(X, y > 0)
+    assert model.status_ == "max_iter"
+    assert model.relative_gap_ > 1e-12
+
+
+def test_warm_start_saves_passes(data):
+    X, y = data
+    model = LogisticRegression(C=10.0, warm_start=True, tol=1e-10).fit(X, y > 0)
+    first, coef = model.n_passes_, model.coef_
+    model.fit(X, y > 0)
+    assert model.n_passes_ < first
+    assert_allclose(model.coef_, coef, atol=1e-5)
+    lasso = Lasso(0.1, warm_start=True).fit(X, y)
+    coef = lasso.coef_
+    assert_allclose(lasso.fit(X, y).coef_, coef, atol=1e-6)
+    lasso.fit(X[:, :3], y)
+    assert lasso.coef_.shape == (3,)
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_clone_pickle_and_params(kind, data):
+    X, y = data
+    y = (y > 0).astype(int)
+    model = kind(max_iter=500, penalty_weight=np.ones(6)).fit(X, y)
+    again = pickle.loads(pickle.dumps(model))
+    assert_array_equal(again.predict(X), model.predict(X))
+    fresh = clone(model)
+    assert fresh.get_params().keys() == model.get_params().keys()
+    assert not hasattr(fresh, "coef_")
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)
+    for name in ("n_jobs", "random_state", "copy_X", "precompute", "penalty", "selection"):
+        assert name not in model.get_params()
+
+
+def test_score_takes_weights(data):
+    X, y = data
+    weight = (np.arange(120) < 60).astype(float)
+    model = Ridge().fit(X, y)
+    assert_allclose(model.score(X, y, weight), model.score(X[:60], y[:60]))
+    model = LogisticRegression().fit(X, y > 0)
+    assert_allclose(model.score(X, y > 0, weight), model.score(X[:60], y[:60] > 0))
+
+
+def test_works_inside_scikit_learn(data):
+    X, y = data
+    pipe = make_pipeline(StandardScaler(), Lasso())
+    search = GridSearchCV(pipe, {"lasso__alpha": [0.01, 10.0]}, cv=3).fit(X, y)
+    assert search.best_params_ == {"lasso__alpha": 0.01}
+
+
+def test_callbacks_and_verbose(data, capsys):
+    X, y = data
+
+    class Log:
+        def __init__(self):
+            self.passes = []
+
+        def on_iteration(self, progress):
+            self.passes.append(progress.n_passes)
+
+    log = Log()
+    model = LogisticRegression(callbacks=[log], verbose=True).fit(X, y > 0)
+    assert log.passes == sorted(log.passes)
+    assert len(log.passes) > 1
+    assert str(model.callbacks[0]) == str(log)
+    assert "gap" in capsys.readouterr().out
+
+
+def test_interrupt_keeps_the_best_coefficients(data):
+    X, y = data
+
+    class Stop:
+        def on_iteration(self, progress):
+            if progress.n_iter == 3:
+                raise KeyboardInterrupt
+
+    model = LogisticRegression(C=100.0, tol=1e-12, callbacks=[Stop()])
+    with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
+        model.fit(X, y > 0)
+    assert model.status_ == "interrupted"
+    assert (model.predict(X) == (y > 0)).mean() > 0.8
+
+
+def test_frames_name_the_features(data):
+    pd = pytest.importorskip("pandas")
+    X, y = data
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(target=y)
+    model = Lasso(0.1).fit(frame, "target")
+    assert model.feature_names_in_.tolist() == list("abcdef")
+    assert_allclose(model.coef_, Lasso(0.1).fit(X, y).coef_)
+    assert_allclose(model.predict(frame), model.predict(frame[list("abcdef")]))
+    assert_allclose(model.score(frame, "target"), model.score(frame, y))
+    with pytest.raises(ValueError, match="same order"):
+        model.predict(frame[list("fedcba")])
+    assert model.solution_["coef"].sel(feature="a") == model.coef_[0]
+
+
+def test_solution_is_labelled(data):
+    X, y = data
+    solution = Lasso(0.1).fit(X, y, feature_names=list("uvwxyz")).solution_
+    assert solution["coef"].dims == ("target", "feature")
+    assert solution["feature"].values.tolist() == list("uvwxyz")
+    assert solution["status"].values.tolist() == ["converged"]
+    solution = LogisticRegression().fit(X, labels(y, "no", "yes")).solution_
+    assert solution["coef"].dims == ("class", "feature")
+    assert solution["class"].values.tolist() == ["yes"]
+
+
+def test_save_and_load(data, tmp_path):
+    import daskreg
+
+    X, y = data
+    model = LogisticRegression(C=2.0).fit(X, labels(y, "no", "yes"))
+    model.save(tmp_path / "model.zarr.zip")
+    again = daskreg.load(tmp_path / "model.zarr.zip")
+    assert again.C == 2.0
+    assert_array_equal(again.predict(X), model.predict(X))
+    assert again.status_ == "converged"
+
+
+def test_a_small_fit_imports_neither_dask_nor_xarray():
+    code = (
+        "import sys\n"
+        "from sklearn.datasets import load_diabetes\n"
+        "from daskreg.linear_model import Lasso\n"
+        "X, y = load_diabetes(return_X_y=True)\n"
+        "Lasso().fit(X, y).predict(X)\n"
+        "print([m for m in ('dask', 'distributed', 'xarray', 'zarr', 'rich') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_diabetes_defaults_converge():
+    X, y = load_diabetes(return_X_y=True)
+    for kind in REGRESSORS:
+        assert kind().fit(X, y).status_ == "converged"

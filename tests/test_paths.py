@@ -1,0 +1,42 @@
+"""Grids of alpha."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from daskreg.paths import alpha_grid, descending, fractions
+
+
+@pytest.mark.parametrize("n_alphas", [1, 2, 100])
+@pytest.mark.parametrize("eps", [1e-3, 0.5, 1.0])
+def test_grid_is_geometric_from_alpha_max(n_alphas, eps):
+    grid = alpha_grid(3.0, n_alphas, eps)
+    assert grid.shape == (n_alphas,)
+    assert grid[0] == 3.0
+    if n_alphas > 1:
+        assert_allclose(grid[-1], 3.0 * eps)
+        assert_allclose(grid[1:] / grid[:-1], grid[1] / grid[0])
+
+
+def test_nothing_to_explain_gives_tiny_alphas():
+    assert (alpha_grid(0.0, 3) > 0).all()
+
+
+def test_ridge_has_no_grid():
+    with pytest.raises(ValueError, match="l1_ratio"):
+        alpha_grid(np.inf)
+
+
+@pytest.mark.parametrize("wrong", [{"n_alphas": 0}, {"eps": 0.0}, {"eps": 2.0}])
+def test_wrong_grids_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        fractions(**wrong)
+
+
+def test_given_alphas_are_sorted():
+    assert descending([1, 3, 2]).tolist() == [3, 2, 1]
+    for wrong in ([], [[1.0]], [-1.0], [np.nan]):
+        with pytest.raises(ValueError, match="alphas"):
+            descending(wrong)
