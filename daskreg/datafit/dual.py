@@ -1,0 +1,202 @@
+r"""Dual points: lower bounds of the optimum from the sums of one pass.
+
+The problem min over b of sum s_i f(y_i, o_i + x_i b) + g(b) is bounded from below, for any t, by
+:math:`-\sum_i s_i f^*(y_i, t_i) + \sum_i s_i t_i o_i - g^*(-X^T S t)`; with an unpenalised
+intercept t must also satisfy sum s_i t_i = 0, and with an unpenalised column j the same weighted
+by x_ij.  All points here lie between zero and the gradient of the loss at the current model, so
+the bound is exact at the optimum.
+
+References
+----------
+Fercoq, Gramfort & Salmon (2015), "Mind the duality gap: safer rules for the lasso", eq. 6-9;
+Ndiaye et al. (2017), "Gap safe screening rules for sparsity enforcing penalties", JMLR 18(128).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+from daskreg.losses import Logistic, binary_entropy
+
+from .evaluation import DualPenalty, DualPoint, free_columns
+from .first import FirstPass
+from .kernels.gradient import ENTROPY_SCALES
+
+#: Where the entropies of a logistic dual point are known: at the label (zero) and at the scales.
+NODES = np.array([0.0, *ENTROPY_SCALES])
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredDual(DualPoint):
+    """The residuals, scaled as well as possible.
+
+    Attributes
+    ----------
+    residual_square : ndarray, shape (C,)
+        ``sum s r^2``, of centred residuals where there is an intercept.
+    free : ndarray of int, shape (f,), or None
+    free_gram : ndarray, shape (p, f), or None
+        Gram columns of unpenalised columns, to project the residuals on their complement.
+    """
+
+    residual_square: Float
+    free: AnyArray | None = None
+    free_gram: Float | None = None
+
+    def take(self, columns: AnyArray) -> SquaredDual:
+        return SquaredDual(self.residual_square[columns], self.free, self.free_gram)
+
+    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+        v = -grad
+        square = along = self.residual_square
+        free = free_columns(penalty, len(v))
+        if len(free):
+            gram = self._gram_of(free)
+            if gram is None:
+                return np.full(len(square), np.nan)
+            # Residuals less X_F a: what is left is orthogonal to the unpenalised columns.
+            v_free, gram_free = v[free, 0], gram[free]
+            a = np.linalg.pinv(gram_free, hermitian=True) @ v_free
+            along = square - (a * v_free).sum(axis=0)
+            square = along + (a * (gram_free @ a - v_free)).sum(axis=0)
+            v = v - (gram @ a)[:, None]
+            v[free] = 0.0
+        linear = along + (coef * v).sum(axis=(0, 1))
+        return penalty.best_dual(linear, np.maximum(square, 0.0), v)
+
+    def _gram_of(self, free: AnyArray) -> Float | None:
+        """Return the Gram columns of ``free``, shape (p, f); None where they were not kept."""
+        if self.free_gram is None:
+            return None
+        if self.free is None:
+            return self.free_gram[:, free]
+        if not np.isin(free, self.free).all():
+            return None
+        return self.free_gram[:, np.searchsorted(self.free, free)]
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticDual(DualPoint):
+    """Points ``(1 - s) y + s mu`` between label and mean.
+
+    Where the mean of mu is not that of y, an intercept asks for more: mu gives way to
+    ``(1 - e) mu + e q`` with the constant q = 0 or 1 and the smallest e that makes the means equal.
+
+    Attributes
+    ----------
+    entropy : ndarray, shape (n_scales, C)
+        ``sum s H(u)`` at each entropy scale, in nats.
+    residual : ndarray, shape (C,)
+        ``sum s (mu - y)``.
+    offset_residual, offset_mean, offset_y : ndarray, shape (C,)
+        ``sum s (mu - y) o``, ``sum s o`` and ``sum s y o``; zeros without an offset.
+    first : FirstPass
+    fit_intercept : bool
+    """
+
+    entropy: Float
+    residual: Float
+    offset_residual: Float
+    offset_mean: Float
+    offset_y: Float
+    first: FirstPass
+    fit_intercept: bool
+
+    def take(self, columns: AnyArray) -> LogisticDual:
+        return LogisticDual(
+            self.entropy[:, columns],
+            self.residual[columns],
+            self.offset_residual[columns],
+            self.offset_mean[columns],
+            self.offset_y[columns],
+            self.first,
+            self.fit_intercept,
+        )
+
+    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+        if len(free_columns(penalty, len(grad))):
+            return np.full(len(self.residual), np.nan)
+        share, constant = self._share()
+        v = share * self.first.cross[:, None, :] - (1.0 - share) * grad
+        linear = (1.0 - share) * self.offset_residual
+        linear = linear + share * (constant * self.offset_mean - self.offset_y)
+        return best_between(penalty, v, self.entropy, linear, share)
+
+    def _share(self) -> tuple[Float, Float]:
+        """Return e and q, shape (C,) each."""
+        if not self.fit_intercept:
+            return np.zeros_like(self.residual), np.zeros_like(self.residual)
+        target = self.first.target_mean[0]
+        excess = self.residual > 0.0
+        mean = np.where(excess, target + self.residual, 1.0 - target - self.residual)
+        return np.abs(self.residual) / mean, np.where(excess, 0.0, 1.0)
+
+
+def logistic_dual(sums: Any, first: FirstPass, n_columns: int, fit_intercept: bool) -> LogisticDual:
+    """Return the dual point of the sums of a gradient pass, of its first ``n_columns`` columns."""
+    total, zeros = first.total_weight, np.zeros(n_columns)
+    return LogisticDual(
+        sums["entropy"][:, :n_columns] / total,
+        sums["residual"][:n_columns] / total,
+        sums.get("offset_residual", zeros)[:n_columns] / total,
+        zeros + sums.get("offset", 0.0) / total,
+        zeros + sums.get("offset_y", 0.0) / total,
+        first,
+        fit_intercept,
+    )
+
+
+def null_dual(first: FirstPass, fit_intercept: bool) -> LogisticDual:
+    """Return the dual point of the null model without an offset, where mu is a constant."""
+    target = first.target_mean
+    mu = Logistic().inverse_link(first.null_intercept[0])
+    entropy = [
+        target * binary_entropy(s * (1.0 - mu)) + (1.0 - target) * binary_entropy(s * mu)
+        for s in ENTROPY_SCALES
+    ]
+    residual = np.zeros_like(mu) if fit_intercept else mu - target
+    zeros = np.zeros_like(mu)
+    return LogisticDual(np.array(entropy), residual, zeros, zeros, zeros, first, fit_intercept)
+
+
+def best_between(
+    penalty: DualPenalty, v: Float, entropy: Float, linear: Float, share: Float | float = 0.0
+) -> Float:
+    """Return the best dual value among points ``(1 - s) y + s u``, shape (C,).
+
+    Entropies between the nodes are interpolated from below, for they are concave in s.
+
+    Parameters
+    ----------
+    penalty : ElasticNet
+    v : ndarray, shape (p, 1, C)
+        Minus the gradient that belongs to u; s v belongs to s.
+    entropy : ndarray, shape (n_scales, C)
+        Entropy at each of the scales, before ``share`` is mixed in.
+    linear : ndarray, shape (C,)
+        Share of the offset at s = 1.
+    share : ndarray, shape (C,), or 0
+        Share of a constant 0 or 1 in u, whose entropy is zero.
+    """
+    values = np.vstack([np.zeros_like(linear), entropy])
+    largest = np.minimum(1.0, penalty.dual_scale(v))
+    best = np.zeros_like(linear)
+    for fraction in ENTROPY_SCALES:
+        scale = largest * fraction
+        rest = 1.0 - scale * share
+        place = np.divide(scale * (1.0 - share), rest, out=np.zeros_like(rest), where=rest > 0.0)
+        bound = rest * _interpolate(place, values) + scale * linear - penalty.conjugate(scale * v)
+        best = np.fmax(best, bound)
+    return best
+
+
+def _interpolate(place: Float, values: Float) -> Float:
+    """Piecewise linear values at ``place`` (C,), known at the nodes (n_nodes, C)."""
+    right = np.clip(np.searchsorted(NODES, place, side="right"), 1, len(NODES) - 1)
+    weight = np.clip((place - NODES[right - 1]) / (NODES[right] - NODES[right - 1]), 0.0, 1.0)
+    columns = np.arange(len(place))
+    return (1.0 - weight) * values[right - 1, columns] + weight * values[right, columns]

@@ -1,0 +1,102 @@
+"""What one pass returns at a point: value, gradient and a lower bound of the optimum."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import AnyArray, Float
+
+
+class DualPenalty(Protocol):
+    """What a lower bound asks of a penalty; arrays v are (p, 1, C), results (C,)."""
+
+    @property
+    def has_l1(self) -> npt.NDArray[np.bool_]: ...
+
+    @property
+    def has_l2(self) -> npt.NDArray[np.bool_]: ...
+
+    def is_free(self, n_features: int) -> npt.NDArray[np.bool_]: ...
+
+    def conjugate(self, v: Float) -> Float: ...
+
+    def dual_scale(self, v: Float) -> Float: ...
+
+    def best_dual(self, linear: Float, quadratic: Float, v: Float) -> Float: ...
+
+
+class DualPoint(ABC):
+    """Sums of one pass from which a feasible dual point can be scaled."""
+
+    @abstractmethod
+    def take(self, columns: AnyArray) -> DualPoint:
+        """Return the sums of some columns."""
+
+    @abstractmethod
+    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+        """Return a lower bound of each optimum, shape (C,); NaN where the point gives none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The smooth half of C problems at one point each, in solver coordinates.
+
+    Attributes
+    ----------
+    value : ndarray, shape (C,)
+        Weighted mean loss.
+    grad : ndarray, shape (p, 1, C)
+        Its gradient by coef.
+    intercept_grad : ndarray, shape (1, C)
+        Its derivative by the intercept; zeros without one.
+    dual_point : DualPoint
+    """
+
+    value: Float
+    grad: Float
+    intercept_grad: Float
+    dual_point: DualPoint
+
+    def take(self, columns: npt.ArrayLike) -> Evaluation:
+        """Return the evaluation of some columns."""
+        index = np.asarray(columns)
+        return Evaluation(
+            self.value[index],
+            self.grad[..., index],
+            self.intercept_grad[:, index],
+            self.dual_point.take(index),
+        )
+
+    def dual(self, penalty: DualPenalty, coef: Float) -> Float:
+        """Return a lower bound of the optimum of each problem, shape (C,).
+
+        Parameters
+        ----------
+        penalty : ElasticNet
+            Of the C columns of this evaluation.
+        coef : ndarray, shape (p, 1, C)
+            Where the evaluation was made.
+
+        Returns
+        -------
+        ndarray, shape (C,)
+            In the unit of the objective.  NaN where no dual point is known: neither L1 nor L2,
+            or unpenalised columns whose constraint the point cannot be made to meet.
+        """
+        bound = self.dual_point.lower_bound(penalty, coef, self.grad)
+        return np.where(is_penalised(penalty), bound, np.nan)
+
+
+def is_penalised(penalty: DualPenalty) -> npt.NDArray[np.bool_]:
+    """Whether each problem has an L1 or an L2 part at all, shape (C,)."""
+    return np.asarray(penalty.has_l1 | penalty.has_l2)
+
+
+def free_columns(penalty: Any, n_features: int) -> npt.NDArray[np.intp]:
+    """Return the numbers of the columns that no problem penalises."""
+    return np.flatnonzero(penalty.is_free(n_features))

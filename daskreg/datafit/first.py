@@ -1,0 +1,237 @@
+"""What the first pass tells: means, scales, classes and the null model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import DataError
+
+from .kernels.moments import refuse_many
+from .kernels.tiles import Labels
+from .moments import ByLabel, Moments
+
+#: A column whose standard deviation is below this share of its mean is constant.
+CONSTANT = 64 * np.finfo(np.float64).eps
+
+
+@dataclass(frozen=True, eq=False)
+class FirstPass:
+    """Summary of the first pass; ``s`` are the row weights scaled to sum to one.
+
+    Attributes
+    ----------
+    total_weight : float
+        Sum of the row weights, after ``class_weight``.
+    n_rows : int
+        Rows with a positive weight.
+    mean, sd : ndarray, shape (p,)
+        Weighted mean and population standard deviation of each column; sd 0: constant.
+    center : ndarray, shape (p,)
+        What the solver's columns are centred at: the mean, or 0 without an intercept.
+    inverse_scale : ndarray, shape (p,)
+        Factor from original to solver columns: 1, or 1 / sd when standardised; 0 for a column
+        that is constant after centring, which no coefficient can use.
+    target_mean : ndarray, shape (n_targets,)
+        Weighted mean of y - offset; for a classification the share of the second class.
+    target_square : ndarray, shape (n_targets,)
+        ``sum s (y - offset)^2``, centred with an intercept; for a classification likewise of the
+        labels 0 and 1.
+    cross : ndarray, shape (p, n_targets)
+        ``X' s (y - offset)`` in solver coordinates; for a classification ``X' s y``.
+    null_value : ndarray, shape (n_targets,)
+        Objective at coef 0 with the optimal intercept.
+    null_intercept : ndarray, shape (1, n_targets)
+    null_grad : ndarray, shape (p, 1, n_targets), or None
+        Gradient there, in solver coordinates; None where it takes a pass over X (logistic loss
+        with an offset).
+    free : ndarray of int, shape (f,), or None
+        Unpenalised columns whose Gram columns were asked for; None: none.
+    free_gram : ndarray, shape (p, f), or None
+        ``X' s X[:, free]`` in solver coordinates.
+    labels : Labels or None
+    classes : ndarray, shape (2,), or None
+        In ascending order, in the type of y.
+    class_count : ndarray of int, shape (2,), or None
+        Rows of each class with a positive weight.
+    class_sum : ndarray, shape (2,), or None
+        Sum of the weights of each class, before ``class_weight``.
+    """
+
+    total_weight: float
+    n_rows: int
+    mean: Float
+    sd: Float
+    center: Float
+    inverse_scale: Float
+    target_mean: Float
+    target_square: Float
+    cross: Float
+    null_value: Float
+    null_intercept: Float
+    null_grad: Float | None
+    free: AnyArray | None = None
+    free_gram: Float | None = None
+    labels: Labels | None = None
+    classes: AnyArray | None = None
+    class_count: AnyArray | None = None
+    class_sum: Float | None = None
+
+    @property
+    def second_moment(self) -> Float:
+        """``sum s x^2`` of each column in solver coordinates, shape (p,)."""
+        moment = np.square(self.sd) + np.square(self.mean - self.center)
+        return moment * np.square(self.inverse_scale)
+
+    def centred_grad(self, grad: Float, residual: Float, shift: Float | float = 0.0) -> Float:
+        """Return gradients (p, C) in solver coordinates, from sums over shifted columns."""
+        moved = self.center - shift
+        grad = (grad - moved[:, None] * residual) / self.total_weight
+        return grad * self.inverse_scale[:, None]
+
+    def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
+        """Return coef (p, 1, C) and intercept (1, C) for the columns as they are in X."""
+        coef = coef * self.inverse_scale[:, None, None]
+        return coef, intercept - np.tensordot(self.center, coef, axes=1)
+
+    def to_solver(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
+        """Return coef (p, 1, C) and intercept (1, C) for centred, scaled columns.
+
+        A column that is constant after centring gives its share to the intercept.
+        """
+        factor = np.broadcast_to(self.inverse_scale[:, None, None], coef.shape)
+        moved = intercept + np.tensordot(self.center, coef, axes=1)
+        return np.divide(coef, factor, out=np.zeros_like(coef), where=factor > 0.0), moved
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """How original columns become those of the solver."""
+
+    mean: Float
+    sd: Float
+    center: Float
+    inverse_scale: Float
+
+    @classmethod
+    def of(cls, moments: Moments, fit_intercept: bool, standardize: bool) -> Geometry:
+        mean = moments.mean
+        sd = np.sqrt(moments.m2 / moments.weight)
+        sd = np.where(sd <= CONSTANT * np.abs(mean), 0.0, sd)
+        constant = sd == 0.0
+        scale = np.where(constant, 1.0, sd) if standardize else np.ones_like(sd)
+        useless = constant & (fit_intercept | (mean == 0.0))
+        center = mean if fit_intercept else np.zeros_like(mean)
+        return cls(mean, sd, center, np.where(useless, 0.0, 1.0 / scale))
+
+    def products(self, moments: Moments, products: Float, other: Float) -> Float:
+        """Return centred products of X with columns of mean ``other``, (p, q), per unit weight.
+
+        Without an intercept the share of the means comes back.
+        """
+        products = products / moments.weight
+        back = self.mean - self.center
+        if back.any():
+            products = products + np.outer(back, other)
+        return products * self.inverse_scale[:, None]
+
+    def gram(self, moments: Moments) -> Float | None:
+        """Return the Gram columns in solver coordinates, (p, f)."""
+        if moments.gram is None:
+            return None
+        chosen = slice(None) if moments.columns is None else moments.columns
+        gram = self.products(moments, moments.gram, (self.mean - self.center)[chosen])
+        return gram * self.inverse_scale[chosen]
+
+
+def require_weight(weight: float) -> None:
+    """Raise ``DataError`` where no row counts."""
+    if not weight > 0.0:
+        raise DataError("all sample weights are zero: at least one row must have a positive weight")
+
+
+def label_moments(
+    found: ByLabel,
+    given: AnyArray | None,
+    class_weight: Mapping[Any, float] | str | None,
+) -> tuple[Labels, Moments, AnyArray]:
+    """Join the moments of two classes under their class weights, targets 0 and 1.
+
+    Returns
+    -------
+    labels : Labels
+    moments : Moments
+        Of all rows, with one target column.
+    classes : ndarray, shape (2,)
+
+    Raises
+    ------
+    DataError
+        For other than two classes, for labels that are not among ``given``, or where a class
+        weight leaves nothing.
+    """
+    classes = _checked_classes(found.labels, given)
+    factors = _class_factors(found, class_weight)
+    joined: list[Moments] = []
+    for code, (moments, factor) in enumerate(zip(found.moments, factors, strict=True)):
+        if not factor > 0.0:
+            raise DataError(
+                f"class_weight leaves class {found.labels[code]!r} without weight: "
+                "both classes need a positive one"
+            )
+        joined.append(_with_target(moments.scaled(factor), float(code)))
+    labels = Labels(tuple(classes.tolist()), (factors[0], factors[1]))
+    return labels, joined[0] + joined[1], classes
+
+
+def _checked_classes(found: AnyArray, given: AnyArray | None) -> AnyArray:
+    refuse_many(found)
+    if given is not None:
+        known = np.asarray(given)
+        strange = [label for label in found.tolist() if label not in known.tolist()]
+        if strange:
+            raise DataError(f"y holds {strange[0]!r}, which is not among the classes {known}")
+    if len(found) == 0:
+        require_weight(0.0)
+    if len(found) == 1:
+        raise DataError(
+            f"y holds one class only, {found.tolist()[0]!r} (rows of weight zero do not count): "
+            "a classification needs two"
+        )
+    return found
+
+
+def _class_factors(
+    found: ByLabel, class_weight: Mapping[Any, float] | str | None
+) -> tuple[float, ...]:
+    if class_weight is None:
+        return tuple(1.0 for _ in found.moments)
+    sums = [m.weight for m in found.moments]
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                f"class_weight must be None, 'balanced' or a mapping, got {class_weight!r}"
+            )
+        return tuple(sum(sums) / (len(sums) * weight) for weight in sums)
+    unknown = [label for label in class_weight if label not in found.labels.tolist()]
+    if unknown:
+        raise DataError(
+            f"class_weight names {unknown[0]!r}, but y holds the classes {found.labels.tolist()}"
+        )
+    return tuple(float(class_weight.get(label, 1.0)) for label in found.labels.tolist())
+
+
+def _with_target(moments: Moments, y: float) -> Moments:
+    p = len(moments.mean)
+    return Moments(
+        *(moments.weight, moments.n_rows, moments.mean, moments.m2),
+        np.array([y]),
+        np.zeros(1),
+        np.zeros((p, 1)),
+        moments.gram,
+        moments.columns,
+    )

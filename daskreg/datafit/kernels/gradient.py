@@ -1,0 +1,153 @@
+"""The pass that solvers live on: value, gradient and the sums of a dual point, in one look at X."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from daskreg._array import as_type, is_sparse, take_rows
+from daskreg._typing import AnyArray, Float, Matrix, State
+from daskreg.design.blocks import Block
+from daskreg.design.partials import Sums
+from daskreg.losses import Logistic, PointwiseLoss
+
+from .tiles import Labels, RowData, column_sums, dense_scratch, row_data, tile_borders, tile_rows
+
+#: Points between label and mean at which the entropy of a logistic dual point is summed.
+ENTROPY_SCALES = (0.5, 0.9, 0.99, 0.999, 1.0)
+
+
+@dataclass(frozen=True)
+class GradientKernel:
+    """Sums over rows of w loss, X'w r and what a lower bound of the optimum needs.
+
+    r is the derivative of the loss by eta.  The state holds ``coef`` (p, C), ``intercept`` (C,),
+    ``target`` (C,), the column of y for each problem, and, where columns lie far from zero,
+    ``shift`` (p,), subtracted from every dense tile; eta = offset + intercept +
+    (X - shift) coef, and the gradient is that of shifted columns.
+
+    Parameters
+    ----------
+    loss : PointwiseLoss
+    dtype : str
+        Type of the two products; everything else, and all sums, are float64.
+    labels : Labels or None
+        How a classification encodes y.
+    """
+
+    name: ClassVar[str] = "gradient"
+    reads_X: ClassVar[bool] = True
+    loss: PointwiseLoss
+    dtype: str = "float64"
+    labels: Labels | None = None
+
+    def __call__(self, block: Block, state: State) -> Sums:
+        rows = row_data(block, self.labels)
+        products = Products(block, state, self.dtype)
+        sums = empty_sums(self.loss, state["coef"], rows.offset is not None)
+
+        def residual(start: int, stop: int, eta: Float) -> Float:
+            tile = rows.tile(start, stop)
+            return add_pointwise(self.loss, sums, tile, eta, state["target"])
+
+        sums["grad"] = products.walk(residual)
+        return sums
+
+    def temporaries(
+        self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False
+    ) -> int:
+        """Return the bytes one call needs beside its block and its result."""
+        rows = tile_rows(n_features, dtype, sparse)
+        cast = 0 if sparse else rows * n_features * np.dtype(self.dtype).itemsize
+        return cast + 8 * max(2, n_columns) * (12 * rows + 2 * n_features)
+
+    def partial_nbytes(self, n_features: int, n_columns: int) -> int:
+        """Return the bytes of one partial."""
+        return 8 * max(2, n_columns) * (n_features + 10)
+
+
+class Products:
+    """``X @ coef`` and ``X.T @ residual`` of one block, tile by tile."""
+
+    def __init__(self, block: Block, state: State, dtype: str) -> None:
+        self.X = block.X
+        self.n_rows = block.n_rows
+        self.dtype = np.dtype(dtype)
+        self.coef = np.ascontiguousarray(state["coef"], dtype=self.dtype)
+        self.intercept = np.asarray(state["intercept"])
+        self.offset = None
+        if block.offset is not None:
+            wide = block.offset.shape[1] > 1
+            self.offset = block.offset[:, state["target"]] if wide else block.offset
+        self.sparse = is_sparse(self.X)
+        self.rows = tile_rows(self.X.shape[1], self.X.dtype, self.sparse)
+        self.shift = None if self.sparse else state.get("shift")
+        copies = self.X.dtype != self.dtype or self.shift is not None
+        self.scratch = dense_scratch(block, self.rows, self.dtype) if copies else None
+
+    def walk(self, residual: Callable[[int, int, Float], Float]) -> Float:
+        """Return the float64 sum of ``tile.T @ residual(start, stop, eta)`` over all tiles."""
+        total: Float | None = None
+        for start, stop in tile_borders(self.n_rows, self.rows):
+            tile = self.tile(start, stop)
+            eta = (tile @ self.coef).astype(np.float64, copy=False)
+            eta += self.intercept
+            if self.offset is not None:
+                eta += self.offset[start:stop]
+            product = tile.T @ residual(start, stop, eta).astype(self.dtype, copy=False)
+            if total is None:
+                total = np.asarray(product, dtype=np.float64)
+            else:
+                total += product
+        assert total is not None
+        return total
+
+    def tile(self, start: int, stop: int) -> Matrix:
+        """Return rows of X in the type of the products, shifted; X itself stays as it is."""
+        tile = take_rows(self.X, start, stop)
+        if self.sparse:
+            return as_type(tile, self.dtype)
+        if self.scratch is None:
+            return tile
+        out = self.scratch[: len(tile)]
+        if self.shift is None:
+            np.copyto(out, tile)
+        else:
+            np.subtract(tile, self.shift, out=out, casting="same_kind")
+        return out
+
+
+def empty_sums(loss: PointwiseLoss, coef: AnyArray, has_offset: bool) -> Sums:
+    """Return the sums of :func:`add_pointwise` at zero."""
+    n_columns = coef.shape[1]
+    sums = Sums(weight=0.0, value=np.zeros(n_columns), residual=np.zeros(n_columns))
+    if isinstance(loss, Logistic):
+        sums["entropy"] = np.zeros((len(ENTROPY_SCALES), n_columns))
+        if has_offset:
+            sums.update(offset=0.0, offset_y=0.0, offset_residual=np.zeros(n_columns))
+    return sums
+
+
+def add_pointwise(
+    loss: PointwiseLoss, sums: Sums, rows: RowData, eta: Float, target: AnyArray
+) -> Float:
+    """Add the sums that need no X, in place, and return the weighted residuals (rows, C)."""
+    y = rows.y[:, target] if rows.y.shape[1] > 1 else rows.y
+    value, gradient = loss.value_and_gradient(y, eta)
+    if rows.weight is not None:
+        gradient = gradient * rows.weight[:, None]
+    sums["weight"] += rows.total_weight
+    sums["value"] += column_sums(value, rows.weight)
+    sums["residual"] += column_sums(gradient, None)
+    if isinstance(loss, Logistic):
+        paths = loss.path_entropies(y, eta, ENTROPY_SCALES)
+        for total, entropy in zip(sums["entropy"], paths, strict=True):
+            total += column_sums(entropy, rows.weight)
+        if rows.offset is not None:
+            sums["offset_residual"] += column_sums(gradient * rows.offset, None)
+            sums["offset"] += float(column_sums(rows.offset, rows.weight)[0])
+            sums["offset_y"] += float(column_sums(rows.offset * rows.y, rows.weight)[0])
+    return gradient

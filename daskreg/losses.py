@@ -1,0 +1,174 @@
+"""Pointwise losses: what one row costs, as a function of its target and linear predictor only."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ._typing import Float
+
+
+class PointwiseLoss(ABC):
+    """The loss of one row.
+
+    Every method takes float64 arrays that broadcast against each other, usually of shape
+    (rows, C), and returns one of the broadcast shape.
+
+    Attributes
+    ----------
+    name : str
+    is_classifier : bool
+        The target is a label, seen here as 0 or 1.
+    max_curvature : float
+        Smallest upper bound of ``curvature`` over all ``eta``.
+    """
+
+    name: ClassVar[str]
+    is_classifier: ClassVar[bool]
+    max_curvature: ClassVar[float]
+
+    @abstractmethod
+    def value(self, y: Float, eta: Float) -> Float:
+        """Return the loss."""
+
+    @abstractmethod
+    def gradient(self, y: Float, eta: Float) -> Float:
+        """Return the derivative of the loss by ``eta``."""
+
+    @abstractmethod
+    def curvature(self, y: Float, eta: Float) -> Float:
+        """Return the second derivative of the loss by ``eta``."""
+
+    @abstractmethod
+    def inverse_link(self, eta: Float) -> Float:
+        """Return the mean ``mu`` that belongs to ``eta``."""
+
+    @abstractmethod
+    def link(self, mu: Float) -> Float:
+        """Return the ``eta`` that belongs to the mean ``mu``."""
+
+    @abstractmethod
+    def conjugate(self, y: Float, t: Float) -> Float:
+        """Return ``sup over eta of t * eta - value(y, eta)``; infinity outside its domain."""
+
+    def null_eta(self, mean: Float) -> Float:
+        """Return the constant ``eta`` that minimises the loss of targets with this mean."""
+        return self.link(mean)
+
+    def value_and_gradient(self, y: Float, eta: Float) -> tuple[Float, Float]:
+        """Return ``value`` and ``gradient``, sharing what they have in common."""
+        return self.value(y, eta), self.gradient(y, eta)
+
+
+@dataclass(frozen=True)
+class Squared(PointwiseLoss):
+    r"""Half the squared error, :math:`(y - \eta)^2 / 2`."""
+
+    name: ClassVar[str] = "squared"
+    is_classifier: ClassVar[bool] = False
+    max_curvature: ClassVar[float] = 1.0
+
+    def value(self, y: Float, eta: Float) -> Float:
+        return 0.5 * np.square(eta - y)
+
+    def gradient(self, y: Float, eta: Float) -> Float:
+        return np.asarray(eta - y, dtype=np.float64)
+
+    def curvature(self, y: Float, eta: Float) -> Float:
+        return np.ones(np.broadcast_shapes(np.shape(y), np.shape(eta)))
+
+    def inverse_link(self, eta: Float) -> Float:
+        return eta
+
+    def link(self, mu: Float) -> Float:
+        return mu
+
+    def conjugate(self, y: Float, t: Float) -> Float:
+        return np.asarray(t * (y + 0.5 * t))
+
+    def value_and_gradient(self, y: Float, eta: Float) -> tuple[Float, Float]:
+        gradient = self.gradient(y, eta)
+        return 0.5 * np.square(gradient), gradient
+
+
+@dataclass(frozen=True)
+class Logistic(PointwiseLoss):
+    r"""Log loss of a label in {0, 1}, :math:`\log(1 + e^\eta) - y \eta`.
+
+    Everything is written in ``wrong = (1 - 2 y) eta``, the margin by which a row lies on the
+    wrong side, so that neither overflow nor cancellation occurs at margins of any size:
+    the loss is softplus(wrong) and ``|mu - y|`` is sigmoid(wrong).
+    """
+
+    name: ClassVar[str] = "logistic"
+    is_classifier: ClassVar[bool] = True
+    max_curvature: ClassVar[float] = 0.25
+
+    def value(self, y: Float, eta: Float) -> Float:
+        return self.value_and_gradient(y, eta)[0]
+
+    def gradient(self, y: Float, eta: Float) -> Float:
+        return self.value_and_gradient(y, eta)[1]
+
+    def value_and_gradient(self, y: Float, eta: Float) -> tuple[Float, Float]:
+        side = 1.0 - 2.0 * np.asarray(y)
+        wrong = side * eta
+        small = np.exp(-np.abs(wrong))
+        value = np.maximum(wrong, 0.0) + np.log1p(small)
+        gradient = side * _sigmoid(wrong, small)
+        return value, gradient
+
+    def curvature(self, y: Float, eta: Float) -> Float:
+        small = np.exp(-np.abs(eta))
+        curvature = small / np.square(1.0 + small)
+        return np.broadcast_to(curvature, np.broadcast_shapes(np.shape(y), np.shape(eta)))
+
+    def inverse_link(self, eta: Float) -> Float:
+        return _sigmoid(np.asarray(eta), np.exp(-np.abs(eta)))
+
+    def link(self, mu: Float) -> Float:
+        mu = np.asarray(mu)
+        return np.log(mu) - np.log1p(-mu)
+
+    def conjugate(self, y: Float, t: Float) -> Float:
+        u = np.asarray(y + t)
+        inside = (u >= 0.0) & (u <= 1.0)
+        return np.where(inside, -binary_entropy(np.where(inside, u, 0.5)), np.inf)
+
+    def path_entropies(self, y: Float, eta: Float, scales: Sequence[float]) -> Iterator[Float]:
+        """Yield, for each scale s in (0, 1], the entropy of ``(1 - s) y + s mu``.
+
+        Along this line from the label to the mean the conjugate of the loss is minus the entropy,
+        in nats, and it stays in its domain: the dual points of a logistic problem lie there.
+        """
+        wrong = (1.0 - 2.0 * np.asarray(y)) * eta
+        small = np.exp(-np.abs(wrong))
+        log1p_small = np.log1p(small)
+        miss = _sigmoid(wrong, small)
+        miss_log_miss = miss * -(np.maximum(-wrong, 0.0) + log1p_small)
+        for scale in scales:
+            if scale == 1.0:
+                rest = _sigmoid(-wrong, small)
+                rest_log_rest = rest * -(np.maximum(wrong, 0.0) + log1p_small)
+                yield -(miss_log_miss + rest_log_rest)
+            else:
+                rest = 1.0 - scale * miss
+                rest_log_rest = rest * np.log(rest)
+                yield -(scale * (miss_log_miss + np.log(scale) * miss) + rest_log_rest)
+
+
+def binary_entropy(u: Float) -> Float:
+    """Return the entropy of a coin that falls heads with probability ``u``, in nats."""
+    u = np.asarray(u, dtype=np.float64)
+    rest = 1.0 - u
+    logs = [np.log(np.where(x > 0.0, x, 1.0)) for x in (u, rest)]
+    return -(u * logs[0] + rest * logs[1])
+
+
+def _sigmoid(x: Float, small: Float) -> Float:
+    """``1 / (1 + exp(-x))`` where ``small = exp(-|x|)`` is at hand."""
+    return np.asarray(np.where(x >= 0.0, 1.0, small) / (1.0 + small))
