@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .._typing import AnyArray, Float, Matrix
+from daskreg._typing import AnyArray, Float, Matrix
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Any
 import cloudpickle
 import distributed
 
-from .._typing import State
+from daskreg._typing import State
+
 from .passes import (
     FAN_IN,
     LARGE_PARTIAL,
@@ -25,6 +26,8 @@ from .passes import (
 from .plan import Worker
 from .shards import Outcome, Shard
 
+#: Seconds between two looks at who is still there while a pass runs.
+LOOK_UP = 2
 #: Seconds between two progress events of a shard.
 EVENT_INTERVAL = 0.25
 
@@ -32,8 +35,9 @@ EVENT_INTERVAL = 0.25
 class Cluster(Scheduler):
     """One task for each shard and pass; the task that makes a shard is its first pass.
 
-    The client keeps every recipe, so whatever a worker held can be made again: a shard whose
-    worker is gone is made anew on one that is there, by the task of the pass that comes next.
+    Every task is bound to the worker that holds its shard, so that Dask neither steals nor moves
+    it. The client keeps every recipe: when a worker is gone, its shards are given another home and
+    the task of the running pass, or of the next one, makes them there.
     """
 
     def __init__(self, client: distributed.Client, memory_limit: int | None = None) -> None:
@@ -83,40 +87,55 @@ class Cluster(Scheduler):
         payload: Any = payload_of(kernel, state)
         if len(payload) > LARGE_STATE:
             payload = self.client.submit(_itself, payload, key=fresh("state"), pure=False)
-        self._forget_lost()
-        topic = fresh("progress") if progress is not None else None
-        tasks = [self._submit(i, kernel.name, payload, topic) for i in range(len(self._shards))]
-        merged = self._tree(tasks) if partial_bytes > LARGE_PARTIAL and len(tasks) > 1 else tasks
+        self._rehome()
+        listener = _Listener(self.client, progress)
+        tasks = [self._submit(i, kernel.name, payload, listener.topic) for i in self._numbers]
         try:
-            with _listen(self.client, topic, progress):
-                outcomes = [_outcome(result) for result in self.client.gather(merged)]
+            with listener:
+                while not self._wait(tasks):
+                    for i in self._rehome():
+                        tasks[i] = self._submit(i, kernel.name, payload, listener.topic)
+                if partial_bytes > LARGE_PARTIAL:
+                    tasks = self._tree(tasks)
+                outcomes = [_outcome(result) for result in self.client.gather(tasks)]
         except BaseException:
             self.client.cancel(tasks)
-            self._futures = [None] * len(self._shards)
+            self._futures = [None for _ in self._shards]
             raise
-        if merged is tasks:
-            for i, outcome in enumerate(outcomes):
-                self._homes[i] = outcome.worker or self._homes[i]
+        listener.catch_up(self._shards, outcomes)
         return outcomes
 
-    def _forget_lost(self) -> None:
-        """Drop what is kept of shards whose worker has left: this pass makes them anew."""
-        if not any(future is not None for future in self._futures):
-            return
+    @property
+    def _numbers(self) -> range:
+        return range(len(self._shards))
+
+    def _wait(self, tasks: list[Any]) -> bool:
+        """Whether all tasks have ended or one has failed; looks up now and then."""
+        try:
+            distributed.wait(tasks, timeout=LOOK_UP)
+        except TimeoutError:
+            return any(task.status in ("error", "cancelled") for task in tasks)
+        return True
+
+    def _rehome(self) -> list[int]:
+        """Give shards of lost workers another home; returns their numbers."""
         known = sorted(self._known_workers())
-        for i, future in enumerate(self._futures):
-            if known and self._homes[i] not in known:
-                self._homes[i] = known[i % len(known)]
-                self._futures[i] = None
-            elif future is not None and future.status in ("cancelled", "error", "lost"):
-                self._futures[i] = None
+        lost = [i for i in self._numbers if self._homes[i] not in known]
+        for i in lost:
+            if not known:
+                break
+            load = [self._homes.count(address) for address in known]
+            self._homes[i] = known[load.index(min(load))]
+            self._futures[i] = None
+        return lost if known else []
 
     def _submit(self, i: int, name: str, payload: Any, topic: str | None) -> Any:
         shard, future = self._shards[i], self._futures[i]
         values = [value for run in shard.runs for value in run.columns.futures]
+        options = {"workers": [self._homes[i]], "pure": False}
         if future is not None:
             return self.client.submit(
-                _run_shard, future, payload, topic, *values, key=fresh(name), pure=False
+                _run_shard, future, payload, topic, *values, key=fresh(name), **options
             )
         task = self.client.submit(
             _make_shard if self._keep else _run_recipe,
@@ -125,9 +144,7 @@ class Cluster(Scheduler):
             topic,
             *values,
             key=fresh("shard" if self._keep else name),
-            workers=[self._homes[i]],
-            allow_other_workers=True,
-            pure=False,
+            **options,
         )
         if self._keep:
             self._futures[i] = task
@@ -146,7 +163,9 @@ class Cluster(Scheduler):
 
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
         tasks = [
-            self.client.submit(_call, cloudpickle.dumps((function, args)), key=fresh("map"), pure=False)
+            self.client.submit(
+                _call, cloudpickle.dumps((function, args)), key=fresh("map"), pure=False
+            )
             for args in arguments
         ]
         return list(self.client.gather(tasks))
@@ -187,7 +206,7 @@ def _run(shard: Shard, payload: bytes, topic: str | None, values: Sequence[Any])
     outcome = shard.run(kernel, state, values, progress=progress)
     if progress is not None:
         progress.flush()
-    return outcome.at(worker.address)
+    return outcome
 
 
 def _merge(n_segments: int, *results: Any) -> Outcome:
@@ -220,23 +239,37 @@ class _Events:
         self._last = time.monotonic()
 
 
-class _listen:
-    """Hands the events of a pass to its progress function."""
+class _Listener:
+    """Hands what workers tell during a pass to its progress function."""
 
-    def __init__(self, client: Any, topic: str | None, progress: Progress | None) -> None:
-        self._client, self._topic, self._progress = client, topic, progress
+    def __init__(self, client: Any, progress: Progress | None) -> None:
+        self.topic = fresh("progress") if progress is not None else None
+        self._client, self._progress = client, progress
+        self._rows = self._bytes = 0
         self._lock = threading.Lock()
+        self._over = False
 
     def __enter__(self) -> None:
-        if self._topic is not None:
-            self._client.subscribe_topic(self._topic, self._hear)
+        if self.topic is not None:
+            self._client.subscribe_topic(self.topic, self._hear)
 
     def _hear(self, event: Any) -> None:
-        message = event[1]
+        self._tell(event[1]["rows"], event[1]["bytes"])
+
+    def _tell(self, rows: int, read: int) -> None:
         with self._lock:
-            assert self._progress is not None
-            self._progress(message["rows"], message["bytes"])
+            if self._progress is not None and not self._over:
+                self._rows += rows
+                self._bytes += read
+                self._progress(rows, read)
 
     def __exit__(self, *_: object) -> None:
-        if self._topic is not None:
-            self._client.unsubscribe_topic(self._topic)
+        if self.topic is not None:
+            self._client.unsubscribe_topic(self.topic)
+
+    def catch_up(self, shards: Sequence[Shard], outcomes: Sequence[Outcome]) -> None:
+        """Tell what events still on their way would have told."""
+        rows = sum(spec.stop - spec.start for shard in shards for spec in shard.specs)
+        read = sum(outcome.bytes_read for outcome in outcomes)
+        self._tell(rows - self._rows, read - self._bytes)
+        self._over = True

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from .._typing import Partial, State
-from ..exceptions import DataError
+from daskreg._typing import Partial, State
+from daskreg.exceptions import DataError
+
 from .layout import MAX_SEGMENTS, Layout, make_layout
 from .passes import Progress, Scheduler, Threads, active_scheduler, sum_over_rows
 from .plan import Plan, Work, choose_block, make_plan
@@ -161,7 +162,8 @@ class Design:
             self.bytes_read += read
             check_lengths(self._columns)
             self._make_plan(scheduler, self._work)
-        assert self._plan is not None and self._layout is not None
+        assert self._plan is not None
+        assert self._layout is not None
         shards, homes = self._deal(scheduler, self._layout, self._plan)
         scheduler.place(shards, keep=passes != 1, homes=homes)
         self._scheduler = scheduler
@@ -189,7 +191,8 @@ class Design:
         """
         if self._scheduler is None:
             self.prepare(self._work.passes, self._work.partial_bytes)
-        assert self._scheduler is not None and self._layout is not None
+        assert self._scheduler is not None
+        assert self._layout is not None
         reads_X = getattr(kernel, "reads_X", True)
         result = sum_over_rows(
             self._scheduler,
@@ -278,13 +281,12 @@ class Design:
         else:
             groups = [(run, None) for run in layout.deal(plan.n_shards)]
         share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
-        budget = plan.memory.get("blocks pinned between passes", 0)
         shards = [
             Shard(
                 make_runs(self._columns, layout.rows, layout.segments, list(chosen)),
                 layout.n_segments,
                 pin_share=share,
-                budget=budget,
+                budget=plan.pin_capacity,
                 names=self.feature_names,
             )
             for chosen, _ in groups
@@ -302,9 +304,7 @@ def _by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[
     for home, segments in by_worker.items():
         pieces = min(each, len(segments))
         borders = [0, *accumulate(len(segments[i::pieces]) for i in range(pieces))]
-        groups += [
-            (segments[a:b], home) for a, b in zip(borders[:-1], borders[1:], strict=True) if b > a
-        ]
+        groups += [(segments[a:b], home) for a, b in pairwise(borders) if b > a]
     return groups
 
 
@@ -327,5 +327,6 @@ def check_lengths(columns: Columns) -> None:
         if rows.n_rows is not None and rows.n_rows != n_rows:
             raise DataError(
                 f"X has {n_rows} rows ({columns.X.describe}) but {name} has {rows.n_rows} "
-                f"({rows.describe}); inconsistent numbers of samples. Both must describe the same rows"
+                f"({rows.describe}): inconsistent numbers of samples. Both must describe the "
+                "same rows"
             )

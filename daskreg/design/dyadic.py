@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from .._typing import Partial
+from daskreg._typing import Partial
 
 #: (level, position): covers segments ``position * 2**level`` up to the next such node.
 Node = tuple[int, int]

@@ -5,7 +5,6 @@ The only file that talks to a scheduler.
 
 from __future__ import annotations
 
-import pickle
 import sys
 import threading
 import uuid
@@ -15,7 +14,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from .._typing import Partial, State
+from daskreg._typing import Partial, State
+
 from .dyadic import DyadicSum
 from .host import machine_memory, process_memory
 from .plan import LOCAL_SHARE, Worker
@@ -64,7 +64,8 @@ class Scheduler(ABC):
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
         """Call a function for each tuple of arguments, in parallel."""
 
-    def release(self) -> None:  # noqa: B027 - threads hold nothing
+    @abstractmethod
+    def release(self) -> None:
         """Let the shards go."""
 
 
@@ -176,7 +177,11 @@ def _n_threads() -> int:
     if dask is None:
         import os
 
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
     from dask.system import CPU_COUNT
 
     return int(dask.config.get("num_workers", None) or CPU_COUNT)
@@ -187,14 +192,21 @@ def _chosen_get() -> Any:
     import dask
 
     chosen = dask.config.get("scheduler", None)
-    if chosen is None or chosen in ("processes", "multiprocessing", "dask.distributed", "distributed"):
+    if chosen is None or chosen in (
+        "processes",
+        "multiprocessing",
+        "dask.distributed",
+        "distributed",
+    ):
         return None
     return dask.base.get_scheduler()
 
 
 def payload_of(kernel: Any, state: State) -> bytes:
     """Kernel and state as one run of bytes: Dask looks for keys inside dicts, not inside bytes."""
-    return pickle.dumps((kernel, dict(state)), protocol=pickle.HIGHEST_PROTOCOL)
+    import cloudpickle
+
+    return bytes(cloudpickle.dumps((kernel, dict(state))))
 
 
 def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:

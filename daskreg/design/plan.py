@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..exceptions import MemoryPlanError
+from daskreg.exceptions import MemoryPlanError
+
 from .host import format_bytes
 from .layout import Layout
 from .stream import IN_FLIGHT, Columns
@@ -81,6 +82,8 @@ class Plan:
         The largest block.
     bytes_pinned, bytes_streamed : int
         Kept between passes in all workers together, and read again each pass.
+    pin_capacity : int
+        Most a process may pin, if it has to take over the shards of a lost one.
     memory : mapping of str to int
         Peak of one worker as named terms, in bytes.
     memory_limit : int
@@ -101,6 +104,7 @@ class Plan:
     block_bytes: int
     bytes_pinned: int
     bytes_streamed: int
+    pin_capacity: int
     memory: Mapping[str, int] = field(repr=False)
     memory_limit: int
     usable: int
@@ -116,7 +120,9 @@ class Plan:
     def __str__(self) -> str:
         rows = "rows unknown" if self.n_rows is None else f"{self.n_rows:,} rows"
         size = "" if self.n_rows is None else f", {format_bytes(self.total_bytes)}"
-        lines = [f"data       {self.source}: {rows} x {self.n_columns:,} columns, {self.dtype}{size}"]
+        lines = [
+            f"data       {self.source}: {rows} x {self.n_columns:,} columns, {self.dtype}{size}"
+        ]
         if self.n_rows is None:
             lines.append("           one census pass will count the rows and spool them")
         else:
@@ -211,6 +217,7 @@ def make_plan(
         block_bytes=block_bytes,
         bytes_pinned=pinned,
         bytes_streamed=0 if in_memory else total - pinned,
+        pin_capacity=free if pinned else 0,
         memory=terms,
         memory_limit=worker.memory_limit,
         usable=worker.usable,
@@ -258,8 +265,8 @@ def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:
     parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in terms.items() if size)
     limit = -(-int(need / worker.share) // MIB) * MIB
     raise MemoryPlanError(
-        f"this fit needs {format_bytes(need)} in a process but may use {format_bytes(worker.usable)}"
-        f" ({worker.share:.0%} of memory_limit={format_bytes(worker.memory_limit)}): {parts}. "
+        f"this fit needs {format_bytes(need)} in a process but may use "
+        f"{format_bytes(worker.usable)} ({worker.share:.0%} of memory_limit={format_bytes(worker.memory_limit)}): {parts}. "
         f"Raise memory_limit to {format_bytes(limit)} or more, use fewer threads per process "
         f"(now {worker.threads}), or a smaller block_size (now {format_bytes(block_bytes)})"
     )

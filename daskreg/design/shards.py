@@ -8,13 +8,14 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, Partial, State
+from daskreg._typing import AnyArray, Partial, State
+
 from .blocks import Block
 from .dyadic import DyadicSum, Node
 from .ledger import LEDGER
@@ -58,15 +59,10 @@ class Outcome:
     bytes_pinned: int
     seconds: float
     kernel_seconds: float
-    worker: str | None = None
 
     @property
     def nbytes(self) -> int:
         return sum(partial.nbytes for _, partial in self.nodes)
-
-    def at(self, worker: str) -> Outcome:
-        """The same, with the address of the worker it comes from."""
-        return replace(self, worker=worker)
 
 
 class Shard:
@@ -162,7 +158,9 @@ class Shard:
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read = -1, None, 0
         with single_threaded_blas(), ExitStack() as stack:
-            for spec, (block, read) in self._blocks(stack, values, getattr(kernel, "reads_X", True)):
+            for spec, (block, read) in self._blocks(
+                stack, values, getattr(kernel, "reads_X", True)
+            ):
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("the pass was cancelled")
                 bytes_read += read

@@ -11,8 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from .._typing import AnyArray, Matrix
-from ..exceptions import DataError
+from daskreg._typing import AnyArray, Matrix
+from daskreg.exceptions import DataError
+
 from .blocks import Block
 from .sources.base import Reader, Rows
 
@@ -131,7 +132,7 @@ class _ChunkReader(Reader):
 
     def __init__(self, reader: Reader, rows: Rows) -> None:
         self._reader = reader
-        self._borders = np.concatenate([[0], np.cumsum(rows.row_chunks)])
+        self._borders = np.concatenate([[0], np.cumsum(rows.row_chunks or ())])
         self._chunk: tuple[int, int, Matrix] | None = None
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> Matrix:
@@ -202,7 +203,7 @@ class ReadAhead:
                 if self._stop.is_set():
                     return
                 self._blocks.put(reader.read(spec, self._buffer(spec)))
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer
+        except BaseException as error:
             self._blocks.put(error)
         finally:
             if reader is not None:

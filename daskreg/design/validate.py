@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .._typing import AnyArray, Matrix
-from ..exceptions import DataError
+from daskreg._typing import AnyArray, Matrix
+from daskreg.exceptions import DataError
+
 from .blocks import Block
 
 #: Bytes looked at together, so that the check runs from cache.
@@ -41,9 +42,7 @@ def check_block(block: Block, names: Sequence[str] | None = None) -> None:
             )
 
 
-def _check_finite(
-    role: str, values: Matrix, block: Block, names: Sequence[str] | None
-) -> None:
+def _check_finite(role: str, values: Matrix, block: Block, names: Sequence[str] | None) -> None:
     sparse = not isinstance(values, np.ndarray)
     data: AnyArray = values.data if sparse else values
     if data.dtype.kind != "f" or _all_finite(data):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._typing import AnyArray, Matrix
+from daskreg._typing import AnyArray, Matrix
 
 
 class Reader(ABC):
@@ -24,7 +24,7 @@ class Reader(ABC):
         for in ascending order, each once a pass.
         """
 
-    def close(self) -> None:  # noqa: B027 - most readers hold nothing
+    def close(self) -> None:
         """Let go of handles."""
 
     def __enter__(self) -> Reader:
@@ -116,7 +116,7 @@ class Table(ABC):
         """Raise ``DataError`` that names absent columns and the nearest existing ones."""
         import difflib
 
-        from ...exceptions import DataError
+        from daskreg.exceptions import DataError
 
         for name in columns:
             if name not in self.columns:

@@ -1,0 +1,256 @@
+"""Sums over rows: right, the same bits everywhere, each byte read as often as planned."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+
+import dask
+import numpy as np
+import pytest
+
+from daskreg.design.ledger import LEDGER
+from daskreg.design.shards import Shard, make_runs
+from daskreg.exceptions import DataError, MemoryPlanError
+
+from .helpers import ArrayRows, Correlate, CountRows, make_data, make_design
+
+
+def read_ahead_threads_end():
+    """Whether no reader is left; other shards may need a moment to see that the pass is over."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if "daskreg-read-ahead" not in {thread.name for thread in threading.enumerate()}:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def sums(design, times=(1.0, 2.0, 1.0)):
+    with design:
+        return [design.sum_over_rows(Correlate(), {"times": t}) for t in times]
+
+
+def test_a_pass_is_the_sum_over_rows():
+    X, y = make_data(dtype="float64")
+    first, second, third = sums(make_design(X, y, block_size=8192))
+    np.testing.assert_allclose(first, X.T @ y[:, 0], rtol=1e-12)
+    np.testing.assert_array_equal(second, 2 * first)
+    np.testing.assert_array_equal(third, first)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5, 16])
+def test_bits_do_not_depend_on_the_number_of_shards(workers):
+    X, y = make_data()
+    with dask.config.set(num_workers=1):
+        expected = sums(make_design(X, y, block_size=4096))[0]
+    with dask.config.set(num_workers=workers):
+        design = make_design(X, y, block_size=4096)
+        for result, times in zip(sums(design), (1, 2, 1), strict=True):
+            np.testing.assert_array_equal(result, expected * times)
+        assert design.plan.n_shards == 2 * workers
+
+
+@pytest.mark.parametrize("options", [{"resident": True}, {"row_chunks": (1000, 7, 3993)}])
+def test_every_kind_of_rows_gives_the_sum(options):
+    X, y = make_data()
+    np.testing.assert_allclose(
+        sums(make_design(X, y, block_size=4096, **options))[0],
+        X.astype(float).T @ y[:, 0],
+        rtol=1e-4,
+        atol=1e-3,
+    )
+
+
+def test_what_fits_is_read_once():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192)
+    sums(design)
+    assert design.n_passes == 3
+    assert design.bytes_read == X.nbytes + y.nbytes
+
+
+def test_one_pass_plans_pin_nothing():
+    X, y = make_data()
+    with make_design(X, y, block_size=8192) as design:
+        plan = design.prepare(passes=1)
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        assert plan.bytes_pinned == design.bytes_pinned == 0
+        assert design.bytes_read == X.nbytes + y.nbytes
+
+
+def test_rows_in_memory_are_views_and_count_no_bytes():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192, resident=True)
+    sums(design)
+    assert design.bytes_read == 3 * y.nbytes
+    assert design.plan.bytes_pinned == 0
+
+
+def test_a_fixed_part_is_pinned_and_the_rest_streams(monkeypatch):
+    # The test process grows as others run in it; the plan is to see one size.
+    monkeypatch.setattr("daskreg.design.passes.process_memory", lambda: 100 << 20)
+    X, y = make_data(n=60_000, p=64)
+    probe = make_design(X, y, block_size=1 << 18).plan
+    fixed = probe.peak - probe.memory["blocks pinned between passes"]
+    limit = int((fixed + X.nbytes / 2) / 0.85)
+    design = make_design(X, y, block_size=1 << 18, memory_limit=limit)
+    expected = sums(make_design(X, y, block_size=1 << 18))
+    for result, same in zip(sums(design), expected, strict=True):
+        np.testing.assert_array_equal(result, same)
+    total = X.nbytes + y.nbytes
+    plan = design.plan
+    assert 0 < plan.bytes_pinned < total
+    assert plan.bytes_pinned + plan.bytes_streamed == total
+    streamed = (design.bytes_read - total) / 2
+    assert streamed == pytest.approx(plan.bytes_streamed, rel=0.15)
+    assert plan.peak <= plan.usable
+
+
+def test_the_ledger_is_empty_when_the_design_is_closed():
+    X, y = make_data()
+    before = LEDGER.nbytes
+    design = make_design(X, y, block_size=8192)
+    design.sum_over_rows(Correlate(), {"times": 1.0})
+    assert LEDGER.nbytes - before == X.nbytes + y.nbytes
+    design.close()
+    assert LEDGER.nbytes == before
+
+
+def test_a_pass_without_X_reads_none_of_it():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192)
+    count, total = design.sum_over_rows(CountRows())
+    assert (count, design.n_passes) == (len(X), 0)
+    assert total == pytest.approx(y.sum())
+    assert design._columns.X.reads == []
+    design.close()
+
+
+def test_one_shard_is_a_plain_call_and_meets_no_scheduler():
+    X, y = make_data(n=100)
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a scheduler was called")
+
+    with dask.config.set(scheduler=refuse):
+        sums(make_design(X, y, resident=True))
+
+
+def test_one_task_for_each_shard_and_pass_and_nothing_else():
+    X, y = make_data()
+    seen = []
+
+    def counting(graph, keys, **kwargs):
+        seen.append(len(graph))
+        return dask.get(graph, keys)
+
+    design = make_design(X, y, block_size=4096)
+    with dask.config.set(scheduler=counting, num_workers=3):
+        sums(design)
+    assert seen == [6, 6, 6]
+
+
+def test_a_shard_pickles_as_its_recipe():
+    X, y = make_data(n=40_000)
+    design = make_design(X, y, block_size=1 << 16)
+    design.sum_over_rows(Correlate(), {"times": 1.0})
+    shard = design._scheduler._shards[0]
+    assert shard.__sizeof__() > X.nbytes / 8
+    copy = pickle.loads(pickle.dumps(shard))
+    assert copy.__sizeof__() == 1024
+    again = copy.run(Correlate(), {"times": 1.0})
+    for (node, partial), (same, value) in zip(
+        shard.run(Correlate(), {"times": 1.0}).nodes, again.nodes, strict=True
+    ):
+        assert node == same
+        np.testing.assert_array_equal(partial, value)
+    design.close()
+
+
+def test_blocks_are_read_one_ahead_in_order_by_another_thread():
+    X, y = make_data()
+    rows, threads = ArrayRows(X), set()
+    original = ArrayRows.open
+
+    class Spy(ArrayRows):
+        def open(self, values=()):
+            threads.add(threading.current_thread().name)
+            return original(self, values)
+
+    rows.__class__ = Spy
+    design = make_design(X, y, block_size=4096)
+    design._columns = type(design._columns)(X=rows, y=ArrayRows(y))
+    layout_plan = design.plan
+    runs = make_runs(
+        design._columns, design.layout.rows, design.layout.segments, range(layout_plan.n_segments)
+    )
+    runs[0].columns.X.__class__ = Spy
+    Shard(runs, layout_plan.n_segments).run(Correlate(), {"times": 1.0})
+    assert threads == {"daskreg-read-ahead"}
+    assert rows.reads == sorted(rows.reads)
+
+
+def test_an_error_in_the_reader_reaches_the_caller_and_ends_the_thread():
+    X, y = make_data()
+    design = make_design(X, y, block_size=4096)
+    design._columns.X.array = X[:100]
+    with pytest.raises(DataError, match="did the data change"):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+    assert read_ahead_threads_end()
+
+
+def test_a_kernel_that_fails_leaves_no_thread_and_no_limit_on_blas():
+    import threadpoolctl
+
+    X, y = make_data()
+    before = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()]
+    with pytest.raises(KeyError):
+        make_design(X, y, block_size=4096).sum_over_rows(Correlate(), {})
+    assert read_ahead_threads_end()
+    assert [pool["num_threads"] for pool in threadpoolctl.threadpool_info()] == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda X, y: X.__setitem__((4321, 7), np.nan), ["X", "NaN", "row 4321", "column 7"]),
+        (lambda X, y: X.__setitem__((17, 0), np.inf), ["X", "infinity", "row 17", "block 0"]),
+        (lambda X, y: y.__setitem__((4999, 0), np.nan), ["y", "NaN", "row 4999"]),
+    ],
+)
+def test_the_first_pass_names_block_rows_and_column_of_a_bad_value(spoil, words):
+    X, y = make_data()
+    spoil(X, y)
+    with pytest.raises(DataError) as caught:
+        sums(make_design(X, y, block_size=4096))
+    for word in [*words, "block"]:
+        assert word in str(caught.value)
+
+
+def test_large_finite_values_are_not_mistaken_for_infinity():
+    X, y = make_data()
+    X[0, 0] = X[1, 1] = 3e38
+    sums(make_design(X, y, block_size=4096))
+
+
+def test_a_plan_that_cannot_fit_says_what_to_change_before_a_byte_is_read():
+    X, y = make_data()
+    design = make_design(X, y, memory_limit=1 << 20)
+    with pytest.raises(MemoryPlanError, match=r"Raise memory_limit to .* or more"):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+    assert design._columns.X.reads == []
+
+
+def test_lengths_must_agree():
+    X, y = make_data()
+    with pytest.raises(DataError, match=r"X has 5000 rows .* y has 4999"):
+        make_design(X, y[1:])
+
+
+def test_the_plan_prints_what_it_knows():
+    X, y = make_data()
+    text = str(make_design(X, y, block_size=4096).plan)
+    for word in ("5,000 rows", "40 columns", "float32", "blocks", "shards", "pinned", "limit"):
+        assert word in text
