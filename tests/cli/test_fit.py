@@ -1,0 +1,113 @@
+"""``daskreg fit`` gives what the estimators give, and its options mean what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import daskreg
+
+from .conftest import NAMES
+
+
+def test_array_files(run, data, tmp_path):
+    out = tmp_path / "model.zarr.zip"
+    result = run("fit", data / "X.npy", "--y", data / "y.npy", "--alpha", 0.1, "--out", out)
+    assert result.exit_code == 0, result.output
+    model = daskreg.load(out)
+    expected = daskreg.Lasso(0.1).fit(np.load(data / "X.npy"), np.load(data / "y.npy"))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+    assert type(model) is daskreg.Lasso
+    assert "converged" in result.stdout
+    assert "memory" in result.stderr  # the plan
+    assert "gap" in result.stderr  # the progress
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_tables(run, data, tmp_path, name):
+    out = tmp_path / "model.zarr.zip"
+    result = run("fit", data / name, "--target", "outcome", "--alpha", 0.1, "--out", out)
+    assert result.exit_code == 0, result.output
+    model = daskreg.load(out)
+    assert model.feature_names_in_.tolist() == NAMES
+    assert np.flatnonzero(model.coef_).tolist() == [0, 2, 4]
+    assert "age" in result.stdout
+    assert "bmi" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "make"),
+    [
+        (["--penalty", "l2", "--alpha", 3], lambda: daskreg.Ridge(3.0)),
+        (
+            ["--penalty", "elasticnet", "--alpha", 0.1, "--l1-ratio", 0.7, "--standardize"],
+            lambda: daskreg.ElasticNet(0.1, l1_ratio=0.7, standardize=True),
+        ),
+        (
+            ["--alpha", 0.1, "--no-intercept", "--positive"],
+            lambda: daskreg.Lasso(0.1, fit_intercept=False, positive=True),
+        ),
+        (["--alpha", 0.1, "--solver", "fista"], lambda: daskreg.Lasso(0.1, solver="fista")),
+    ],
+    ids=["ridge", "elastic net", "positive", "fista"],
+)
+def test_options_reach_the_estimator(run, data, tmp_path, options, make):
+    out = tmp_path / "model"
+    result = run("fit", data / "X.npy", "--y", data / "y.npy", *options, "--out", out)
+    assert result.exit_code == 0, result.output
+    model, expected = daskreg.load(out), make()
+    expected.fit(np.load(data / "X.npy"), np.load(data / "y.npy"))
+    assert model.get_params() == expected.get_params() | {"callbacks": model.callbacks}
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
+
+
+def test_logistic_with_text_labels(run, data, tmp_path):
+    out = tmp_path / "model"
+    result = run(
+        *("fit", data / "labels.parquet", "--target", "label", "--loss", "logistic"),
+        *("--C", 0.5, "--class-weight", "balanced", "--out", out),
+    )
+    assert result.exit_code == 0, result.output
+    model = daskreg.load(out)
+    assert model.classes_.tolist() == ["no", "yes"]
+    table = pd.read_parquet(data / "labels.parquet")
+    expected = daskreg.LogisticRegression(C=0.5, l1_ratio=1.0, class_weight="balanced")
+    expected.fit(table.drop(columns="label"), table["label"].to_numpy())
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
+
+
+def test_weights_and_columns(run, data, tmp_path):
+    out = tmp_path / "model"
+    result = run(
+        *("fit", data / "table.parquet", "--target", "outcome", "--alpha", 0.1),
+        *("--weights", data / "weights.npy", "--columns", "age, ldl", "--quiet", "--out", out),
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    table = pd.read_parquet(data / "table.parquet")
+    expected = daskreg.Lasso(0.1).fit(
+        table[["age", "ldl"]], table["outcome"], sample_weight=np.load(data / "weights.npy")
+    )
+    np.testing.assert_allclose(daskreg.load(out).coef_, expected.coef_, rtol=1e-9)
+
+
+def test_not_converged_is_status_3_and_the_model_is_saved(run, data, tmp_path):
+    out = tmp_path / "model"
+    result = run(
+        *("fit", data / "labels.parquet", "--target", "label", "--loss", "logistic"),
+        *("--max-iter", 1, "--out", out),
+    )
+    assert result.exit_code == 3, result.output
+    assert daskreg.load(out).status_ == "max_iter"
+    assert "DOES NOT MEET" in result.output
+    assert "Warning: " in result.stderr
+
+
+def test_worker_processes_give_the_same(run, data, tmp_path):
+    arguments = "fit", data / "X.npy", "--y", data / "y.npy", "--alpha", 0.1
+    one = run(*arguments, "--out", tmp_path / "one")
+    two = run(*arguments, "--workers", 1, "--memory", "1GiB", "--out", tmp_path / "two")
+    assert (one.exit_code, two.exit_code) == (0, 0), two.output
+    coef = [daskreg.load(tmp_path / name).coef_ for name in ("one", "two")]
+    np.testing.assert_array_equal(*coef)

@@ -1,0 +1,81 @@
+"""Progress: the pace is arithmetic, the report is one line an iteration or a bar."""
+
+from __future__ import annotations
+
+import io
+import math
+
+import pytest
+
+from daskreg.callbacks import Pace, ProgressReport
+from daskreg.solvers import Progress
+
+
+def event(n_passes, gap=math.nan, violation=math.nan, n_active=1):
+    return Progress(
+        n_iter=n_passes,
+        n_passes=n_passes,
+        gap=gap,
+        violation=violation,
+        objective=0.5,
+        n_nonzero=3,
+        n_active=n_active,
+    )
+
+
+def paced(gaps, seconds=2.0, **settings):
+    """A pace after one pass every ``seconds`` with these gaps."""
+    now = [0.0]
+    pace = Pace(clock=lambda: now[0], **settings)
+    for number, gap in enumerate(gaps, 1):
+        now[0] += seconds
+        pace.update(number, gap)
+    return pace
+
+
+def test_a_tenfold_decay_a_pass_foresees_the_end():
+    pace = paced([1e-1, 1e-2, 1e-3], tol=1e-6, pass_bytes=10**9)
+    assert pace.seconds_per_pass == pytest.approx(2.0)
+    assert pace.bytes_per_second == pytest.approx(0.5e9)
+    assert pace.seconds_left == pytest.approx(3 * 2.0)
+    assert pace.fraction == pytest.approx(2 / 5)
+
+
+def test_what_is_not_known_is_nan():
+    assert math.isnan(paced([]).seconds_per_pass)
+    assert math.isnan(paced([0.1]).seconds_left)
+    assert math.isnan(paced([0.1, 0.2]).seconds_left)
+    assert math.isnan(paced([math.nan, math.nan]).seconds_left)
+    assert paced([math.nan]).fraction == 0.0
+    assert math.isnan(paced([0.1]).bytes_per_second)
+
+
+def test_the_end_is_the_end():
+    pace = paced([0.1, 1e-9], tol=1e-6)
+    assert pace.seconds_left == 0.0
+    assert pace.fraction == 1.0
+    assert paced([0.0], tol=1e-6).fraction == 1.0
+
+
+def test_plain_lines_where_there_is_no_terminal():
+    stream = io.StringIO()
+    with ProgressReport(tol=1e-3, n_rows=10, stream=stream) as report:
+        report.on_rows(5, 100)
+        report.on_iteration(event(1, 1e-1))
+        report.on_iteration(event(2, 1e-4, n_active=0))
+        report.on_iteration(event(3, violation=2e-5, n_active=4))
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "pass 1  gap 1.0e-01  nonzeros 3"
+    assert lines[1] == "pass 2  gap 1.0e-04  nonzeros 3"
+    assert lines[2].startswith("pass 3  violation 2.0e-05  nonzeros 3  4 problems go on")
+
+
+def test_a_live_bar_ends_with_its_block():
+    stream = io.StringIO()
+    with ProgressReport(tol=1e-3, n_rows=10, stream=stream, live=True) as report:
+        report.on_rows(5, 100)
+        report.on_iteration(event(1, 1e-1))
+        report.on_rows(15, 100)
+    assert "gap" in stream.getvalue()
+    report.on_iteration(event(2, 1e-2))
+    assert "pass 2" in stream.getvalue()

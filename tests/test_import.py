@@ -1,0 +1,76 @@
+"""``import daskreg`` costs milliseconds, starts nothing and loads nothing that it does not need."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+
+import pytest
+
+import daskreg
+
+HEAVY = [
+    "click", "cupy", "dask", "distributed", "matplotlib", "narwhals", "numba", "numpy", "pandas",
+    "polars", "pyarrow", "rich", "scipy", "sklearn", "threadpoolctl", "xarray", "zarr",
+]  # fmt: skip
+
+
+def python(code):
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_it_loads_nothing_heavy_and_starts_no_thread():
+    loaded, threads, children = json.loads(
+        python(
+            "import daskreg, json, os, sys, threading\n"
+            "tasks = len(os.listdir('/proc/self/task')) if os.path.isdir('/proc/self') else 1\n"
+            "print(json.dumps([list(sys.modules), threading.active_count(), tasks]))"
+        )
+    )
+    assert {name.split(".")[0] for name in loaded}.isdisjoint(HEAVY)
+    assert threads == children == 1
+
+
+def test_it_costs_less_than_a_tenth_of_a_second():
+    code = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"  # inside the process: the start of the interpreter is not counted
+    seconds = [float(python(code.format("import daskreg"))) for _ in range(5)]
+    assert statistics.median(seconds) < 0.1
+
+
+def test_the_command_line_is_light_too():
+    loaded = json.loads(
+        python("import daskreg.cli, json, sys; print(json.dumps(list(sys.modules)))")
+    )
+    heavy = {"dask", "distributed", "numba", "pandas", "scipy", "sklearn", "xarray", "zarr"}
+    assert {name.split(".")[0] for name in loaded}.isdisjoint(heavy)
+
+
+@pytest.mark.parametrize("name", daskreg.__all__)
+def test_public_names_load(name):
+    assert getattr(daskreg, name).__name__ == name
+    assert name in dir(daskreg)
+
+
+def test_modules_are_reached_by_attribute():
+    assert daskreg.datasets.__name__ == "daskreg.datasets"
+    assert daskreg.cluster.__name__ == "daskreg.cluster"
+    assert "datasets" in dir(daskreg)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="Laso"):
+        daskreg.Laso  # noqa: B018
+
+
+def test_a_kernel_is_unpickled_without_the_libraries_of_the_client():
+    code = (
+        "import sys, daskreg.design, daskreg.datafit.kernels, json; "
+        "print(json.dumps(list(sys.modules)))"
+    )
+    loaded = {name.split(".")[0] for name in json.loads(python(code))}
+    assert loaded.isdisjoint({"sklearn", "xarray", "rich", "numba", "pandas"})
