@@ -34,10 +34,10 @@ class Ledger:
         with self._lock:
             return self._bytes.get(shard, 0)
 
-    def get(self, shard: Hashable, index: int) -> Block | None:
-        """The pinned block, or None."""
+    def blocks(self, shard: Hashable) -> dict[int, Block]:
+        """The blocks pinned for one shard, by number."""
         with self._lock:
-            return self._blocks.get(shard, {}).get(index)
+            return dict(self._blocks.get(shard, ()))
 
     def pin(self, shard: Hashable, block: Block, budget: int) -> bool:
         """Keep a block unless the process would then hold more than ``budget`` bytes."""

@@ -189,14 +189,14 @@ class Shard:
         self, stack: ExitStack, values: Sequence[Any], reads_X: bool
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
+        pinned = LEDGER.blocks(self._token)
         for run in self.runs:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
-            pinned = {spec.index: LEDGER.get(self._token, spec.index) for spec in run.specs}
-            missing = [spec for spec in run.specs if pinned[spec.index] is None]
+            missing = [spec for spec in run.specs if spec.index not in pinned]
             stream = self._stream(stack, run.columns, missing, own, reads_X)
             for spec in run.specs:
-                block = pinned[spec.index]
+                block = pinned.get(spec.index)
                 yield spec, (block, 0) if block is not None else self._take(next(stream), reads_X)
 
     def _stream(
