@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +16,18 @@ import pytest
 import daskreg
 
 COMMAND = [sys.executable, "-m", "daskreg"]
+#: The package under test, wherever the tests run from.
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daskreg.__file__).parents[1])}
 
 
 def command(*arguments, cwd):
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=240
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
 
 
@@ -70,6 +78,7 @@ def test_ctrl_c_stops_everything(tmp_path, whole_group):
     process = subprocess.Popen(
         [*COMMAND, "demo", "--size", "2GiB", "--memory", "500MiB", "--scratch", str(tmp_path)],
         cwd=tmp_path,
+        env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
