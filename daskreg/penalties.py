@@ -26,7 +26,7 @@ def _checked(name: str, values: npt.ArrayLike, upper: float = np.inf) -> Float:
     wrong = ~((array >= 0) & (array <= upper) & np.isfinite(array))
     if wrong.any():
         allowed = "finite and >= 0" if upper == np.inf else f"between 0 and {upper:g}"
-        raise ValueError(f"{name} must be {allowed}, got {array[wrong][0]!r}")
+        raise ValueError(f"{name} must be {allowed}, got {array[wrong][0]:g}")
     array.flags.writeable = False
     return array
 

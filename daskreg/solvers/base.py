@@ -9,8 +9,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import AnyArray, Float
-from ..penalties import ElasticNet
+from daskreg._typing import AnyArray, Float
+from daskreg.penalties import ElasticNet
+
 from .protocols import Datafit
 from .record import Record
 from .results import Candidates, Goal, Progress, Solution, Status

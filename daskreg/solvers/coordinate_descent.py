@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
+import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from .._typing import Float
-from ..penalties import ElasticNet
+from daskreg._typing import Float
+from daskreg.penalties import ElasticNet
+
 from .quadratic import Quadratic
 
 #: Sweeps between two checks of the gap.
@@ -19,7 +20,7 @@ ROUND = 50
 LARGEST_SUPPORT = 3000
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _distance(slope: float, b: float, l1: float, positive: bool) -> float:
     """Distance to optimality of one coordinate; ``slope`` is that of all smooth terms."""
     if b > 0.0:
@@ -29,7 +30,7 @@ def _distance(slope: float, b: float, l1: float, positive: bool) -> float:
     return max(-slope - l1, 0.0) if positive else max(abs(slope) - l1, 0.0)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def descend(
     G: Float, q: Float, b: Float, l1: Float, l2: Float, positive: bool, tol: float, n_max: int
 ) -> int:

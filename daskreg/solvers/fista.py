@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import AnyArray, Float
-from ..penalties import ElasticNet
+from daskreg._typing import AnyArray, Float
+from daskreg.penalties import ElasticNet
+
 from .base import Solver
 from .protocols import Evaluation, SmoothDatafit, require
 from .results import Candidates, Goal

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import AnyArray, Float
-from ..exceptions import CompatibilityError
-from ..penalties import ElasticNet
+from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import CompatibilityError
+from daskreg.penalties import ElasticNet
+
 from .base import Solver
 from .protocols import QuadraticDatafit, require
 from .quadratic import Quadratic, solve_ridge
@@ -18,6 +19,8 @@ from .results import Candidates, Goal, optimality
 
 #: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
 MAX_CORRECTIONS = 3
+#: Relative gaps below this are rounding of float64 sums.
+SMALLEST_TOL = 1e-14
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Gram(Solver):
             output,
         )
         coef = np.zeros_like(model.c) if start is None else start[0][:, 0, :]
-        target = goal.tol * goal.null_value
+        target = np.maximum(goal.tol, SMALLEST_TOL) * goal.null_value
         intercept = np.array(datafit.null_intercept, dtype=np.float64)
         return _solved(model, penalty, coef, intercept, target, goal.max_iter, float(data.rounding))
 
@@ -127,20 +130,25 @@ def _solved(
     rounding: float,
     metric_centre: Float | float = 0.0,
 ) -> GramState:
-    """Solve in memory; ``metric_centre`` is where value and gradient of the model are exact."""
+    """Solve in memory; ``metric_centre`` is where value and gradient of the model are exact.
+
+    Bound and violation are widened by what the rounding of G may hide, so that they stay valid.
+    """
     coef, n_sweeps = _minimise(model, penalty, start, 0.5 * target, max_sweeps, rounding)
     grad = model.grad(coef)
     spread = (np.abs(coef - metric_centre) * np.sqrt(np.diag(model.G))[:, None]).sum(axis=0)
-    doubtful = rounding * spread**2 > 0.25 * target
+    error = rounding * spread**2
+    slope = np.sqrt(np.diag(model.G).max(initial=0.0)) * rounding * spread
     wide = coef[:, None, :]
     violation = optimality(penalty, wide, grad[:, None, :], np.zeros((1, coef.shape[1])))
     candidates = Candidates(
         coef=wide,
         intercept=intercept,
         objective=model.value(coef, grad) + penalty.value(wide),
-        bound=np.where(doubtful, -np.inf, model.bound(penalty, coef, grad)),
-        violation=np.where(doubtful, np.inf, violation),
+        bound=model.bound(penalty, coef, grad) - error,
+        violation=violation + slope,
     )
+    doubtful = error > 0.25 * target
     return GramState(model, rounding, target, max_sweeps, 0, doubtful, n_sweeps, candidates)
 
 

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import AnyArray, Float
-from ..exceptions import CompatibilityError
-from ..penalties import ElasticNet
+from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import CompatibilityError
+from daskreg.penalties import ElasticNet
 
 
 class Evaluation(Protocol):

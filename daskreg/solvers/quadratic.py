@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.linalg
 
-from .._typing import AnyArray, Float
-from ..penalties import ElasticNet
+from daskreg._typing import AnyArray, Float
+from daskreg.penalties import ElasticNet
 
 #: Gradient entries of unpenalised columns below this share of sqrt(G_jj yy) are rounding.
 ROUNDING = 1e-13
@@ -33,7 +33,7 @@ class Quadratic:
     yy: Float
     output: npt.NDArray[np.intp]
 
-    def take(self, columns: AnyArray) -> Quadratic:
+    def take(self, columns: npt.ArrayLike) -> Quadratic:
         index = np.asarray(columns)
         return replace(self, c=self.c[:, index], yy=self.yy[index], output=self.output[index])
 
@@ -106,27 +106,33 @@ def _solve_semidefinite(matrix: Float, right: Float) -> Float:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Eigenvalues and vectors of a positive semidefinite matrix, the negligible ones left out."""
+    """Eigenvalues and vectors of a positive semidefinite matrix.
+
+    ``cutoff``: eigenvalues up to here are zero as far as rounding lets us see.
+    """
 
     values: Float
     vectors: Float
+    cutoff: float
 
     @classmethod
     def of(cls, matrix: Float, rounding: float = 0.0) -> Spectrum:
-        """``rounding`` is the relative error of the entries; smaller eigenvalues are noise."""
+        """``rounding`` is the relative error of the entries."""
         values, vectors = scipy.linalg.eigh(matrix)
-        cutoff = max(rounding, np.finfo(float).eps) * len(values) * max(values[-1], 0.0)
-        kept = values > cutoff
-        return cls(values[kept], vectors[:, kept])
+        values = np.maximum(values, 0.0)
+        relative = max(rounding, float(np.finfo(float).eps)) * len(values)
+        return cls(values, vectors, relative * float(values.max(initial=0.0)))
 
     def solve(self, right: Float, shift: Float) -> Float:
-        """Minimum-norm solutions of ``(matrix + shift_k) b_k = right_k``; right is (p, K)."""
+        """Solve ``(matrix + shift_k) b_k = right_k``; right is (p, K), shift (K,).
+
+        Of least norm where the shift is 0 and the matrix singular.
+        """
+        divisor = self.values[:, None] + shift
+        usable = (self.values[:, None] > self.cutoff) | (shift > 0)
         inside = self.vectors.T @ right
-        solution = self.vectors @ (inside / (self.values[:, None] + shift))
-        if (shift > 0).any():
-            rest = right - self.vectors @ inside
-            solution += np.divide(rest, shift, out=np.zeros_like(rest), where=shift > 0)
-        return np.asarray(solution)
+        scaled = np.divide(inside, divisor, out=np.zeros_like(inside), where=usable)
+        return np.asarray(self.vectors @ scaled)
 
 
 #: Up to this many different alphas a Cholesky factor each is cheaper than all eigenvectors.

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .._typing import AnyArray, Float
-from ..penalties import ElasticNet
+from daskreg._typing import AnyArray, Float
+from daskreg.penalties import ElasticNet
+
 from .protocols import Datafit
 from .results import Progress, Solution, Status
 
@@ -54,11 +55,11 @@ class Record:
         """Take in the latest candidates; return which of the active problems have ended."""
         new = state.candidates
         objective, violation = self.objective[active], self.violation[active]
-        slack = 4 * EPS * np.abs(new.objective)
+        slack = 4 * EPS * np.where(np.isfinite(new.objective), np.abs(new.objective), 0.0)
         bound = np.maximum(self.bound[active], new.bound)
         improved = (
             (new.objective < objective - slack)
-            | (bound > self.bound[active] + 4 * EPS * np.abs(bound))
+            | (bound > self.bound[active] + slack)
             | (new.violation < 0.99 * self.least_violation[active])
         )
         with np.errstate(invalid="ignore"):
@@ -94,8 +95,8 @@ class Record:
         spent = self.n_iter[active] >= self.max_iter
         status = np.full(active.size, None, dtype=object)
         for reached, name in (
-            (spent, Status.MAX_ITER),
             (stalled, Status.STALLED),
+            (spent, Status.MAX_ITER),
             (closed | settled, Status.CONVERGED),
         ):
             status[reached] = name
