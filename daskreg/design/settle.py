@@ -1,0 +1,160 @@
+"""Making rows ready: graphs optimised, shared keys resolved, unknown rows counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from dask._task_spec import Alias
+
+from .census import Run, census, run_tasks, spool_parts, spooled
+from .collections import DaskRows
+from .graphs import Key, Subgraph, compute, spool_literals, take_graph, unmap
+from .matrices import Convert
+from .recipes import GraphRecipe, PartRecipe
+from .sharing import find_shared, resolve
+from .sources.base import Rows
+from .spool import Part, Scratch, write_part
+
+
+def settle(
+    rows: Sequence[Rows], scratch: Scratch, run: Run | None = None
+) -> tuple[list[Rows], int]:
+    """Rows that can be cut and read, in place of rows that cannot yet.
+
+    Parameters
+    ----------
+    rows : sequence of Rows
+        X, y, weights and offset together: what they share is optimised, parsed and counted once.
+    scratch : Scratch
+        Used where something must be spooled.
+    run : callable, optional
+        How tasks run, as in ``census``.
+
+    Returns
+    -------
+    rows : list of Rows
+        Those that were ready are unchanged.
+    bytes_read : int
+        Decoded bytes of the source that were read on the way.
+
+    Raises
+    ------
+    DataError
+        If scratch is full, or needed and not shared by all workers.
+    """
+    from .passes import active_client
+
+    client = active_client()
+    ready: list[Rows | None] = [None if _is_open(r) else r for r in rows]
+    lazy = [i for i, r in enumerate(rows) if isinstance(r, DaskRows)]
+    read = 0
+    if lazy:
+        members = [cast(DaskRows, rows[i]) for i in lazy]
+        made, read = _settle_graphs(members, scratch, run or run_tasks, client)
+        for i, known in zip(lazy, made, strict=True):
+            ready[i] = known
+    left = [i for i, r in enumerate(ready) if r is None]
+    if left:
+        scratch.check_shared(client)
+        counted, more = census([rows[i] for i in left], scratch, run)
+        read += more
+        for i, known in zip(left, counted, strict=True):
+            ready[i] = known
+    return [r for r in ready if r is not None], read
+
+
+def _is_open(rows: Rows) -> bool:
+    return rows.n_rows is None or isinstance(rows, DaskRows)
+
+
+def _settle_graphs(
+    members: Sequence[DaskRows], scratch: Scratch, run: Run, client: Any
+) -> tuple[list[Rows], int]:
+    graph, keys = take_graph([member.collection for member in members])
+    unmap(graph)
+    written = spool_literals(graph, scratch, client) if client is not None else 0
+    made: list[Rows | None] = [None] * len(members)
+    read = 0
+    for i, member in enumerate(members):
+        shared = find_shared(graph.nodes, keys[i])
+        size = (member.n_rows or 0) * member.row_nbytes
+        done = resolve(graph, keys[i], shared.wide, scratch, client, size)
+        read += int(size) if done.computed else 0
+        if done.spool_chunks:
+            scratch.check_shared(client)
+            rows = _spool_chunks(graph, keys[i], member, scratch)
+            made[i] = rows
+            read += rows.bytes_spooled  # type: ignore[attr-defined]
+            continue
+        keys[i] = [_target(graph, key) for key in keys[i]]
+        if member.lengths is not None and len(member.lengths) == len(keys[i]):
+            recipe = GraphRecipe(
+                graph.cull(keys[i]),
+                keys[i],
+                member.lengths,
+                member.convert,
+                names=member.names,
+                describe=member.describe,
+            )
+            recipe.repeated_keys = shared.borders
+            recipe.extra_reads = int(done.computed)
+            recipe.bytes_spooled = done.bytes_spooled + written
+            made[i] = _labelled(recipe, member)
+    left = [i for i, rows in enumerate(made) if rows is None]
+    if left:
+        scratch.check_shared(client)
+        groups: dict[int, list[int]] = {}
+        for i in left:
+            groups.setdefault(len(keys[i]), []).append(i)
+        for group in groups.values():
+            parts = _count(graph, [keys[i] for i in group], [members[i] for i in group], scratch, run)
+            for i, own in zip(group, parts, strict=True):
+                rows = spooled(own, members[i])
+                made[i] = _labelled(rows, members[i])
+                read += rows.bytes_spooled
+    return [rows for rows in made if rows is not None], read
+
+
+def _count(
+    graph: Subgraph,
+    keys: Sequence[Sequence[Key]],
+    members: Sequence[DaskRows],
+    scratch: Scratch,
+    run: Run,
+) -> list[list[Part]]:
+    """Read every part once, for all rows that share the partitioning, and spool it."""
+    converts = tuple(member.convert for member in members)
+    recipes = [
+        PartRecipe(graph.cull(own), own, converts) for own in zip(*keys, strict=True)
+    ]
+    return spool_parts(recipes, len(members), scratch, run)
+
+
+def _spool_chunks(
+    graph: Subgraph, keys: Sequence[Key], member: DaskRows, scratch: Scratch
+) -> Rows:
+    """Let Dask compute the chunks once, each written to scratch where it is made."""
+    jobs = [(_write_chunk, key, (member.convert, scratch.new("chunk"))) for key in keys]
+    rows = spooled(compute(graph, jobs), member)
+    return _labelled(rows, member)
+
+
+def _write_chunk(chunk: Any, convert: Convert, path: str) -> Part:
+    return write_part(convert(chunk), path)
+
+
+def _labelled(rows: Rows, member: DaskRows) -> Rows:
+    labels = getattr(member, "labels", None)
+    if labels is not None:
+        rows.labels = labels  # type: ignore[attr-defined]
+    return rows
+
+
+def _target(graph: Subgraph, key: Key) -> Key:
+    """The key that a key is another name of."""
+    node = graph.nodes.get(key)
+    while isinstance(node, Alias):
+        key = node.target
+        node = graph.nodes.get(key)
+    return key
