@@ -23,7 +23,7 @@ def squared(n_problems=1, rho=0.5, **options):
 def logistic(n_problems=1, rho=0.5, **options):
     X, Y = design(rho=rho)
     middle = np.quantile(Y, 0.6)
-    labels = (Y > middle).astype(float)
+    labels = (middle < Y).astype(float)
     return Logistic(X, labels, np.zeros(n_problems, dtype=int), **options)
 
 
