@@ -11,6 +11,8 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
 
+from .labels import Labels
+
 
 class Reader(ABC):
     """An open source: file handles, the last decoded chunk.  Used by one thread."""
@@ -26,6 +28,7 @@ class Reader(ABC):
 
     def close(self) -> None:
         """Let go of handles."""
+        return
 
     def __enter__(self) -> Reader:
         return self
@@ -61,6 +64,8 @@ class Rows(ABC):
         no bytes.
     names : tuple of str or None
         Column names, where the source has them.
+    labels : Labels or None
+        How the columns lie over the dimensions of a labelled array; stays with the caller.
     describe : str
         One word or two for the plan and for error messages ("zarr data.zarr", "numpy array").
     """
@@ -73,8 +78,14 @@ class Rows(ABC):
     decode_factor: float = 1.0
     resident: bool = False
     names: tuple[str, ...] | None = None
+    labels: Labels | None = None
     describe: str = "array"
     n_parts: int = 1
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rows can be cut and read as they are."""
+        return self.n_rows is not None
 
     def cut(self, start: int, stop: int) -> Rows:
         """The small, picklable recipe of rows ``start:stop``, with the same row numbers.
@@ -102,7 +113,7 @@ class Rows(ABC):
 
 
 class Table(ABC):
-    """Named columns that become rows once chosen: a data frame, a Parquet or CSV file, a Dataset."""
+    """Named columns that become rows once chosen: a data frame, Parquet, CSV, a Dataset."""
 
     columns: tuple[str, ...]
     describe: str = "table"
