@@ -20,13 +20,9 @@ from .first import FirstPass
 from .gram import GramData
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
-from .kernels.moments import MomentsKernel
-from .kernels.tiles import compute_dtype, gram_tile_rows
+from .kernels.tiles import compute_dtype
 from .state import pass_state
-from .summary import summarise
-
-#: Narrower Gram matrices are float64 always: their cost is reading X.
-NARROW = 128
+from .survey import Survey
 
 
 @dataclass(frozen=True)
@@ -61,9 +57,6 @@ class Datafit:
         class frequencies, with mean 1.
     tol : float
         Relative gap asked for; decides whether small storage types are multiplied in float32.
-    free : array of int, optional
-        Unpenalised columns.  With the squared loss the first pass brings their Gram columns
-        along, without which a dual point is not known (its bound is NaN).
 
     Attributes
     ----------
@@ -84,18 +77,14 @@ class Datafit:
         classes: npt.ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         tol: float = 1e-6,
-        free: npt.ArrayLike | None = None,
     ) -> None:
         self.design = design
         self.loss = loss
         self.problems = problems
         self.fit_intercept = fit_intercept
-        self.standardize = standardize
-        self.classes = None if classes is None else np.asarray(classes)
-        self.class_weight = class_weight
         self.tol = tol
-        self.free = np.unique(np.asarray([] if free is None else free, dtype=np.intp))
-        self._known: dict[str, Any] = {}
+        known = None if classes is None else np.asarray(classes)
+        self._survey = Survey(design, loss, fit_intercept, standardize, known, class_weight)
         if loss.is_classifier and design.n_targets != 1:
             raise DataError(
                 f"y has {design.n_targets} columns: a classification expects one column of labels"
@@ -143,20 +132,21 @@ class Datafit:
 
     # -- the first pass ----------------------------------------------------------------------
 
-    def first(self) -> FirstPass:
+    def first(self, free: npt.ArrayLike | None = None) -> FirstPass:
         """Return means, scales, classes and the null model: one pass, remembered.
+
+        Parameters
+        ----------
+        free : array of int, optional
+            Unpenalised columns.  With the squared loss their Gram columns come along, without
+            which no dual point is known; asked for too late they cost a second pass.
 
         Raises
         ------
         DataError
             If y does not suit the loss, or nothing has a weight.
         """
-        if "first" not in self._known:
-            free = tuple(self.free.tolist()) if self.quadratic else ()
-            kernel = MomentsKernel(self.loss.is_classifier, free)
-            self._known["first"], _ = self._summarise(self.design.sum_over_rows(kernel)["moments"])
-        first: FirstPass = self._known["first"]
-        return first
+        return self._survey.first(() if free is None else free)
 
     def gram(self) -> GramData:
         """Return the Gram matrix and all of ``first()`` in the same pass: one pass, remembered.
@@ -170,32 +160,12 @@ class Datafit:
             raise CompatibilityError(
                 f"the Gram matrix holds all of a squared loss, not of a {self.loss.name} one"
             )
-        if "gram" not in self._known:
-            dtype = self.dtype if self.n_features >= NARROW else np.dtype(np.float64)
-            if self.design.sparse:
-                dtype = np.dtype(np.float64)
-            kernel = MomentsKernel(columns=None, gram_dtype=dtype.name)
-            moments = self.design.sum_over_rows(kernel)["moments"]
-            first, gram = self._summarise(moments)
-            assert gram is not None
-            rounding = float(np.finfo(np.float64).eps)
-            if dtype == np.float32:
-                rows = gram_tile_rows(self.n_features, self.design.dtype)
-                rounding = 2.0**-24 * 4.0 / np.sqrt(max(1.0, moments.n_rows / rows))
-            self._known.update(first=first, gram=(gram, rounding))
-        gram, rounding = self._known["gram"]
-        first = self._known["first"]
+        gram, rounding = self._survey.gram(self.tol)
+        first = self.first()
         return GramData(
             *(gram, first.cross, first.target_square, first.total_weight, rounding, first),
             self.output,
             self.fit_intercept,
-        )
-
-    def _summarise(self, found: Any) -> tuple[FirstPass, Float | None]:
-        return summarise(
-            found,
-            *(self.design, self.loss, self.fit_intercept, self.standardize),
-            *(self.classes, self.class_weight),
         )
 
     # -- the null model ----------------------------------------------------------------------
@@ -206,21 +176,22 @@ class Datafit:
 
         A logistic loss with an offset takes one pass more, remembered.
         """
-        if "null" not in self._known:
-            first, point = self.first(), None
-            if self.quadratic:
-                point = SquaredDual(first.target_square, *self._free_gram())
-            elif first.null_grad is not None:
-                point = null_dual(first, self.fit_intercept)
-            if point is None or first.null_grad is None:
-                coef = np.zeros((self.n_features, 1, 1))
-                self._known["null"] = self.value_and_grad(coef, first.null_intercept, [0])
-            else:
-                slope = np.zeros_like(first.null_intercept)
-                grad = first.null_grad
-                self._known["null"] = Evaluation(first.null_value, grad, slope, point)
-        null: Evaluation = self._known["null"]
-        return null.take(self.output)
+        if self._survey.null is None:
+            self._survey.null = self._null_evaluation()
+        return self._survey.null.take(self.output)
+
+    def _null_evaluation(self) -> Evaluation:
+        first = self.first()
+        if first.null_grad is None:
+            coef = np.zeros((self.n_features, 1, 1))
+            return self.value_and_grad(coef, first.null_intercept, [0])
+        slope = np.zeros_like(first.null_intercept)
+        point: DualPoint = (
+            null_dual(first, self.fit_intercept)
+            if first.labels
+            else (SquaredDual(first.target_square, *self._survey.free_gram()))
+        )
+        return Evaluation(first.null_value, first.null_grad, slope, point)
 
     @property
     def null_value(self) -> Float:
@@ -278,7 +249,7 @@ class Datafit:
         point: DualPoint
         if self.quadratic:
             square = np.maximum(2.0 * value - np.square(slope), 0.0)
-            point = SquaredDual(square, *self._free_gram())
+            point = SquaredDual(square, *self._survey.free_gram())
         else:
             point = logistic_dual(sums, first, n_columns, self.fit_intercept)
         return Evaluation(value, grad, slope[None], point)
@@ -288,12 +259,6 @@ class Datafit:
     ) -> dict[str, AnyArray]:
         target = self.output if columns is None else self.output[np.asarray(columns)]
         return pass_state(self.first(), coef, intercept, target, dtype, self.design.sparse)
-
-    def _free_gram(self) -> tuple[AnyArray | None, Float | None]:
-        if "gram" in self._known:
-            return None, self._known["gram"][0]
-        first = self.first()
-        return first.free, first.free_gram
 
     def closing_dual(self, penalty: Any, coef: Float, intercept: Float) -> Float:
         """Return a lower bound also for logistic problems with unpenalised columns: one pass.
@@ -334,16 +299,14 @@ class Datafit:
     def footprint(self, n_columns: int, gram: bool = False) -> Footprint:
         """Return the bytes that the largest pass needs, before the first one."""
         p, dtype, sparse = self.n_features, self.design.dtype, self.design.sparse
-        moments = MomentsKernel(self.loss.is_classifier, None if gram else ())
+        moments = self._survey.kernel(gram, self.tol)
         gradient = GradientKernel(self.loss, self.dtype.name)
-        return Footprint(
-            max(
-                moments.partial_nbytes(p, self.design.n_targets),
-                gradient.partial_nbytes(p, n_columns),
-            ),
-            8 * (p + 2) * max(2, n_columns),
-            max(
-                moments.temporaries(p, dtype, sparse),
-                gradient.temporaries(p, n_columns, dtype, sparse),
-            ),
+        partials = (
+            moments.partial_nbytes(p, self.design.n_targets),
+            gradient.partial_nbytes(p, n_columns),
         )
+        temporaries = (
+            moments.temporaries(p, dtype, sparse),
+            gradient.temporaries(p, n_columns, dtype, sparse),
+        )
+        return Footprint(max(partials), 8 * (p + 2) * max(2, n_columns), max(temporaries))

@@ -20,8 +20,9 @@ def pass_state(
 ) -> dict[str, AnyArray]:
     """Return original coefficients, intercepts about the shift and, where needed, the shift.
 
-    A lone column is doubled, so that the products of a column have the same bits whether it is
-    alone or not.
+    A lone column is doubled: a matrix product is no slower than a product with a vector, and
+    sums over rows then run in one order.  (BLAS picks its kernel by the number of columns, so
+    other numbers of columns agree to rounding only.)
 
     Parameters
     ----------
@@ -36,10 +37,12 @@ def pass_state(
     """
     B = coef[:, 0] * first.inverse_scale[:, None]
     B = B.astype(dtype).astype(np.float64)
-    shift = None if sparse else column_shift(first, np.dtype(dtype))
-    start = intercept[0] - (first.center - (0.0 if shift is None else shift)) @ B
+    start = intercept[0]
     if B.shape[1] == 1:
         B, start, target = np.repeat(B, 2, axis=1), np.repeat(start, 2), np.repeat(target, 2)
+    shift = None if sparse else column_shift(first, np.dtype(dtype))
+    moved = first.center - (0.0 if shift is None else shift)
+    start = start - np.add.reduce(moved[:, None] * B, axis=0)
     state: dict[str, AnyArray] = {"coef": B, "intercept": start, "target": target}
     return state if shift is None else {**state, "shift": shift}
 
