@@ -103,11 +103,8 @@ def memmap_rows(array: AnyArray, *, labels: bool = False) -> RawRows | None:
 
 def _root(view: Any) -> Any:
     """The memmap that owns the mapping ``array`` looks into, if its file can be opened again."""
-    array: Any = view
-    while isinstance(array, np.ndarray):
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
-            # Copy-on-write maps may hold changes that their file does not.
-            usable = array.filename is not None and array.mode != "c"
-            return array if usable and os.path.isfile(array.filename) else None
-        array = array.base
-    return None
+    while view is not None and not isinstance(getattr(view, "base", None), mmap.mmap):
+        view = getattr(view, "base", None)
+    # Copy-on-write maps may hold changes that their file does not.
+    usable = isinstance(view, np.memmap) and view.filename is not None and view.mode != "c"
+    return view if usable and os.path.isfile(view.filename) else None

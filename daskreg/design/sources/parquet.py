@@ -48,13 +48,16 @@ class ParquetTable(Table):
         pyarrow is absent.
     """
 
+    _schema: Any
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         parquet = need("pyarrow.parquet", "parquet", f"reading {path}")
         found = existing(path)
         self.describe = f"parquet {found.name}"
-        self._schema: Any = None
+        self._schema = None  # of the first file; the others must have the same
         self._files = tuple(self._footer(parquet, file) for file in _files(found))
-        self.columns = tuple(n for n in self._schema.names if not n.startswith("__index_level_"))
+        names: list[str] = self._schema.names
+        self.columns = tuple(n for n in names if not n.startswith("__index_level_"))
 
     def _footer(self, parquet: Any, file: Path) -> _File:
         try:
