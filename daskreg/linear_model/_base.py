@@ -97,7 +97,7 @@ class LinearModel(BaseEstimator, ABC):
         try:
             settings = self._settings(design.n_features, design.n_targets)
             fitted = fit_problems(design, settings, self._start(design))
-            self._set_common(design, X, y, feature_names, fitted, flat=flat)
+            self._set_common(design, y, sample_dim, fitted, flat=flat)
             self.bytes_read_ = int(design.bytes_read)
         finally:
             design.close()
@@ -141,7 +141,7 @@ class LinearModel(BaseEstimator, ABC):
         return coef.T[:, None, :], np.atleast_1d(self.intercept_)[None, :]
 
     def _set_common(
-        self, design: Any, X: Any, y: Any, feature_names: Any, fitted: Fitted, *, flat: bool
+        self, design: Any, y: Any, sample_dim: Any, fitted: Fitted, *, flat: bool
     ) -> None:
         self.n_features_in_ = int(design.n_features)
         names = design.feature_names
@@ -149,8 +149,11 @@ class LinearModel(BaseEstimator, ABC):
             self.feature_names_in_ = np.asarray(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        self._labels = getattr(design, "labels", None)
+        self._labels = design.labels
+        dims = getattr(design.labels, "dims", None)
+        self.feature_dims_ = [str(dim) for dim in dims] if dims else None
         self.target_names_ = _input.target_names(y)
+        self.sample_dim_ = sample_dim
         self.n_passes_ = int(design.n_passes)
         self.solver_ = fitted.choice.name
         self.solver_reason_ = fitted.choice.reason
@@ -174,8 +177,7 @@ class LinearModel(BaseEstimator, ABC):
         *,
         offset: Any,
         sample_dim: Any,
-        column_dim: str = "target",
-        column_labels: Any = None,
+        column: tuple[str, Any] = ("target", None),
     ) -> Any:
         """Apply a function of rows to X; the result has the kind of X."""
         check_is_fitted(self, "coef_")
@@ -188,11 +190,11 @@ class LinearModel(BaseEstimator, ABC):
             dtype,
             n_features=self.n_features_in_,
             feature_names=getattr(self, "feature_names_in_", None),
-            sample_dim=sample_dim,
+            feature_dims=self.feature_dims_,
+            sample_dim=self.sample_dim_ if sample_dim is None else sample_dim,
             missing_chunks=self.missing_chunks,
             offset=offset,
-            column_dim=column_dim,
-            column_labels=column_labels,
+            column=column,
         )
 
     # ------------------------------------------------------------------ results

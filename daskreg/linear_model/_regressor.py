@@ -25,7 +25,7 @@ class Regressor(RegressorMixin, LinearModel, ABC):
 
         self.coef_ = fitted.coef[0] if flat else fitted.coef
         self.intercept_ = shaped(fitted.intercept, float)
-        self.n_iter_ = shaped(solution.n_iter, int)
+        self.n_iter_ = shaped(np.maximum(solution.n_iter, 1), int)  # a direct solve is one step
         self.dual_gap_ = shaped(solution.dual_gap, float)
         self.relative_gap_ = shaped(solution.relative_gap, float)
         self.certificate_ = shaped(np.array(solution.certificate, dtype=object), str)
@@ -62,7 +62,7 @@ class Regressor(RegressorMixin, LinearModel, ABC):
             np.float64,
             offset=offset,
             sample_dim=sample_dim,
-            column_labels=labels,
+            column=("target", labels),
         )
 
     def score(

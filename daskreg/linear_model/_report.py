@@ -43,16 +43,14 @@ def solution_dataset(estimator: Any, labels: Any) -> Any:
     import xarray as xr
 
     coef = np.atleast_2d(estimator.coef_)
-    names = getattr(labels, "feature_names", None)
+    names = getattr(estimator, "feature_names_in_", None)
     output, outputs = _outputs(estimator, coef.shape[0])
-    dims = getattr(labels, "dims", None)
+    dims, shape = getattr(labels, "dims", ()), getattr(labels, "shape", ())
     if dims:
-        shape = tuple(int(length) for _, length in dims)
-        features: dict[str, Any] = dict(getattr(labels, "coords", None) or {})
         coef_array = xr.DataArray(
-            coef.reshape((coef.shape[0], *shape)),
-            dims=(output, *(name for name, _ in dims)),
-            coords={output: outputs} | features,
+            coef.reshape((len(coef), *shape)),
+            dims=(output, *dims),
+            coords={output: outputs, **labels.coords},
         )
     else:
         feature = np.asarray(names if names is not None else np.arange(coef.shape[1]))

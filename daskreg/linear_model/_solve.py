@@ -89,11 +89,12 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         class_weight=settings.class_weight,
         tol=settings.tol,
     )
-    quadratic = bool(datafit.quadratic)
-    choice = choose(settings.solver, quadratic=quadratic, n_features=design.n_features)
-    choice = _prepare(design, settings, choice)
+    choice = choose(settings.solver, quadratic=datafit.quadratic, n_features=design.n_features)
+    choice = _prepare(design, datafit, choice)
     if choice.name == "gram":
         datafit.gram()
+    else:
+        datafit.first(_free(settings))
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
     solution = solve(
@@ -116,20 +117,29 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     )
 
 
-def _prepare(design: Any, settings: Settings, choice: Choice) -> Choice:
+def _prepare(design: Any, datafit: Datafit, choice: Choice) -> Choice:
     """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
-    p, n_problems = design.n_features, settings.problems.n_problems
-    gradients = 8 * (p + 8) * max(2, 2 * n_problems)
+    # FISTA evaluates two points of every problem in a pass.
+    n_columns = 2 * datafit.problems.n_problems
     if choice.name == "gram":
+        need = datafit.footprint(n_columns, gram=True)
         try:
-            design.prepare(passes=1, partial_bytes=8 * (p + 2) * (p + design.n_targets + 2))
+            # The client holds the Gram matrix, its sums and a factor of it.
+            design.prepare(1, need.partial, need.temporaries, 3 * need.partial)
             return choice
         except MemoryPlanError as error:
             if not choice.fallback:
                 raise
-            choice = Choice("fista", f"a Gram matrix does not fit: {error}")
-    design.prepare(passes=None, partial_bytes=gradients, state_bytes=gradients)
+            choice = Choice("fista", f"the Gram matrix does not fit the memory limit: {error}")
+    need = datafit.footprint(n_columns)
+    design.prepare(None, need.partial, need.temporaries, 8 * (need.state + need.partial))
     return choice
+
+
+def _free(settings: Settings) -> Any:
+    """Positions of the unpenalised columns, or None."""
+    weight = settings.penalty_weight
+    return None if weight is None else np.flatnonzero(weight == 0)
 
 
 def _penalty(datafit: Any, settings: Settings) -> ElasticNet:

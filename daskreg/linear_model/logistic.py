@@ -163,7 +163,7 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         self.classes_ = np.asarray(fitted.classes)
         self.coef_ = fitted.coef
         self.intercept_ = fitted.intercept
-        self.n_iter_ = np.array(solution.n_iter, dtype=np.int32)
+        self.n_iter_ = np.maximum(solution.n_iter, 1).astype(np.int32)
         self.dual_gap_ = float(solution.dual_gap[0])
         self.relative_gap_ = float(solution.relative_gap[0])
         self.certificate_ = str(solution.certificate[0])
@@ -220,8 +220,7 @@ class LogisticRegression(ClassifierMixin, LinearModel):
             np.float64,
             offset=offset,
             sample_dim=sample_dim,
-            column_dim="class",
-            column_labels=self.classes_,
+            column=("class", self.classes_),
         )
 
     def score(

@@ -167,7 +167,7 @@ def test_dataset_of_variables(data):
 
 @pytest.mark.parametrize("suffix", ["npy", "zarr", "parquet", "csv"])
 def test_paths_are_streamed(ridge, data, tmp_path, suffix, monkeypatch):
-    from daskreg.design import rowwise
+    from daskreg.design.rowwise import call
 
     X, y = data
     path = tmp_path / f"X.{suffix}"
@@ -180,7 +180,7 @@ def test_paths_are_streamed(ridge, data, tmp_path, suffix, monkeypatch):
         pd = pytest.importorskip("pandas")
         frame = pd.DataFrame(X, columns=list("abcdef")).assign(y=y)
         frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
-    monkeypatch.setattr(rowwise, "RUN_NBYTES", 7 * 6 * 8)
+    monkeypatch.setattr(call, "RUN_NBYTES", 7 * 6 * 8)
     if suffix in ("npy", "zarr"):
         predicted = ridge.predict(str(path))
     else:
