@@ -114,21 +114,18 @@ def solve(
     CompatibilityError
         Before the first pass, naming what is missing.
     ValueError
-        For a ``tol`` or ``max_iter`` below zero, or shapes that do not fit.
+        For a ``tol`` or ``max_iter`` below zero, shapes that do not fit, or a ``null_value`` that
+        is not finite.
     """
-    if not tol >= 0 or max_iter < 0:
-        raise ValueError(f"tol and max_iter must be >= 0, got tol={tol!r}, max_iter={max_iter!r}")
-    if penalty.n_problems != datafit.n_problems:
-        raise ValueError(
-            f"penalty has {penalty.n_problems} problems, the datafit {datafit.n_problems}"
-        )
-    penalty.check(datafit.n_features)
+    _validate(datafit, penalty, tol, max_iter, start)
     solver.check(datafit, penalty)
     callbacks = tuple(callbacks)
     passes_before = datafit.n_passes
     solver.prepare(datafit)
     null = np.asarray(datafit.null_value if null_value is None else null_value, dtype=np.float64)
     null = np.broadcast_to(null, (datafit.n_problems,))
+    if not np.isfinite(null).all():
+        raise ValueError(f"P(null) must be finite, got {null[~np.isfinite(null)][0]}")
     record = Record(datafit, penalty, tol, max_iter, null)
     record.settle_null(np.flatnonzero(null <= 0))
 
@@ -159,6 +156,27 @@ def solve(
             raise
         record.status[[status is None for status in record.status]] = Status.INTERRUPTED
     return record.solution(datafit.n_passes - passes_before)
+
+
+def _validate(
+    datafit: Datafit,
+    penalty: ElasticNet,
+    tol: float,
+    max_iter: int,
+    start: tuple[Float, Float] | None,
+) -> None:
+    if not tol >= 0 or max_iter < 0:
+        raise ValueError(f"tol and max_iter must be >= 0, got tol={tol!r}, max_iter={max_iter!r}")
+    n_problems = datafit.n_problems
+    if penalty.n_problems != n_problems:
+        raise ValueError(f"penalty has {penalty.n_problems} problems, the datafit {n_problems}")
+    penalty.check(datafit.n_features)
+    if start is None:
+        return
+    shapes = (datafit.n_features, datafit.n_outputs, n_problems), (datafit.n_outputs, n_problems)
+    came = np.shape(start[0]), np.shape(start[1])
+    if came != shapes:
+        raise ValueError(f"start must have the shapes {shapes}, got {came}")
 
 
 def _take(datafit: Datafit, penalty: ElasticNet, columns: AnyArray) -> tuple[Datafit, ElasticNet]:

@@ -155,6 +155,10 @@ def test_messages_say_what_came(options, message):
         solve(Fista(), logistic(), L1(0.1), **options)
     with pytest.raises(ValueError, match="penalty has 2 problems, the datafit 1"):
         solve(Fista(), logistic(), L1([0.1, 0.2]))
+    with pytest.raises(ValueError, match="start must have the shapes"):
+        solve(Fista(), logistic(), L1(0.1), start=(np.zeros((12, 1)), np.zeros(1)))
+    with pytest.raises(ValueError, match="must be finite, got nan"):
+        solve(Fista(), logistic(), L1(0.1), null_value=[np.nan])
     with pytest.raises(ValueError, match="each of the 12 features"):
         solve(Fista(), logistic(), L1(0.1, np.ones(5)))
 
