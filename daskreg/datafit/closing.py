@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 
-from .dual import best_between
+from .dual import best_between, must_vanish
 from .evaluation import is_penalised
 from .first import FirstPass
 from .kernels.gradient import ENTROPY_SCALES
@@ -45,28 +46,53 @@ def closing_bound(
     fit_intercept : bool
         The first column of Z is one.
     """
-    total, n_columns = first.total_weight, penalty.has_l1.shape[0]
-    bounds = np.full(n_columns, np.nan)
-    intercept = sums["residual"]
-    scales = np.array(ENTROPY_SCALES)
+    bounds = np.full(penalty.has_l1.shape[0], np.nan)
     for k in np.flatnonzero(is_penalised(penalty)):
-        hessian, rest = sums["free"][..., k], sums["free_grad"][:, k]
-        a = np.linalg.pinv(hessian, hermitian=True) @ rest
-        left = np.abs(rest - hessian @ a).max()
-        reach = np.abs(a) @ sums["largest"].values
-        if not (left <= RESIDUE * np.abs(rest).max() and reach < 1.0):
-            continue
-        grad = sums["grad"][:, k] - sums["cross"][..., k] @ a
-        remainder = intercept[k] - (hessian[0] @ a if fit_intercept else 0.0)
-        v = -first.centred_grad(grad[:, None], np.array([remainder]), shift)[:, None]
-        v[free] = 0.0
-        bend = 0.5 * (a @ hessian @ a) / (1.0 - reach) ** 2
-        entropy = sums["entropy"][:, k] + scales * (sums["slope"][..., k] @ a - bend)
-        linear = 0.0
-        if "offset_free" in sums:
-            linear = sums["offset_residual"][k] - a @ sums["offset_free"][:, k]
-        bound = best_between(
-            penalty.take([k]), v, entropy[:, None] / total, np.array([linear / total])
-        )
-        bounds[k] = bound[0]
+        one = penalty.take([k])
+        rest = -sums["free_grad"][int(fit_intercept) :, [k]]
+        vanish = must_vanish(one, rest)[:, 0]
+        for _ in free:
+            chosen = np.concatenate([np.ones(int(fit_intercept), dtype=bool), vanish])
+            a = _projection(sums, chosen, k)
+            if a is None:
+                break
+            v = _moved(sums, first, shift, a, k, fit_intercept)
+            v[free[vanish]] = 0.0
+            more = vanish | must_vanish(one, v[free, 0])[:, 0]
+            if (more == vanish).all():
+                bounds[k] = _bound(sums, one, first.total_weight, v, a, k)
+                break
+            vanish = more
     return bounds
+
+
+def _projection(sums: Any, chosen: npt.NDArray[np.bool_], k: int) -> Float | None:
+    """Return a, zero beyond the chosen columns of Z; None where u would leave (0, 1)."""
+    hessian, rest = sums["free"][..., k], sums["free_grad"][:, k]
+    a = np.zeros(len(rest))
+    a[chosen] = np.linalg.pinv(hessian[np.ix_(chosen, chosen)], hermitian=True) @ rest[chosen]
+    left = np.abs(rest - hessian @ a)[chosen].max(initial=0.0)
+    reach = np.abs(a) @ sums["largest"].values
+    fits = left <= RESIDUE * np.abs(rest).max(initial=0.0) and reach < 1.0
+    return a if fits else None
+
+
+def _moved(
+    sums: Any, first: FirstPass, shift: Float | float, a: Float, k: int, fit_intercept: bool
+) -> Float:
+    """Return minus the gradient (p, 1, 1) that belongs to the moved means."""
+    grad = sums["grad"][:, k] - sums["cross"][..., k] @ a
+    residual = sums["residual"][k] - (sums["free"][0, :, k] @ a if fit_intercept else 0.0)
+    return -first.centred_grad(grad[:, None], np.array([residual]), shift)[:, None]
+
+
+def _bound(sums: Any, penalty: Any, total: float, v: Float, a: Float, k: int) -> float:
+    """Return the bound of one column from its feasible point."""
+    scales = np.array(ENTROPY_SCALES)
+    reach = np.abs(a) @ sums["largest"].values
+    bend = 0.5 * (a @ sums["free"][..., k] @ a) / (1.0 - reach) ** 2
+    entropy = sums["entropy"][:, k] + scales * (sums["slope"][..., k] @ a - bend)
+    linear = 0.0
+    if "offset_free" in sums:
+        linear = sums["offset_residual"][k] - a @ sums["offset_free"][:, k]
+    return float(best_between(penalty, v, entropy[:, None] / total, np.array([linear / total]))[0])

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 from daskreg.losses import Logistic, binary_entropy
@@ -58,13 +59,14 @@ class SquaredDual(DualPoint):
             gram = self._gram_of(free)
             if gram is None:
                 return np.full(len(square), np.nan)
-            # Residuals less X_F a: what is left is orthogonal to the unpenalised columns.
-            v_free, gram_free = v[free, 0], gram[free]
-            a = np.linalg.pinv(gram_free, hermitian=True) @ v_free
-            along = square - (a * v_free).sum(axis=0)
-            square = along + (a * (gram_free @ a - v_free)).sum(axis=0)
-            v = v - (gram @ a)[:, None]
-            v[free] = 0.0
+            square_before, v_before = square, v
+            vanish = must_vanish(penalty, v[free, 0])
+            for _ in free:
+                along, square, v = project(square_before, v_before, free, gram, vanish)
+                more = vanish | must_vanish(penalty, v[free, 0])
+                if (more == vanish).all():
+                    break
+                vanish = more
         linear = along + (coef * v).sum(axis=(0, 1))
         return penalty.best_dual(linear, np.maximum(square, 0.0), v)
 
@@ -77,6 +79,50 @@ class SquaredDual(DualPoint):
         if not np.isin(free, self.free).all():
             return None
         return self.free_gram[:, np.searchsorted(self.free, free)]
+
+
+def must_vanish(penalty: DualPenalty, v_free: Float) -> npt.NDArray[np.bool_]:
+    """Return which free coordinates of v (f, C) must be made zero.
+
+    With ``positive`` a negative one is feasible as it is.
+    """
+    return np.asarray(v_free > 0.0) if penalty.positive else np.ones(v_free.shape, dtype=bool)
+
+
+def project(
+    square: Float, v: Float, free: AnyArray, gram: Float, vanish: npt.NDArray[np.bool_]
+) -> tuple[Float, Float, Float]:
+    """Make residuals orthogonal to free columns: take ``X_F a`` away from them.
+
+    Parameters
+    ----------
+    square : ndarray, shape (C,)
+        ``r' S r``.
+    v : ndarray, shape (p, 1, C)
+        ``X' S r``.
+    free : ndarray of int, shape (f,)
+    gram : ndarray, shape (p, f)
+    vanish : ndarray of bool, shape (f, C)
+        Columns to become orthogonal to.
+
+    Returns
+    -------
+    along, square : ndarray, shape (C,)
+        ``r' S r_new`` and ``r_new' S r_new``.
+    v : ndarray, shape (p, 1, C)
+        ``X' S r_new``, exactly zero where it must vanish.
+    """
+    along, square, v = square.copy(), square.copy(), v.copy()
+    patterns, group = np.unique(vanish, axis=1, return_inverse=True)
+    for number, pattern in enumerate(patterns.T):
+        columns, chosen = np.flatnonzero(group == number), free[pattern]
+        v_free, gram_free = v[np.ix_(chosen, [0], columns)][:, 0], gram[np.ix_(chosen, pattern)]
+        a = np.linalg.pinv(gram_free, hermitian=True) @ v_free
+        along[columns] -= (a * v_free).sum(axis=0)
+        square[columns] += (a * (gram_free @ a - 2.0 * v_free)).sum(axis=0)
+        v[:, 0, columns] -= gram[:, pattern] @ a
+        v[np.ix_(chosen, [0], columns)] = 0.0
+    return along, square, v
 
 
 @dataclass(frozen=True, eq=False)

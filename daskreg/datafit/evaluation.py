@@ -16,6 +16,9 @@ class DualPenalty(Protocol):
     """What a lower bound asks of a penalty; arrays v are (p, 1, C), results (C,)."""
 
     @property
+    def positive(self) -> bool: ...
+
+    @property
     def has_l1(self) -> npt.NDArray[np.bool_]: ...
 
     @property
