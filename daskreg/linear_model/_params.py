@@ -40,7 +40,7 @@ def number(
 
 def integer(name: str, value: Any, *, least: int = 1) -> int:
     """Return ``value`` as int; raise ``ValueError`` below ``least``."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
     return int(value)
 

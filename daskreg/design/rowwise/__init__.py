@@ -90,7 +90,7 @@ def map_rows(
         return map_labelled(X, call, sample_dim, feature_dims, feature_names, column)
     from .stored import StoredRuns
 
-    return call.over(StoredRuns(X, feature_names, missing_chunks, sample_dim))
+    return call.over(StoredRuns(X, feature_names, missing_chunks, sample_dim, feature_dims))
 
 
 def kind_of(X: Any) -> str:
@@ -131,7 +131,7 @@ def read_columns(X: Any, names: Any) -> Any:
     elif kind == "stored":
         from .stored import StoredRuns
 
-        runs = StoredRuns(X, wanted, "raise", None)
+        runs = StoredRuns(X, wanted)
         chosen = np.concatenate(list(runs))
         runs.close()
     else:

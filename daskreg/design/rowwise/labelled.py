@@ -69,17 +69,36 @@ def _pieces(X: Any, samples: tuple[Any, ...], feature_dims: Any, feature_names: 
         if feature_dims and set(feature_dims) == set(rest):
             rest = list(feature_dims)
         return [X.transpose(*samples, *rest)]
-    if feature_names is None:
-        names = [name for name, value in X.data_vars.items() if set(samples) <= set(value.dims)]
-    else:
-        # A variable with further dimensions gave columns "name[...]".
-        known = set(map(str, X.data_vars))
-        names = [n if n in known else n.partition("[")[0] for n in feature_names]
-        names = list(dict.fromkeys(names))
-    absent = [name for name in names if name not in X.data_vars]
-    if absent:
-        raise DataError(f"X has no variable {absent[0]!r}; it has {list(X.data_vars)[:8]}")
+    wanted = {*samples, *(feature_dims or ())}
+    usable = [str(name) for name, value in X.data_vars.items() if wanted <= set(value.dims)]
+    names = variables_of(feature_names, usable, feature_dims)
     return [X[name].transpose(*samples, ...) for name in names]
+
+
+def variables_of(
+    feature_names: Sequence[str] | None, known: Sequence[str], feature_dims: Any = None
+) -> list[str]:
+    """The variables that hold the named features, of which "name[place]" is part of "name".
+
+    Names that are coordinates of ``feature_dims`` tell of no variable: then it is all of them.
+
+    Raises
+    ------
+    DataError
+        A feature's variable is not there.
+    """
+    if feature_names is None:
+        return list(known)
+    names = [n if n in known else n.partition("[")[0] for n in feature_names]
+    if feature_dims and not any(name in known for name in names):
+        return list(known)
+    absent = [name for name in names if name not in known]
+    if absent:
+        raise DataError(
+            f"X lacks {absent[0]!r}, which the model was fitted on; it has "
+            f"{', '.join(map(repr, known[:8]))}"
+        )
+    return list(dict.fromkeys(names))
 
 
 def _lazy(pieces: Sequence[Any], samples: tuple[Any, ...], call: Call) -> Any:

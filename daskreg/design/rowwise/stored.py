@@ -18,17 +18,26 @@ class StoredRuns:
         Columns to take where the file is a table; None: all.
     missing_chunks : {'raise', 'fill'}
     sample_dim : str, sequence of str or None
+    feature_dims : sequence of str or None
+        As in ``map_rows``.
     """
 
     def __init__(
-        self, X: Any, names: Sequence[str] | None, missing_chunks: str, sample_dim: Any
+        self,
+        X: Any,
+        names: Sequence[str] | None,
+        missing_chunks: str = "raise",
+        sample_dim: Any = None,
+        feature_dims: Sequence[str] | None = None,
     ) -> None:
         from daskreg.design.sources import open_rows
         from daskreg.design.sources.base import Table
 
+        from .labelled import variables_of
+
         source = open_rows(X, missing_chunks=missing_chunks, sample_dim=sample_dim, role="X")
         if isinstance(source, Table):
-            source = source.rows(_columns(source.columns, names))
+            source = source.rows(variables_of(names, source.columns, feature_dims))
         self._rows = source
         self._reader: Any = None
         self.n_rows, self.n_columns = source.n_rows, source.n_columns
@@ -47,11 +56,3 @@ class StoredRuns:
         """Let go of the file."""
         if self._reader is not None:
             self._reader.close()
-
-
-def _columns(known: Sequence[str], names: Sequence[str] | None) -> list[str]:
-    """The table's columns that hold the named features; "name[...]" is part of "name"."""
-    if names is None:
-        return list(known)
-    bases = [name if name in known else name.partition("[")[0] for name in names]
-    return list(dict.fromkeys(bases))
