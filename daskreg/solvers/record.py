@@ -15,7 +15,7 @@ from .results import Progress, Solution, Status
 
 EPS = float(np.finfo(np.float64).eps)
 #: Steps without any improvement above rounding after which a problem counts as stalled.
-PATIENCE = 200
+PATIENCE = 100
 
 
 class Record:

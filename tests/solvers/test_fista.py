@@ -47,7 +47,13 @@ def test_l1_logistic_equals_scikit_learn(C, weighted):
     datafit = logistic(fit_intercept=False, sample_weight=weight)
     solution = solve(Fista(), datafit, L1(1 / (C * weight.sum())), tol=1e-12, max_iter=5000)
     rival = linear_model.LogisticRegression(
-        C=C, l1_ratio=1.0, solver="liblinear", fit_intercept=False, tol=1e-12, max_iter=100_000
+        C=C,
+        l1_ratio=1.0,
+        solver="liblinear",
+        fit_intercept=False,
+        tol=1e-9,
+        max_iter=100_000,
+        random_state=0,
     ).fit(datafit.X, datafit.Y[:, 0], sample_weight=weight)
     assert solution.converged.all()
     np.testing.assert_allclose(solution.coef[:, 0, 0], rival.coef_[0], atol=1e-4)

@@ -10,8 +10,8 @@ from daskreg.losses import Logistic, Squared
 from daskreg.penalties import L1, L2, ElasticNet
 from daskreg.problems import Problems
 from daskreg.solvers import Fista, Gram, solve
+from tests.fake_design import FakeDesign
 
-from ..fake_design import FakeDesign
 from . import stand_in
 
 ALPHA = np.array([0.3, 0.03, 0.003])
