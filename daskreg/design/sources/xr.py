@@ -1,4 +1,4 @@
-"""Labelled arrays, in memory or lazily backed by a file, as rows; Dask-backed ones lie elsewhere."""
+"""Labelled arrays as rows: in memory or lazily backed by a file, but not by Dask."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from daskreg.exceptions import DataError
 
 from .base import Reader, Rows, Table
 from .checks import common_dtype, native_dtype
-from .labels import Labels
+from .labels import Labels, column_names, labels_of
 from .memory import fill
 
 #: HDF5 is not thread-safe: one read at a time in this process.
@@ -49,7 +49,7 @@ class XarrayRows(Rows):
         labels: Labels | None = None,
         describe: str = "xarray",
     ) -> None:
-        self._variables = tuple(_bare(variable, sample_dims) for variable in variables)
+        self._variables = tuple(_bare(variable) for variable in variables)
         self._sample_dims = sample_dims
         self._sizes = tuple(self._variables[0].sizes[dim] for dim in sample_dims)
         self.dtype, self.describe, self.labels = dtype, describe, labels
@@ -60,29 +60,29 @@ class XarrayRows(Rows):
 
     @property
     def _widths(self) -> list[int]:
-        return [math.prod(v.shape[len(self._sample_dims) :]) for v in self._variables]
+        rows = math.prod(self._sizes)
+        return [math.prod(v.shape) // rows if rows else 0 for v in self._variables]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "labels": None, "names": None}
 
     def cut(self, start: int, stop: int) -> Rows:
-        """In memory and of one sample dimension: these rows only."""
-        if not self.resident or len(self._sizes) > 1:
-            return self
-        return _CutRows(self, start, stop)
+        """Of data in memory, little more than these rows."""
+        return _CutRows(self, start, stop) if self.resident else self
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
-        return _XarrayReader(self._variables, self._sizes, self._widths, self.dtype)
+        return _XarrayReader(self._variables, self._sample_dims, self._widths, self.dtype)
 
 
 class _CutRows(XarrayRows):
     """A run of rows in memory that keeps its row numbers."""
 
     def __init__(self, whole: XarrayRows, start: int, stop: int) -> None:
-        dim = whole._sample_dims[0]
-        parts = [variable.isel({dim: slice(start, stop)}) for variable in whole._variables]
+        outer, inner = whole._sample_dims[0], math.prod(whole._sizes[1:])
+        run = {outer: slice(start // inner, -(-stop // inner))}
+        parts = [variable.isel(run) for variable in whole._variables]
         super().__init__(parts, whole._sample_dims, whole.dtype, describe=whole.describe)
-        self.n_rows, self._first = whole.n_rows, start
+        self.n_rows, self._first = whole.n_rows, start // inner * inner
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
         return _Shifted(super().open(), self._first)
@@ -100,11 +100,12 @@ class _XarrayReader(Reader):
     def __init__(
         self,
         variables: Sequence[Any],
-        sizes: tuple[int, ...],
+        sample_dims: tuple[str, ...],
         widths: list[int],
         dtype: np.dtype[Any],
     ) -> None:
-        self._variables, self._sizes, self._widths = variables, sizes, widths
+        self._variables, self._sample_dims, self._widths = variables, sample_dims, widths
+        self._sizes = tuple(variables[0].sizes[dim] for dim in sample_dims)
         self._dtype = dtype
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
@@ -127,11 +128,12 @@ class _XarrayReader(Reader):
         return out
 
     def _values(self, variable: Any, box: tuple[slice, ...]) -> AnyArray:
-        part = variable[box]
-        if _in_memory(variable):
-            return np.asarray(part.values)
-        with READ_LOCK:
-            return np.asarray(part.values)
+        """Load a box before its axes are moved: files are read in their own order."""
+        part = variable.isel(dict(zip(self._sample_dims, box, strict=True)))
+        if not _in_memory(variable):
+            with READ_LOCK:
+                part.load()
+        return np.asarray(part.transpose(*self._sample_dims, ...).values)
 
 
 def boxes_of_rows(start: int, stop: int, sizes: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
@@ -240,46 +242,6 @@ def data_array_rows(
     return XarrayRows([array.variable], dims, dtype, labels=found, describe=describe)
 
 
-def labels_of(array: Any, sample_dims: Sequence[str]) -> Labels:
-    """How the columns of a DataArray lie over its dimensions other than those of rows."""
-    dims = tuple(str(dim) for dim in array.dims if dim not in sample_dims)
-    return Labels(
-        feature_names=tuple(column_names(array, sample_dims)) if dims or array.name else None,
-        dims=dims,
-        shape=tuple(array.sizes[dim] for dim in dims),
-        coords={dim: np.asarray(array[dim].values) for dim in dims if dim in array.coords},
-    )
-
-
-def column_names(array: Any, sample_dims: Sequence[str]) -> list[str]:
-    """Name every column after the variable and its place: ``tas[lat=10.5,lon=3]``.
-
-    Places are values of the coordinates where there are some, else numbers.  Where an unnamed
-    array has one such dimension with strings for coordinates, these are the names.
-    """
-    dims = [dim for dim in array.dims if dim not in sample_dims]
-    name = "" if array.name is None else str(array.name)
-    if not dims:
-        return [name or "x0"]
-    if len(dims) == 1 and dims[0] in array.coords and array[dims[0]].dtype.kind in "UTO":
-        values = array[dims[0]].values
-        if all(isinstance(value, str) for value in values):
-            return [str(value) for value in values]
-    places = [_places(array, dim) for dim in dims]
-    return [f"{name or 'X'}[{','.join(place)}]" for place in itertools.product(*places)]
-
-
-def _places(array: Any, dim: str) -> list[str]:
-    if dim not in array.coords:
-        return [f"{dim}={number}" for number in range(array.sizes[dim])]
-    index = array.indexes.get(dim)
-    levels = getattr(index, "names", [dim])
-    if len(levels) > 1:
-        pairs = (zip(levels, value, strict=True) for value in array[dim].values)
-        return [",".join(f"{level}={value}" for level, value in pair) for pair in pairs]
-    return [f"{dim}={value}" for value in array[dim].values]
-
-
 def _sample_dims(dims: tuple[str, ...], wanted: str | Sequence[str], what: str) -> tuple[str, ...]:
     names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     for name in names:
@@ -296,9 +258,9 @@ def _usable(array: Any) -> bool:
     return array.ndim > 0 and array.dtype.kind in "biufU"
 
 
-def _bare(variable: Any, sample_dims: tuple[str, ...]) -> Any:
-    """Sample dimensions first; attributes, which may be long, left behind."""
-    bare = variable.transpose(*sample_dims, ...)
+def _bare(variable: Any) -> Any:
+    """The variable without its attributes, which may be long."""
+    bare = variable.copy(deep=False)
     bare.attrs, bare.encoding = {}, {}
     return bare
 
