@@ -100,12 +100,14 @@ def spooled(parts: Sequence[Part], rows: Any, describe: str | None = None) -> Sp
         raise DataError(
             f"{rows.describe} has parts of {sorted(widths)} columns; {rows.n_columns} expected"
         )
-    return SpooledRows(
+    known = SpooledRows(
         parts,
         rows.n_columns,
         names=rows.names,
         describe=describe or f"{rows.describe} (spooled)",
     )
+    known.labels = rows.labels
+    return known
 
 
 def _write(source: PartSource | PartRecipe, paths: Sequence[str], *values: Any) -> list[Part]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,8 @@ class DaskRows(Rows):
     lengths : sequence of int or None
         Rows of each key; None while unknown.
     convert : Convert
-    source : Any, optional
-        What rows that were read together share (the data frame).
+    frame : dask data frame, optional
+        Where the columns are taken from: rows of one frame are read together.
     """
 
     def __init__(
@@ -41,8 +41,9 @@ class DaskRows(Rows):
         *,
         names: tuple[str, ...] | None = None,
         describe: str = "dask array",
+        frame: Any = None,
     ) -> None:
-        self.collection, self.convert = collection, convert
+        self.collection, self.convert, self.frame = collection, convert, frame
         self.lengths = None if lengths is None else tuple(int(n) for n in lengths)
         self.n_rows = None if self.lengths is None else sum(self.lengths)
         self.row_chunks = (
@@ -51,6 +52,10 @@ class DaskRows(Rows):
         self.n_columns, self.dtype, self.sparse = convert.n_columns, convert.dtype, convert.sparse
         self.names, self.describe = names, describe
         self.decode_factor = 3.0
+
+    @property
+    def settled(self) -> bool:
+        return False
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
         raise RuntimeError(f"{self.describe}: settle() makes these rows ready to be read")
@@ -78,37 +83,6 @@ class FrameTable(Table):
         return _frame_rows(chosen, tuple(columns), dtype, self.describe)
 
 
-class DatasetTable(Table):
-    """The variables of an xarray Dataset over Dask arrays; other dimensions than those of the
-    sample become several columns."""
-
-    def __init__(self, dataset: Any, sample_dim: Any) -> None:
-        self._dataset = dataset
-        self._sample_dims = _sample_dims(dataset, sample_dim)
-        self.columns = tuple(
-            str(name)
-            for name, variable in dataset.data_vars.items()
-            if set(self._sample_dims) <= set(variable.dims)
-        )
-        self.describe = "xarray Dataset"
-
-    def rows(self, columns: Sequence[str]) -> Rows:
-        import dask.array as da
-
-        self.require(columns)
-        pieces, names = [], []
-        for column in columns:
-            array = self._dataset[column]
-            matrix = _stacked(array, self._sample_dims)
-            width = matrix.shape[1]
-            pieces.append(matrix)
-            names += [column] if width == 1 else [f"{column}[{i}]" for i in range(width)]
-        whole = pieces[0] if len(pieces) == 1 else da.concatenate(pieces, axis=1)
-        rows = _array_rows(whole, "xarray Dataset")
-        rows.names = tuple(names)
-        return rows
-
-
 def open_collection(obj: Any, *, sample_dim: Any = None, role: str = "X") -> Rows | Table:
     """Rows, or a table of named columns, of a Dask collection; computes nothing.
 
@@ -129,7 +103,7 @@ def open_collection(obj: Any, *, sample_dim: Any = None, role: str = "X") -> Row
     """
     kind = _kind(obj)
     if kind == "array":
-        return _array_rows(_two_dimensional(obj, role), "dask array")
+        return array_rows(_two_dimensional(obj, role), "dask array")
     if kind == "frame":
         return FrameTable(obj)
     if kind == "series":
@@ -137,9 +111,13 @@ def open_collection(obj: Any, *, sample_dim: Any = None, role: str = "X") -> Row
         name = () if obj.name is None else (str(obj.name),)
         return _frame_rows(obj, None, dtype, "dask series", names=name or None)
     if kind == "dataset":
+        from .collections_xarray import DatasetTable
+
         return DatasetTable(obj, sample_dim)
     if kind == "dataarray":
-        return _dataarray_rows(obj, sample_dim, role)
+        from .collections_xarray import data_array_rows
+
+        return data_array_rows(obj, sample_dim, role)
     raise TypeError(f"{type(obj).__name__} is no Dask collection")
 
 
@@ -168,7 +146,7 @@ def _two_dimensional(array: Any, role: str) -> Any:
     return array
 
 
-def _array_rows(array: Any, describe: str) -> DaskRows:
+def array_rows(array: Any, describe: str) -> DaskRows:
     width = 1 if array.ndim == 1 else array.shape[1]
     if isinstance(width, float) and math.isnan(width):
         raise DataError(
@@ -207,10 +185,25 @@ def _frame_rows(
     describe: str,
     names: tuple[str, ...] | None = None,
 ) -> DaskRows:
-    convert = Convert(len(columns or (0,)), dtype, columns=columns or (), describe=describe)
     if columns is not None:
         names = tuple(str(name) for name in columns)
-    return DaskRows(frame, _frame_lengths(frame), convert, names=names, describe=describe)
+    source, taken = _projected(frame, columns)
+    convert = Convert(len(taken or (0,)), dtype, columns=taken or (), describe=describe)
+    lengths = _frame_lengths(frame)
+    return DaskRows(frame, lengths, convert, names=names, describe=describe, frame=source)
+
+
+def _projected(frame: Any, columns: tuple[Any, ...] | None) -> tuple[Any, tuple[Any, ...] | None]:
+    """The frame that columns were taken from, so that X and y of one file find each other."""
+    from dask.dataframe.dask_expr import new_collection
+
+    expr = frame.expr
+    if columns is None and type(expr).__name__ == "Projection":
+        columns = (frame.name,)
+    while type(expr).__name__ == "Projection":
+        expr = expr.frame
+    source = new_collection(expr)
+    return (source, columns) if columns is not None and source.ndim == 2 else (None, columns)
 
 
 def _frame_lengths(frame: Any) -> tuple[int, ...] | None:
@@ -224,59 +217,3 @@ def _frame_lengths(frame: Any) -> tuple[int, ...] | None:
     if not isinstance(found, Literal) or len(found.value) != len(frame.optimize().__dask_keys__()):
         return None
     return tuple(found.value)
-
-
-def _sample_dims(obj: Any, sample_dim: Any) -> tuple[Hashable, ...]:
-    dims = tuple(obj.dims)
-    if sample_dim is None:
-        chosen: tuple[Hashable, ...] = dims[:1]
-    elif isinstance(sample_dim, str) or not isinstance(sample_dim, Sequence):
-        chosen = (sample_dim,)
-    else:
-        chosen = tuple(sample_dim)
-    absent = [dim for dim in chosen if dim not in dims]
-    if absent or not chosen:
-        raise DataError(f"sample_dim {sample_dim!r} is no dimension of X; its dimensions are {dims}")
-    return chosen
-
-
-def _stacked(array: Any, sample_dims: tuple[Hashable, ...]) -> Any:
-    """The two-dimensional Dask array (stacked samples, stacked features) of a DataArray."""
-    import dask.array as da
-
-    features = [dim for dim in array.dims if dim not in sample_dims]
-    ordered = array.transpose(*sample_dims, *features)
-    data = ordered.data if hasattr(ordered.data, "dask") else da.from_array(ordered.data)
-    n = math.prod(ordered.sizes[dim] for dim in sample_dims)
-    width = math.prod(ordered.sizes[dim] for dim in features)
-    if data.ndim == 2 and len(sample_dims) == 1:
-        return data
-    return data.reshape((n, width))
-
-
-def _dataarray_rows(array: Any, sample_dim: Any, role: str) -> Rows:
-    if role == "X" and array.ndim < 2:
-        raise DataError(
-            f"Expected 2D array, got 1D array instead: {role} is a DataArray with dimensions "
-            f"{array.dims}. Reshape your data, or stack its features into a dimension."
-        )
-    sample_dims = _sample_dims(array, sample_dim)
-    rows = _array_rows(_stacked(array, sample_dims), "xarray DataArray")
-    rows.names, rows.labels = _labels(array, sample_dims)
-    return rows
-
-
-def _labels(array: Any, sample_dims: tuple[Hashable, ...]) -> tuple[tuple[str, ...] | None, Any]:
-    """Feature names and how features lie over the dimensions of the object."""
-    features = [dim for dim in array.dims if dim not in sample_dims]
-    names = None
-    if len(features) == 1 and features[0] in array.coords:
-        names = tuple(str(value) for value in array.coords[features[0]].values)
-    coords = {
-        dim: np.asarray(array.coords[dim].values) for dim in features if dim in array.coords
-    }
-    try:
-        from .sources.labels import Labels
-    except ImportError:
-        return names, None
-    return names, Labels(feature_names=names, dims=tuple(features), coords=coords)

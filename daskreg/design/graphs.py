@@ -9,18 +9,20 @@ from typing import Any
 
 import cloudpickle
 import numpy as np
-from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_graph
+from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_graph  # noqa: TID253
 
 from daskreg.exceptions import DataError
 
-from .rawarray import RawArray, share_of
+from .rawarray import RawArray
 from .spool import Scratch
 
 Key = Any
 Nodes = dict[Key, GraphNode]
 
-#: Arrays inside a graph above this are put into a file before they would be sent to workers.
+#: Arrays inside a graph that are larger together are put into a file, not sent to workers.
 LARGE_LITERAL = 1 << 20
+#: Smaller ones (a mean, an index) travel anyway.
+SMALL_LITERAL = 4 << 10
 
 
 class Subgraph:
@@ -43,7 +45,7 @@ class Subgraph:
         """What ``keys`` need."""
         nodes: Nodes = {}
         futures: dict[Key, Any] = {}
-        left = list(keys)
+        left = list(keys)[::-1]
         while left:
             key = left.pop()
             if key in nodes or key in futures:
@@ -77,17 +79,21 @@ class Subgraph:
 
 
 def take_graph(collections: Sequence[Any]) -> tuple[Subgraph, list[list[Key]]]:
-    """Optimise collections together, once; returns their graph and the keys of each, row order.
+    """Optimise collections, arrays together; returns one graph and the keys of each, row order.
 
-    Futures are collected before: optimising drops them.
+    Futures are collected before: optimising drops them.  Data frames are optimised one by one:
+    together, Dask 2026.8 gives one key to two of them.
     """
     import dask
     from dask.core import flatten
 
     futures: dict[Key, Any] = {}
     for collection in collections:
-        _collect_futures(collection.__dask_graph__(), futures)
-    optimised = dask.optimize(*collections)
+        # Data frames keep theirs, and have no graph before they are optimised.
+        if not hasattr(collection, "expr"):
+            _collect_futures(collection.__dask_graph__(), futures)
+    arrays = iter(dask.optimize(*(c for c in collections if not hasattr(c, "expr"))))
+    optimised = [c.optimize() if hasattr(c, "expr") else next(arrays) for c in collections]
     nodes: dict[Key, Any] = {}
     keys = []
     for collection in optimised:
@@ -148,31 +154,25 @@ def unmap(graph: Subgraph) -> None:
 
 
 def spool_literals(graph: Subgraph, scratch: Scratch, client: Any) -> int:
-    """Put large arrays of the graph into scratch files, each once; returns the bytes written."""
-    written: dict[int, tuple[np.ndarray[Any, Any], RawArray]] = {}
+    """Put the arrays of a graph into one scratch file if they are large together.
 
-    def swap(value: Any) -> Any:
-        if type(value) is not np.ndarray or value.dtype.hasobject:
-            return value
-        root = value
-        while type(root.base) is np.ndarray:
-            root = root.base
-        if not root.flags.c_contiguous:
-            root = value
-        if root.nbytes <= LARGE_LITERAL:
-            return value
-        if id(root) not in written:
-            if not written:
-                scratch.check_shared(client)
-            written[id(root)] = root, RawArray.write(root, scratch.new("array") + ".raw")
-        return (
-            share_of(written[id(root)][1], root, value)
-            if root is not value
-            else written[id(root)][1]
-        )
+    Returns the bytes written.
+    """
+    found: dict[int, np.ndarray[Any, Any]] = {}
 
-    _rewrite_all(graph, swap)
-    return sum(raw.nbytes for _, raw in written.values())
+    def find(value: Any) -> Any:
+        if type(value) is np.ndarray and not value.dtype.hasobject and value.nbytes > SMALL_LITERAL:
+            found[id(value)] = value
+        return value
+
+    _rewrite_all(graph, find)
+    if sum(array.nbytes for array in found.values()) <= LARGE_LITERAL:
+        return 0
+    scratch.check_shared(client)
+    raws = RawArray.write_all(found.values(), scratch.new("arrays") + ".raw")
+    written = dict(zip(found, raws, strict=True))
+    _rewrite_all(graph, lambda value: written.get(id(value), value))
+    return sum(raw.nbytes for raw in raws)
 
 
 def _rewrite_all(graph: Subgraph, swap: Callable[[Any], Any]) -> None:

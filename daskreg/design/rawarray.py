@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -45,28 +46,42 @@ class RawArray(NDArrayOperatorsMixin):
 
     @classmethod
     def write(cls, array: AnyArray, path: str) -> RawArray:
-        """Write an array to a new file; it appears under its name only when it is whole."""
-        array = np.ascontiguousarray(array)
+        """Write an array to a new file; see ``write_all``."""
+        return cls.write_all([array], path)[0]
+
+    @classmethod
+    def write_all(cls, arrays: Iterable[AnyArray], path: str) -> list[RawArray]:
+        """Write arrays behind each other to a new file, which appears when it is whole.
+
+        Raises
+        ------
+        DataError
+            If the disk is full: names the folder and the bytes; the partial file is removed.
+        """
         partial = f"{path}.{os.getpid()}.partial"
+        written: list[RawArray] = []
+        at = 0
+        array = np.empty(0)
         try:
             with open(partial, "wb", buffering=0) as file:
-                left = (
-                    memoryview(array.reshape(-1).view(np.uint8)) if array.size else memoryview(b"")
-                )
-                while len(left):
-                    left = left[file.write(left[: 1 << 30]) :]
+                for array in arrays:
+                    array = np.ascontiguousarray(array)
+                    left = _bytes_of(array)
+                    while len(left):
+                        left = left[file.write(left[: 1 << 30]) :]
+                    written.append(cls(path, at, array.dtype, array.shape))
+                    at += array.nbytes
             os.replace(partial, path)
         except OSError as error:
             if os.path.exists(partial):
                 os.unlink(partial)
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            folder = os.path.dirname(path)
             raise DataError(
-                f"the scratch folder {folder} is full: {array.nbytes} more bytes were needed; "
-                "pass scratch= a folder with more room"
+                f"the scratch folder {os.path.dirname(path)} is full: {at + array.nbytes} bytes "
+                "were needed for one file; pass scratch= a folder with more room"
             ) from error
-        return cls(path, 0, array.dtype, array.shape)
+        return written
 
     @classmethod
     def of_memmap(cls, array: np.memmap[Any, Any]) -> RawArray | None:
@@ -100,7 +115,7 @@ class RawArray(NDArrayOperatorsMixin):
     def read_into(self, start: int, out: AnyArray) -> None:
         """Fill a C-contiguous ``out`` with the rows from ``start`` on."""
         row = self.dtype.itemsize * math.prod(self.shape[1:])
-        left = memoryview(out.reshape(-1).view(np.uint8)) if out.size else memoryview(b"")
+        left = _bytes_of(out)
         at = self.offset + start * row
         with open(self.path, "rb", buffering=0) as file:
             file.seek(at)
@@ -153,6 +168,11 @@ class RawArray(NDArrayOperatorsMixin):
         return f"<RawArray {self.path} {self.dtype} {self.shape}>"
 
 
+def _bytes_of(array: AnyArray) -> memoryview:
+    """The bytes of a C-contiguous array, without a copy."""
+    return array.reshape(-1).view(np.uint8).data if array.nbytes else memoryview(b"")
+
+
 def _address(array: AnyArray) -> int:
     return int(array.__array_interface__["data"][0])
 
@@ -162,9 +182,3 @@ def _c_strides(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[int, ...]:
     for n in reversed(shape[1:]):
         strides.append(strides[-1] * n)
     return tuple(reversed(strides)) if shape else ()
-
-
-def share_of(root: RawArray, base: AnyArray, view: AnyArray) -> RawArray:
-    """Where ``view`` of ``base`` lies in the file that holds ``base``."""
-    at = root.offset + _address(view) - _address(base)
-    return RawArray(root.path, at, view.dtype, view.shape, view.strides)

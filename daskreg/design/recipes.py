@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
-from dask._task_spec import DataNode
+from dask._task_spec import DataNode  # noqa: TID253
 
 from daskreg._typing import AnyArray, Matrix
 from daskreg.exceptions import DataError
@@ -90,7 +90,7 @@ class GraphRecipe(Rows):
         recipe = GraphRecipe(
             self._graph.cull(keys),
             keys,
-            [b - a for a, b in zip(self._borders[first:last], self._borders[first + 1 :])],
+            [b - a for a, b in pairwise(self._borders[first : last + 1])],
             self._convert,
             names=self.names,
             describe=self.describe,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from dask._task_spec import Alias
+from dask._task_spec import Alias  # noqa: TID253
 
 from .census import Run, census, run_tasks, spool_parts, spooled
 from .collections import DaskRows
@@ -46,7 +46,7 @@ def settle(
     from .passes import active_client
 
     client = active_client()
-    ready: list[Rows | None] = [None if _is_open(r) else r for r in rows]
+    ready: list[Rows | None] = [r if r.settled else None for r in rows]
     lazy = [i for i, r in enumerate(rows) if isinstance(r, DaskRows)]
     read = 0
     if lazy:
@@ -64,14 +64,10 @@ def settle(
     return [r for r in ready if r is not None], read
 
 
-def _is_open(rows: Rows) -> bool:
-    return rows.n_rows is None or isinstance(rows, DaskRows)
-
-
 def _settle_graphs(
     members: Sequence[DaskRows], scratch: Scratch, run: Run, client: Any
 ) -> tuple[list[Rows], int]:
-    graph, keys = take_graph([member.collection for member in members])
+    graph, keys = _take(members)
     unmap(graph)
     written = spool_literals(graph, scratch, client) if client is not None else 0
     made: list[Rows | None] = [None] * len(members)
@@ -108,12 +104,39 @@ def _settle_graphs(
         for i in left:
             groups.setdefault(len(keys[i]), []).append(i)
         for group in groups.values():
-            parts = _count(graph, [keys[i] for i in group], [members[i] for i in group], scratch, run)
+            parts = _count(
+                graph, [keys[i] for i in group], [members[i] for i in group], scratch, run
+            )
             for i, own in zip(group, parts, strict=True):
                 rows = spooled(own, members[i])
                 made[i] = _labelled(rows, members[i])
                 read += rows.bytes_spooled
     return [rows for rows in made if rows is not None], read
+
+
+def _take(members: Sequence[DaskRows]) -> tuple[Subgraph, list[list[Key]]]:
+    """One graph for all, in which rows of one data frame have the same keys."""
+    columns: dict[str, dict[Any, None]] = {}
+    for member in members:
+        if member.frame is not None:
+            columns.setdefault(member.frame._name, {}).update(
+                dict.fromkeys(member.convert.columns or ())
+            )
+    place: list[int] = []
+    collections: list[Any] = []
+    seen: dict[str, int] = {}
+    for member in members:
+        name = None if member.frame is None else member.frame._name
+        if name is None or name not in seen:
+            if name is not None:
+                seen[name] = len(collections)
+            whole = member.frame is not None
+            collections.append(
+                member.frame[list(columns[name or ""])] if whole else member.collection
+            )
+        place.append(len(collections) - 1 if name is None else seen[name])
+    graph, keys = take_graph(collections)
+    return graph, [list(keys[i]) for i in place]
 
 
 def _count(
@@ -125,15 +148,11 @@ def _count(
 ) -> list[list[Part]]:
     """Read every part once, for all rows that share the partitioning, and spool it."""
     converts = tuple(member.convert for member in members)
-    recipes = [
-        PartRecipe(graph.cull(own), own, converts) for own in zip(*keys, strict=True)
-    ]
+    recipes = [PartRecipe(graph.cull(own), own, converts) for own in zip(*keys, strict=True)]
     return spool_parts(recipes, len(members), scratch, run)
 
 
-def _spool_chunks(
-    graph: Subgraph, keys: Sequence[Key], member: DaskRows, scratch: Scratch
-) -> Rows:
+def _spool_chunks(graph: Subgraph, keys: Sequence[Key], member: DaskRows, scratch: Scratch) -> Rows:
     """Let Dask compute the chunks once, each written to scratch where it is made."""
     jobs = [(_write_chunk, key, (member.convert, scratch.new("chunk"))) for key in keys]
     rows = spooled(compute(graph, jobs), member)
@@ -145,9 +164,7 @@ def _write_chunk(chunk: Any, convert: Convert, path: str) -> Part:
 
 
 def _labelled(rows: Rows, member: DaskRows) -> Rows:
-    labels = getattr(member, "labels", None)
-    if labels is not None:
-        rows.labels = labels  # type: ignore[attr-defined]
+    rows.labels = member.labels
     return rows
 
 

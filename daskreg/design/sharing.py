@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from dask._task_spec import Alias, DataNode, Task
-from dask.array.core import getter, getter_inline, getter_nofancy
+from dask._task_spec import Alias, DataNode, Task  # noqa: TID253
+from dask.array.core import getter, getter_inline, getter_nofancy  # noqa: TID253
 
 from .graphs import Key, Nodes, Subgraph, compute, is_literal, literal_value
 from .rawarray import RawArray
@@ -155,9 +155,7 @@ def _meeting_points(
         for d in nodes[k].dependencies
         if d in shared and d not in own
     }
-    return [
-        k for k in tops if any(d in nodes and d not in literal for d in nodes[k].dependencies)
-    ]
+    return [k for k in tops if any(d in nodes and d not in literal for d in nodes[k].dependencies)]
 
 
 @dataclass
@@ -192,11 +190,14 @@ def resolve(
     if not shared:
         return Resolved()
     sliced = _only_sliced(graph.nodes, set(shared))
-    gathered = [
-        key for key in shared if key not in sliced and _is_source(graph.nodes, key)
-    ]
-    if len(gathered) > FEW:
+    gathered = [key for key in shared if key not in sliced and _is_source(graph.nodes, key)]
+    if _uses(graph.nodes, set(gathered)) <= MAX_REREAD * len(finals):
+        # Chunks that repeat or move source chunks read about their own size: that is no waste.
+        shared = [key for key in shared if key not in set(gathered)]
+    elif len(gathered) > FEW:
         return Resolved(spool_chunks=True)
+    if not shared:
+        return Resolved()
     scratch.check_shared(client)
     paths = [scratch.new("shared") + ".raw" for _ in shared]
     jobs = [
@@ -242,6 +243,10 @@ def _is_slicing(nodes: Nodes, node: Any) -> bool:
         index = literal_value(nodes, index.key)
     parts = index if isinstance(index, tuple) else (index,)
     return all(isinstance(part, slice) for part in parts)
+
+
+def _uses(nodes: Nodes, keys: set[Key]) -> int:
+    return sum(len(node.dependencies & keys) for node in nodes.values()) if keys else 0
 
 
 def _is_source(nodes: Nodes, key: Key) -> bool:

@@ -85,7 +85,8 @@ class Scratch:
             address, host = next(iter(elsewhere.items()))
             raise DataError(
                 f"this data must be spooled to disk once, but worker {address} runs on host "
-                f"{host!r} and the client on {here!r}: pass scratch= a folder that all of them share"
+                f"{host!r} and the client on {here!r}: pass scratch= a folder "
+                "that all of them share"
             )
 
     def close(self) -> None:
