@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
@@ -81,7 +82,8 @@ class LinearModel(BaseEstimator, ABC):
         started = perf_counter()
         self._check()
         X = _input.as_rows(X)
-        y, flat = _input.as_target(self, y, one_column=self._one_column)
+        names = _input.target_names(y)
+        y, flat = _input.as_target(self, y, one_column=self._one_column, sample_dim=sample_dim)
         design = as_design(
             X,
             y,
@@ -97,15 +99,16 @@ class LinearModel(BaseEstimator, ABC):
         try:
             settings = self._settings(design.n_features, design.n_targets)
             fitted = fit_problems(design, settings, self._start(design))
-            self._set_common(design, y, sample_dim, fitted, flat=flat)
+            flat = flat and design.n_targets == 1
+            self._set_common(design, names, sample_dim, fitted, flat=flat)
             self.bytes_read_ = int(design.bytes_read)
         finally:
             design.close()
         self.fit_seconds_ = perf_counter() - started
-        name = type(self).__name__
-        warn_unconverged(name, fitted.solution, self.n_passes_, self.max_iter, self.tol)
+        kind = type(self).__name__
+        warn_unconverged(kind, fitted.solution, self.n_passes_, self.max_iter, self.tol)
         if Status.INTERRUPTED in fitted.solution.status:
-            raise KeyboardInterrupt(f"{name}.fit: the best coefficients so far are in coef_")
+            raise KeyboardInterrupt(f"{kind}.fit: the best coefficients so far are in coef_")
         return self
 
     def _check(self) -> None:
@@ -136,28 +139,29 @@ class LinearModel(BaseEstimator, ABC):
         if not self.warm_start or not hasattr(self, "coef_"):
             return None
         coef = np.atleast_2d(np.asarray(self.coef_, dtype=np.float64))
-        if coef.shape[1] != design.n_features:
+        if coef.shape != (max(1, design.n_targets), design.n_features):
             return None
         return coef.T[:, None, :], np.atleast_1d(self.intercept_)[None, :]
 
     def _set_common(
-        self, design: Any, y: Any, sample_dim: Any, fitted: Fitted, *, flat: bool
+        self, design: Any, names: Any, sample_dim: Any, fitted: Fitted, *, flat: bool
     ) -> None:
         self.n_features_in_ = int(design.n_features)
-        names = design.feature_names
-        if names is not None and all(isinstance(name, str) for name in names):
-            self.feature_names_in_ = np.asarray(names, dtype=object)
+        features = design.feature_names
+        if features is not None and all(isinstance(name, str) for name in features):
+            self.feature_names_in_ = np.asarray(features, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self._labels = design.labels
         dims = getattr(design.labels, "dims", None)
         self.feature_dims_ = [str(dim) for dim in dims] if dims else None
-        self.target_names_ = _input.target_names(y)
+        self.target_names_ = names
         self.sample_dim_ = sample_dim
         self.n_passes_ = int(design.n_passes)
         self.solver_ = fitted.choice.name
         self.solver_reason_ = fitted.choice.reason
-        self.plan_ = design.plan
+        note = f"solver {fitted.choice.name}: {fitted.choice.reason}"
+        self.plan_ = replace(design.plan, notes=(*design.plan.notes, note))
         self._set_outputs(fitted, flat=flat)
 
     # ------------------------------------------------------------------ predictions

@@ -46,7 +46,9 @@ def _check_array(X: Any) -> None:
             )
 
 
-def as_target(estimator: Any, y: Any, *, one_column: bool) -> tuple[Any, bool]:
+def as_target(
+    estimator: Any, y: Any, *, one_column: bool, sample_dim: Any = None
+) -> tuple[Any, bool]:
     """Return y, as ndarray where it is array-like, and whether it is one flat target.
 
     Raises
@@ -59,7 +61,7 @@ def as_target(estimator: Any, y: Any, *, one_column: bool) -> tuple[Any, bool]:
         raise DataError(f"This {name} requires y to be passed, but the target y is None.")
     if isinstance(y, str):
         return y, True
-    if target_names(y):
+    if target_names(y) and isinstance(y, (list, tuple)):
         return list(y), False
     if kind_of(y) in ("dense", "frame"):
         y = np.asarray(y)
@@ -67,6 +69,9 @@ def as_target(estimator: Any, y: Any, *, one_column: bool) -> tuple[Any, bool]:
             raise DataError("Complex data not supported: y is complex; pass its real part")
         if y.ndim not in (1, 2):
             raise DataError(f"y should be a 1d array or have a column a target, got {y.shape}")
+    if kind_of(y) == "xarray":
+        n_samples = 1 if sample_dim is None or isinstance(sample_dim, str) else len(sample_dim)
+        return y, not hasattr(y, "data_vars") and y.ndim <= n_samples
     shape = getattr(y, "shape", (0,))
     if one_column and len(shape) == 2:
         y, shape = _ravel(y, shape), shape[:1]
@@ -86,10 +91,12 @@ def _ravel(y: Any, shape: Any) -> Any:
 
 
 def target_names(y: Any) -> list[str] | None:
-    """Names of the targets where y is column names or carries names, else None."""
+    """Names of the targets where y is column names or has them, else None."""
     if isinstance(y, str):
         return [y]
-    if isinstance(y, (list, tuple)) and y and all(isinstance(name, str) for name in y):
+    if not isinstance(y, (list, tuple)):
+        y = getattr(y, "columns", ())
+    if len(y) and all(isinstance(name, str) for name in y):
         return list(y)
     return None
 
@@ -101,7 +108,7 @@ def on_host(X: Any, values: Any, like: Any = None) -> Any:
     """
     if values is None:
         return None
-    if isinstance(values, str) or target_names(values):
+    if isinstance(values, str) or (isinstance(values, list) and target_names(values)):
         values = read_columns(X, values)
     dims = getattr(like, "dims", None)
     if dims is not None and hasattr(values, "transpose") and hasattr(values, "dims"):
@@ -124,7 +131,8 @@ def check_features(estimator: Any, X: Any) -> None:
         return
     if kind in ("frame", "dask_frame"):
         target = getattr(estimator, "target_names_", None) or ()
-        extra = [name for name in target if name in X.columns]
+        used = getattr(estimator, "feature_names_in_", ())
+        extra = [name for name in target if name in X.columns and name not in used]
         if extra:
             X = X.drop(columns=extra) if hasattr(X, "loc") else X.drop(extra)
     if kind in ("frame", "dense"):

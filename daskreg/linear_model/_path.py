@@ -82,7 +82,7 @@ missing_chunks, scratch, callbacks, verbose
     if alphas is None and ratio == 0.0:
         raise ValueError("l1_ratio=0 has no largest alpha to start from; pass alphas")
     X = _input.as_rows(X)
-    y, flat = _input.as_target("path", y, one_column=False)
+    y, flat = _input.as_target("path", y, one_column=False, sample_dim=sample_dim)
     design = as_design(
         X,
         y,

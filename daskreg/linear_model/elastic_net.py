@@ -67,8 +67,9 @@ class ElasticNet(Regressor):
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
-    n_iter_, n_passes_, bytes_read_ : int or ndarray, int, int
-        Iterations; passes over X; decoded bytes that came from below host memory.
+    n_iter_, n_passes_, bytes_read_, fit_seconds_ : int or ndarray, int, int, float
+        Iterations (1 for a direct solve); passes over X; decoded bytes that came from below host
+        memory; wall time.
     dual_gap_, relative_gap_ : float or ndarray
         Objective minus a lower bound of the optimum, and the same over the objective at
         coefficients 0; NaN where no valid bound is known.
@@ -208,8 +209,9 @@ class Lasso(Regressor):
     ----------
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
-    n_iter_, n_passes_, bytes_read_ : int or ndarray, int, int
-        Iterations; passes over X; decoded bytes that came from below host memory.
+    n_iter_, n_passes_, bytes_read_, fit_seconds_ : int or ndarray, int, int, float
+        Iterations (1 for a direct solve); passes over X; decoded bytes that came from below host
+        memory; wall time.
     dual_gap_, relative_gap_ : float or ndarray
         Objective minus a lower bound of the optimum, and the same over the objective at
         coefficients 0; NaN where no valid bound is known.

@@ -76,8 +76,9 @@ class LogisticRegression(ClassifierMixin, LinearModel):
     coef_ : ndarray of shape (1, n_features)
         Positive coefficients speak for ``classes_[1]``.
     intercept_ : ndarray of shape (1,)
-    n_iter_, n_passes_, bytes_read_ : ndarray of shape (1,), int, int
-        Iterations; passes over X; decoded bytes that came from below host memory.
+    n_iter_, n_passes_, bytes_read_, fit_seconds_ : ndarray of shape (1,), int, int, float
+        Iterations (1 for a direct solve); passes over X; decoded bytes that came from below host
+        memory; wall time.
     dual_gap_, relative_gap_ : float
         Objective minus a lower bound of the optimum, and the same over the objective at
         coefficients 0; NaN where no valid bound is known.

@@ -48,6 +48,7 @@ def test_public_attributes(kind, data):
     assert not hasattr(model, "feature_names_in_")
     assert model.solver_ == ("fista" if kind is LogisticRegression else "gram")
     assert "passes" in str(model.plan_)
+    assert f"solver {model.solver_}: {model.solver_reason_}" in str(model.plan_)
     assert model.fit_seconds_ > 0
 
 
@@ -235,6 +236,8 @@ def test_warm_start_saves_passes(data):
     assert_allclose(lasso.fit(X, y).coef_, coef, atol=1e-6)
     lasso.fit(X[:, :3], y)
     assert lasso.coef_.shape == (3,)
+    lasso.fit(X[:, :3], np.stack([y, -y], axis=1))
+    assert lasso.coef_.shape == (2, 3)
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -142,6 +142,27 @@ def test_stacked_sample_dimensions_come_back(ridge, data):
     assert predicted.dims == ("time", "site")
     assert predicted["site"].values.tolist() == list("abcde")
     assert_allclose(predicted.values.ravel(), ridge.predict(X))
+    with dask.config.set(scheduler=refuse):
+        lazy = ridge.predict(cube.chunk({"time": 5, "band": 3}), sample_dim=["time", "site"])
+    assert_allclose(lazy.compute(scheduler="sync"), predicted)
+
+
+@pytest.mark.parametrize("chunks", [None, {"time": 5, "band": 2}])
+def test_fit_on_stacked_samples(data, chunks):
+    xr = pytest.importorskip("xarray")
+    X, y = data
+    cube = xr.DataArray(X.reshape(12, 5, 6), dims=("time", "site", "band"))
+    target = xr.DataArray(y.reshape(12, 5), dims=("time", "site"))
+    if chunks:
+        cube = cube.chunk(chunks)
+    offset = xr.DataArray(np.arange(60.0).reshape(12, 5), dims=("time", "site"))
+    model = Ridge().fit(cube, target, sample_dim=["time", "site"])
+    assert_allclose(model.coef_, Ridge().fit(X, y).coef_)
+    predicted = model.predict(cube.transpose("band", "site", "time"), offset)
+    assert predicted.dims == ("time", "site")
+    expected = model.predict(X) + offset.values.ravel()
+    assert_allclose(predicted.values.ravel(), expected)
+    assert_allclose(model.score(cube, target), Ridge().fit(X, y).score(X, y))
 
 
 def test_fit_remembers_the_sample_dimension(data):
