@@ -47,7 +47,7 @@ def closing_bound(
         The first column of Z is one.
     """
     bounds = np.full(penalty.has_l1.shape[0], np.nan)
-    for k in np.flatnonzero(is_penalised(penalty)):
+    for k in np.flatnonzero(is_penalised(penalty)).tolist():
         one = penalty.take([k])
         rest = -sums["free_grad"][int(fit_intercept) :, [k]]
         vanish = must_vanish(one, rest)[:, 0]

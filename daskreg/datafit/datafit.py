@@ -236,22 +236,21 @@ class Datafit:
         precise : bool
             Multiply in float64 whatever the storage type.
         """
-        first, n_columns = self.first(), coef.shape[2]
+        first = self.first()
         dtype = np.dtype(np.float64) if precise else self.dtype
         state = self._state(coef, intercept, columns, dtype)
         kernel = GradientKernel(self.loss, dtype.name, first.labels)
         sums = self.design.sum_over_rows(kernel, state)
         shift = state.get("shift", 0.0)
-        grad = first.centred_grad(sums["grad"], sums["residual"], shift)[:, None, :n_columns]
-        value = sums["value"][:n_columns] / first.total_weight
-        residual = sums["residual"][:n_columns] / first.total_weight
-        slope = residual if self.fit_intercept else np.zeros(n_columns)
+        grad = first.centred_grad(sums["grad"], sums["residual"], shift)[:, None]
+        value = sums["value"] / first.total_weight
+        slope = sums["residual"] / first.total_weight * self.fit_intercept
         point: DualPoint
         if self.quadratic:
             square = np.maximum(2.0 * value - np.square(slope), 0.0)
             point = SquaredDual(square, *self._survey.free_gram())
         else:
-            point = logistic_dual(sums, first, n_columns, self.fit_intercept)
+            point = logistic_dual(sums, first, self.fit_intercept)
         return Evaluation(value, grad, slope[None], point)
 
     def _state(

@@ -116,12 +116,13 @@ def project(
     patterns, group = np.unique(vanish, axis=1, return_inverse=True)
     for number, pattern in enumerate(patterns.T):
         columns, chosen = np.flatnonzero(group == number), free[pattern]
-        v_free, gram_free = v[np.ix_(chosen, [0], columns)][:, 0], gram[np.ix_(chosen, pattern)]
+        place = chosen[:, None], 0, columns
+        v_free, gram_free = v[place], gram[chosen][:, pattern]
         a = np.linalg.pinv(gram_free, hermitian=True) @ v_free
         along[columns] -= (a * v_free).sum(axis=0)
         square[columns] += (a * (gram_free @ a - 2.0 * v_free)).sum(axis=0)
         v[:, 0, columns] -= gram[:, pattern] @ a
-        v[np.ix_(chosen, [0], columns)] = 0.0
+        v[place] = 0.0
     return along, square, v
 
 
@@ -182,13 +183,13 @@ class LogisticDual(DualPoint):
         return np.abs(self.residual) / mean, np.where(excess, 0.0, 1.0)
 
 
-def logistic_dual(sums: Any, first: FirstPass, n_columns: int, fit_intercept: bool) -> LogisticDual:
-    """Return the dual point of the sums of a gradient pass, of its first ``n_columns`` columns."""
-    total, zeros = first.total_weight, np.zeros(n_columns)
+def logistic_dual(sums: Any, first: FirstPass, fit_intercept: bool) -> LogisticDual:
+    """Return the dual point that the sums of a gradient pass give."""
+    total, zeros = first.total_weight, np.zeros_like(sums["residual"])
     return LogisticDual(
-        sums["entropy"][:, :n_columns] / total,
-        sums["residual"][:n_columns] / total,
-        sums.get("offset_residual", zeros)[:n_columns] / total,
+        sums["entropy"] / total,
+        sums["residual"] / total,
+        sums.get("offset_residual", zeros) / total,
         zeros + sums.get("offset", 0.0) / total,
         zeros + sums.get("offset_y", 0.0) / total,
         first,

@@ -20,10 +20,6 @@ def pass_state(
 ) -> dict[str, AnyArray]:
     """Return original coefficients, intercepts about the shift and, where needed, the shift.
 
-    A lone column is doubled: a matrix product is no slower than a product with a vector, and
-    sums over rows then run in one order.  (BLAS picks its kernel by the number of columns, so
-    other numbers of columns agree to rounding only.)
-
     Parameters
     ----------
     first : FirstPass
@@ -36,13 +32,12 @@ def pass_state(
         Sparse blocks are never shifted.
     """
     B = coef[:, 0] * first.inverse_scale[:, None]
-    B = B.astype(dtype).astype(np.float64)
-    start = intercept[0]
-    if B.shape[1] == 1:
-        B, start, target = np.repeat(B, 2, axis=1), np.repeat(start, 2), np.repeat(target, 2)
+    with np.errstate(over="ignore"):
+        B = B.astype(dtype).astype(np.float64)
     shift = None if sparse else column_shift(first, np.dtype(dtype))
     moved = first.center - (0.0 if shift is None else shift)
-    start = start - np.add.reduce(moved[:, None] * B, axis=0)
+    with np.errstate(invalid="ignore"):
+        start = intercept[0] - moved @ B
     state: dict[str, AnyArray] = {"coef": B, "intercept": start, "target": target}
     return state if shift is None else {**state, "shift": shift}
 

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
-from daskreg.datafit.kernels.tiles import compute_dtype, gram_tile_rows, tile_rows
+from daskreg.datafit.kernels.tiles import compute_dtype, gram_tile_rows, moment_tile_rows, tile_rows
 from daskreg.exceptions import CompatibilityError, DataError
 from daskreg.losses import Logistic, Squared
 
@@ -230,6 +230,7 @@ def test_tiles_are_fixed_by_columns_and_type():
     assert tile_rows(1, "int8") == 4096
     assert tile_rows(10**6, "float64") == 64
     assert tile_rows(100, "float64") % 16 == 0
+    assert moment_tile_rows(256, "float32") == 256
     assert gram_tile_rows(256, "float32") == 4096
     assert compute_dtype("int8", 1e-6) == np.float32
     assert compute_dtype("float32", 1e-9) == np.float64

@@ -53,7 +53,9 @@ class GradientKernel:
             tile = rows.tile(start, stop)
             return add_pointwise(self.loss, sums, tile, eta, state["target"])
 
-        sums["grad"] = products.walk(residual)
+        # A step too far overflows: its value is then not finite, which solvers understand.
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums["grad"] = products.walk(residual)
         return sums
 
     def temporaries(
@@ -70,13 +72,17 @@ class GradientKernel:
 
 
 class Products:
-    """``X @ coef`` and ``X.T @ residual`` of one block, tile by tile."""
+    """``X @ coef`` and ``X.T @ residual`` of one block, tile by tile.
+
+    A lone column is doubled: a product with two columns is faster than one with a vector.
+    """
 
     def __init__(self, block: Block, state: State, dtype: str) -> None:
         self.X = block.X
         self.n_rows = block.n_rows
         self.dtype = np.dtype(dtype)
-        self.coef = np.ascontiguousarray(state["coef"], dtype=self.dtype)
+        self.n_columns = state["coef"].shape[1]
+        self.coef = _pair(np.ascontiguousarray(state["coef"], dtype=self.dtype))
         self.intercept = np.asarray(state["intercept"])
         self.offset = None
         if block.offset is not None:
@@ -91,19 +97,22 @@ class Products:
     def walk(self, residual: Callable[[int, int, Float], Float]) -> Float:
         """Return the float64 sum of ``tile.T @ residual(start, stop, eta)`` over all tiles."""
         total: Float | None = None
+        width = 0
         for start, stop in tile_borders(self.n_rows, self.rows):
             tile = self.tile(start, stop)
-            eta = (tile @ self.coef).astype(np.float64, copy=False)
+            eta = (tile @ self.coef)[:, : self.n_columns].astype(np.float64)
             eta += self.intercept
             if self.offset is not None:
                 eta += self.offset[start:stop]
-            product = tile.T @ residual(start, stop, eta).astype(self.dtype, copy=False)
+            r = residual(start, stop, eta)
+            width = r.shape[1]
+            product = tile.T @ _pair(r.astype(self.dtype, copy=False))
             if total is None:
                 total = np.asarray(product, dtype=np.float64)
             else:
                 total += product
         assert total is not None
-        return total
+        return total[:, :width]
 
     def tile(self, start: int, stop: int) -> Matrix:
         """Return rows of X in the type of the products, shifted; X itself stays as it is."""
@@ -118,6 +127,10 @@ class Products:
         else:
             np.subtract(tile, self.shift, out=out, casting="same_kind")
         return out
+
+
+def _pair(columns: AnyArray) -> AnyArray:
+    return np.repeat(columns, 2, axis=1) if columns.shape[1] == 1 else columns
 
 
 def empty_sums(loss: PointwiseLoss, coef: AnyArray, has_offset: bool) -> Sums:

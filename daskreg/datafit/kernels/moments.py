@@ -15,10 +15,12 @@ from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 
-from .tiles import gram_tile_rows, numeric_target, tile_borders, tile_rows
+from .tiles import gram_tile_rows, moment_tile_rows, numeric_target, tile_borders
 
 #: More distinct labels than this are taken for a continuous target.
 MAX_LABELS = 1000
+#: Sparse columns are not shifted: below this share of the mean square a variance is rounding.
+SPARSE_NOISE = 1e-12
 #: Classes that the losses can tell apart so far.
 N_CLASSES = 2
 
@@ -80,7 +82,7 @@ class MomentsKernel:
 
     def rows(self, X: Matrix) -> int:
         """Return the rows of one tile."""
-        rows = tile_rows if self.columns == () else gram_tile_rows
+        rows = moment_tile_rows if self.columns == () else gram_tile_rows
         return rows(X.shape[1], X.dtype, is_sparse(X))
 
     def temporaries(self, n_features: int, dtype: np.dtype[Any], sparse: bool = False) -> int:
@@ -88,7 +90,7 @@ class MomentsKernel:
         gram = 0 if self.columns == () else n_features**2 if self.columns is None else 0
         if sparse:
             return 24 * gram + 2**25
-        pick = tile_rows if self.columns == () else gram_tile_rows
+        pick = moment_tile_rows if self.columns == () else gram_tile_rows
         return pick(n_features, dtype) * n_features * 24 + 12 * gram
 
     def partial_nbytes(self, n_features: int, n_targets: int) -> int:
@@ -128,7 +130,11 @@ class _Running:
             shift = self.shift if self.shift is not None else tile.mean(axis=0, dtype=np.float64)
             scaled = self._shifted(tile, shift, root)
             squares = np.einsum("ij,ij->j", scaled, scaled)
-        self._join(scaled.T @ right, squares, right, weight, shift, z_shift)
+        sums = scaled.T @ right if is_sparse(tile) else (right.T @ scaled).T
+        m2 = squares - np.square(sums[:, 0]) / weight
+        least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
+        m2 = np.where(m2 > least, m2, 0.0)
+        self._join(sums, m2, right, weight, shift, z_shift)
         if self.gram is not None:
             self._add_gram(scaled)
 
@@ -136,13 +142,14 @@ class _Running:
         if len(self.scratch) < len(tile):
             self.scratch = np.empty(tile.shape)
         out = self.scratch[: len(tile)]
-        np.subtract(tile, shift, out=out)
+        np.copyto(out, tile)  # a cast and a subtraction in one would go through small buffers
+        out -= shift
         if root is not None:
             out *= root[:, None]
         return out
 
     def _join(
-        self, sums: Float, squares: Float, right: Float, weight: float, shift: Float, z_shift: Float
+        self, sums: Float, m2: Float, right: Float, weight: float, shift: Float, z_shift: Float
     ) -> None:
         """Centre the sums of a tile at its own means and join them to those before."""
         first, products = sums[:, 0], sums[:, 1:]
@@ -152,7 +159,7 @@ class _Running:
             weight,
             int(np.count_nonzero(right[:, 0])),
             mean,
-            np.maximum(squares - np.square(first) / weight, 0.0),
+            m2,
             z_shift + z_first / weight,
             np.maximum(np.square(right[:, 1:]).sum(axis=0) - np.square(z_first) / weight, 0.0),
             products - np.outer(first, z_first) / weight,

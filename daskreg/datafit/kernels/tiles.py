@@ -34,6 +34,13 @@ def tile_rows(n_features: int, dtype: np.dtype[Any] | str, sparse: bool = False)
     return _round16(TILE_BYTES // max(1, n_features * np.dtype(dtype).itemsize), 64, 4096)
 
 
+def moment_tile_rows(n_features: int, dtype: np.dtype[Any] | str, sparse: bool = False) -> int:
+    """Return the rows of one tile of the first pass, which holds a float64 copy of it."""
+    if sparse:
+        return tile_rows(n_features, dtype, sparse)
+    return _round16(TILE_BYTES // (16 * max(1, n_features)), 64, 4096)
+
+
 def gram_tile_rows(n_features: int, dtype: np.dtype[Any] | str, sparse: bool = False) -> int:
     """Return the rows of one tile of a Gram matrix: larger, for each tile adds p x p numbers."""
     if sparse:
