@@ -12,7 +12,7 @@ from .collections import DaskRows
 from .graphs import Key, Subgraph, compute, spool_literals, take_graph, unmap
 from .matrices import Convert
 from .recipes import GraphRecipe, PartRecipe
-from .sharing import find_shared, resolve
+from .sharing import find_shared, gathers_futures, resolve
 from .sources.base import Rows
 from .spool import Part, Scratch, write_part
 
@@ -77,7 +77,7 @@ def _settle_graphs(
         size = (member.n_rows or 0) * member.row_nbytes
         done = resolve(graph, keys[i], shared.wide, scratch, client, size)
         read += int(size) if done.computed else 0
-        if done.spool_chunks:
+        if done.spool_chunks or gathers_futures(graph, keys[i]):
             scratch.check_shared(client)
             rows = _spool_chunks(graph, keys[i], member, scratch)
             made[i] = rows

