@@ -37,6 +37,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with warnings.catch_warnings():
+            # What is meant for users; what is meant for developers is for the tests.
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
             try:
                 return super().invoke(ctx)

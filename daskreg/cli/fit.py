@@ -18,7 +18,6 @@ from ._options import (
 )
 from ._options import workers as started
 from ._report import (
-    certificate,
     coefficients,
     converged,
     describe_fit,
@@ -78,7 +77,6 @@ def fit(context: click.Context, /, **options: Any) -> None:
     if options["out"] is not None:
         click.echo(f"saved      {model.save(options['out'])}")
     if not converged(model):
-        note(f"Not converged. {certificate(model)}")
         context.exit(NOT_CONVERGED)
 
 
