@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import Any, Self
@@ -14,12 +14,11 @@ from daskreg.exceptions import DataError
 
 from .layout import MAX_SEGMENTS, Layout, make_layout
 from .passes import Progress, Scheduler, Threads, active_scheduler, sum_over_rows
-from .plan import Plan, Work, choose_block, make_plan
+from .plan import SMALL, Plan, Work, choose_block, make_plan
+from .ready import Readiness
 from .shards import Shard, make_runs
 from .stream import Columns
 
-#: Data in this process's memory below this size never meet a scheduler.
-SMALL = 8 << 20
 #: Shards for each worker thread, so that a pass ends evenly.
 SHARDS_PER_THREAD = 2
 #: Bytes after which a shard would take about a minute.
@@ -55,14 +54,13 @@ class Design:
         memory_limit: int | None = None,
         block_size: int | None = None,
         feature_names: tuple[str, ...] | None = None,
-        settle: Callable[[Columns, Scheduler], tuple[Columns, int]] | None = None,
-        close: Callable[[], None] | None = None,
+        ready: Readiness | None = None,
     ) -> None:
         self._columns = columns
         self._memory_limit = memory_limit
         self._block_size = block_size
-        self._settle = settle
-        self._close = close
+        self._ready = ready
+        self._is_ready = False
         self._layout: Layout | None = None
         self._plan: Plan | None = None
         self._scheduler: Scheduler | None = None
@@ -156,11 +154,12 @@ class Design:
         scheduler = self._choose_scheduler()
         self._work = Work(passes, partial_bytes, temporaries, client_bytes)
         self._make_plan(scheduler, self._work)
-        if self._settle is not None:
-            self._columns, read = self._settle(self._columns, scheduler)
-            self._settle = None
+        if not self._is_ready and self._ready is not None:
+            self._columns, read = self._ready(self._columns, scheduler)
+            self._is_ready = True
             self.bytes_read += read
             check_lengths(self._columns)
+            self._layout = None
             self._make_plan(scheduler, self._work)
         assert self._plan is not None
         assert self._layout is not None
@@ -214,8 +213,8 @@ class Design:
         if self._scheduler is not None:
             self._scheduler.release()
             self._scheduler = None
-        if self._close is not None:
-            self._close()
+        if self._ready is not None:
+            self._ready.close()
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,8 @@ from .layout import Layout
 from .stream import IN_FLIGHT, Columns
 
 MIB = 1 << 20
+#: Data in this process's memory below this size never meet a scheduler.
+SMALL = 8 * MIB
 #: Largest block unless the caller asks for another size.
 MAX_BLOCK = 64 * MIB
 #: Blocks are cut no smaller than this for the sake of parallelism.

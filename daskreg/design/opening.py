@@ -1,0 +1,143 @@
+"""``as_design``: from what users have to rows that can be summed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from daskreg.exceptions import DataError
+
+from .design import Design
+from .host import parse_bytes
+from .ready import Readiness
+from .sources.opening import open_rows
+from .sources.base import Rows, Table
+from .stream import Columns
+
+
+def as_design(
+    X: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    offset: Any = None,
+    *,
+    memory_limit: str | int | None = None,
+    block_size: str | int | None = None,
+    missing_chunks: str = "raise",
+    sample_dim: str | Sequence[str] | None = None,
+    scratch: str | None = None,
+    feature_names: Sequence[str] | None = None,
+) -> Design:
+    """Look at data where it lies; nothing is read yet.
+
+    Parameters
+    ----------
+    X : array, data frame, collection, store or path of shape (n_samples, n_features)
+        numpy, ``np.memmap``, scipy.sparse, pandas, polars, Dask array or frame, xarray DataArray
+        or Dataset, zarr array, or the path of a ``.npy``, ``.zarr``, ``.parquet``, ``.nc`` or
+        ``.csv``.
+    y : array of shape (n_samples,) or (n_samples, n_targets), or column name(s) of X, optional
+        May be chunked otherwise than X.
+    sample_weight : array of shape (n_samples,) or column name, optional
+    offset : array of shape (n_samples,) or (n_samples, n_targets), or column name, optional
+    memory_limit : str or int, optional
+        Bytes a process may use, as in Dask: ``"4GiB"``. Default: what the workers have, or the
+        memory of the machine.
+    block_size : str or int, optional
+        Bytes of a block; default ``min(64 MiB, 1/8 of the memory left)``, smaller for small data.
+    missing_chunks : {'raise', 'fill'}
+        What to do about chunks that a zarr store lacks.
+    sample_dim : str or sequence of str, optional
+        The dimension(s) of xarray data that are rows; default the first one.
+    scratch : path, optional
+        Folder for temporary files; on a cluster of several machines one that they share.
+    feature_names : sequence of str, optional
+        Of a table: the columns to use, in this order. Otherwise: the names of the columns.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    DataError
+        Unusable types, shapes and names.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> design = as_design(np.eye(3), [1.0, 2.0, 3.0])
+    >>> design.n_samples, design.n_features
+    (3, 3)
+    """
+    opened = _open(X, "X", missing_chunks, sample_dim)
+    named = {"y": y, "sample_weight": sample_weight, "offset": offset}
+    table = opened if isinstance(opened, Table) else None
+    taken = [name for value in named.values() for name in _names(value)]
+    rows = _features(opened, feature_names, taken)
+    others: dict[str, Rows | None] = {}
+    for role, value in named.items():
+        if value is None:
+            others[role] = None
+        elif _names(value):
+            others[role] = _columns_of(table, opened, _names(value), role)
+        else:
+            found = _open(value, role, missing_chunks, sample_dim)
+            others[role] = found.rows(found.columns) if isinstance(found, Table) else found
+    columns = Columns(rows, **others)
+    ready = Readiness(scratch)
+    return Design(
+        columns,
+        memory_limit=parse_bytes(memory_limit),
+        block_size=parse_bytes(block_size, "block_size"),
+        feature_names=_text_names(feature_names, rows),
+        ready=ready,
+    )
+
+
+def _open(value: Any, role: str, missing_chunks: str, sample_dim: Any) -> Rows | Table:
+    return open_rows(value, missing_chunks=missing_chunks, sample_dim=sample_dim, role=role)
+
+
+def _names(value: Any) -> list[str]:
+    """Column names, where that is what was given for y, weights or offset."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):
+        return list(value)
+    return []
+
+
+def _features(
+    opened: Rows | Table, feature_names: Sequence[str] | None, taken: Sequence[str]
+) -> Rows:
+    if isinstance(opened, Table):
+        opened.require(taken)
+        left = [name for name in opened.columns if name not in taken]
+        chosen = list(feature_names) if feature_names is not None else left
+        opened.require(chosen)
+        twice = [name for name in chosen if name in taken]
+        if twice:
+            raise DataError(f"{twice[0]!r} cannot be a feature: it is y, the weights or the offset")
+        return opened.rows(chosen)
+    if feature_names is not None and len(feature_names) != opened.n_columns:
+        raise DataError(
+            f"feature_names has {len(feature_names)} names but X has {opened.n_columns} columns"
+        )
+    return opened
+
+
+def _columns_of(table: Table | None, opened: Any, names: list[str], role: str) -> Rows:
+    if table is None:
+        raise DataError(
+            f"{role}={names[0]!r} names a column, but X ({opened.describe}) has no named columns: "
+            f"pass {role} as an array or X as a table"
+        )
+    return table.rows(names)
+
+
+def _text_names(feature_names: Sequence[str] | None, rows: Rows) -> tuple[str, ...] | None:
+    names = feature_names if feature_names is not None else rows.names
+    if names is None or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)
