@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -110,7 +110,7 @@ class ProgressReport:
     >>> from types import SimpleNamespace
     >>> with ProgressReport(tol=1e-3, stream=sys.stdout) as report:
     ...     report.on_iteration(
-    ...         SimpleNamespace(n_passes=1, gap=1e-4, objective=0.5, n_nonzero=3, n_active=0)
+    ...         SimpleNamespace(n_passes=0, gap=1e-4, objective=0.5, n_nonzero=3, n_active=0)
     ...     )
     pass 1  gap 1.0e-04  nonzeros 3
     """
@@ -158,7 +158,7 @@ class ProgressReport:
 
     def on_iteration(self, event: Any) -> None:
         """Show one iteration of the loop."""
-        self.pace.update(event.n_passes, event.gap)
+        self.pace.update(_passes(event), event.gap)
         text = describe(event, self.pace)
         if self._bar is not None:
             self._bar.update(self._tasks[1], completed=self.pace.fraction, text=text)
@@ -168,7 +168,7 @@ class ProgressReport:
 
 def describe(event: Any, pace: Pace) -> str:
     """Return one line on an iteration; what is not known is left out."""
-    parts = [f"pass {event.n_passes}"]
+    parts = [f"pass {_passes(event)}"]
     violation = getattr(event, "violation", math.nan)
     if not math.isnan(event.gap):
         parts.append(f"gap {event.gap:.1e}")
@@ -182,6 +182,30 @@ def describe(event: Any, pace: Pace) -> str:
     if event.n_active and not math.isnan(pace.seconds_left):
         parts.append(f"about {pace.seconds_left:.0f} s left")
     return "  ".join(parts)
+
+
+def _passes(event: Any) -> int:
+    """Passes over the data: one has been made before the loop began to count."""
+    return int(event.n_passes) + 1
+
+
+def listener(callbacks: Iterable[Any]) -> Callable[[int, int], None] | None:
+    """Return one function of (rows, nbytes) for all callbacks with ``on_rows``, None without any.
+
+    Examples
+    --------
+    >>> listener([]) is None
+    True
+    """
+    hear = [callback.on_rows for callback in callbacks if hasattr(callback, "on_rows")]
+    if not hear:
+        return None
+
+    def tell(rows: int, nbytes: int) -> None:
+        for on_rows in hear:
+            on_rows(rows, nbytes)
+
+    return tell
 
 
 def _start_bar(stream: TextIO, n_rows: int | None) -> tuple[Any, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from daskreg.callbacks import Pace, ProgressReport
+from daskreg.callbacks import Pace, ProgressReport, listener
 from daskreg.solvers import Progress
 
 
@@ -61,9 +61,9 @@ def test_plain_lines_where_there_is_no_terminal():
     stream = io.StringIO()
     with ProgressReport(tol=1e-3, n_rows=10, stream=stream) as report:
         report.on_rows(5, 100)
-        report.on_iteration(event(1, 1e-1))
-        report.on_iteration(event(2, 1e-4, n_active=0))
-        report.on_iteration(event(3, violation=2e-5, n_active=4))
+        report.on_iteration(event(0, 1e-1))  # the loop counts from the pass before it
+        report.on_iteration(event(1, 1e-4, n_active=0))
+        report.on_iteration(event(2, violation=2e-5, n_active=4))
     lines = stream.getvalue().splitlines()
     assert lines[0] == "pass 1  gap 1.0e-01  nonzeros 3"
     assert lines[1] == "pass 2  gap 1.0e-04  nonzeros 3"
@@ -78,4 +78,16 @@ def test_a_live_bar_ends_with_its_block():
         report.on_rows(15, 100)
     assert "gap" in stream.getvalue()
     report.on_iteration(event(2, 1e-2))
-    assert "pass 2" in stream.getvalue()
+    assert "pass 3" in stream.getvalue()
+
+
+def test_rows_reach_every_callback_that_hears_them():
+    heard = []
+
+    class Hears:
+        def on_rows(self, rows, nbytes):
+            heard.append((rows, nbytes))
+
+    assert listener([object()]) is None
+    listener([Hears(), object(), Hears()])(5, 40)
+    assert heard == [(5, 40), (5, 40)]
