@@ -15,7 +15,7 @@ def is_sparse(X: Matrix) -> bool:
 
 
 def take_rows(X: Matrix, start: int, stop: int) -> Matrix:
-    """Return rows ``start:stop`` as a view: numbers and column indices are not copied."""
+    """Return rows ``start:stop``: of a dense X a view, of a sparse one a copy, unless all."""
     if not is_sparse(X):
         return X[start:stop]
     if start == 0 and stop >= X.shape[0]:

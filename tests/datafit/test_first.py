@@ -1,4 +1,5 @@
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -248,3 +249,25 @@ def test_what_travels_is_small():
     assert partial.nbytes <= GradientKernel(Squared()).partial_nbytes(6, 3)
     footprint = datafit(X, y, w, o, loss=Squared()).footprint(3, gram=True)
     assert min(footprint.partial, footprint.state, footprint.temporaries) > 0
+
+
+@pytest.mark.parametrize("p", [20, 300])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_kernels_need_no_more_memory_than_they_say(p, loss):
+    X, y, w, _ = problem(n=20000, p=p, loss=loss, offset=False)
+    fit = datafit(X.astype(np.float32), y, w, None, loss=loss)
+    block = next(fit.design.blocks())
+    labels = fit.first().labels
+    kernels = [(fit._survey.kernel(gram=False), {}, ())]
+    for C in (1, 20):
+        state = {"coef": np.zeros((p, C)), "intercept": np.zeros(C), "target": np.zeros(C, int)}
+        kernels.append((GradientKernel(loss, "float64", labels), state, (C,)))
+    for kernel, state, columns in kernels:
+        tracemalloc.start()
+        kernel(block, state)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        said = kernel.temporaries(p, *columns, block.X.dtype) + kernel.partial_nbytes(
+            p, *columns or (1,)
+        )
+        assert peak < said

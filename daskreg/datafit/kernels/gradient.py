@@ -14,7 +14,17 @@ from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, PointwiseLoss
 
-from .tiles import Labels, RowData, column_sums, dense_scratch, row_data, tile_borders, tile_rows
+from .tiles import (
+    BLOCK_BYTES,
+    Labels,
+    RowData,
+    block_rows,
+    column_sums,
+    dense_scratch,
+    row_data,
+    tile_borders,
+    tile_rows,
+)
 
 #: Points between label and mean at which the entropy of a logistic dual point is summed.
 ENTROPY_SCALES = (0.5, 0.9, 0.99, 0.999, 1.0)
@@ -63,8 +73,11 @@ class GradientKernel:
     ) -> int:
         """Return the bytes one call needs beside its block and its result."""
         rows = tile_rows(n_features, dtype, sparse)
-        cast = 0 if sparse else rows * n_features * np.dtype(self.dtype).itemsize
-        return cast + 8 * max(2, n_columns) * (12 * rows + 2 * n_features)
+        columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
+        if sparse:
+            return columns + BLOCK_BYTES
+        encoded = 32 * block_rows(n_features, dtype) if self.loss.is_classifier else 0
+        return columns + encoded + 8 * rows * n_features
 
     def partial_nbytes(self, n_features: int, n_columns: int) -> int:
         """Return the bytes of one partial."""

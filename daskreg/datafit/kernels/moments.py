@@ -15,7 +15,14 @@ from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 
-from .tiles import gram_tile_rows, moment_tile_rows, numeric_target, tile_borders
+from .tiles import (
+    BLOCK_BYTES,
+    block_rows,
+    gram_tile_rows,
+    moment_tile_rows,
+    numeric_target,
+    tile_borders,
+)
 
 #: More distinct labels than this are taken for a continuous target.
 MAX_LABELS = 1000
@@ -87,11 +94,13 @@ class MomentsKernel:
 
     def temporaries(self, n_features: int, dtype: np.dtype[Any], sparse: bool = False) -> int:
         """Return the bytes one call needs beside its block and its result."""
-        gram = 0 if self.columns == () else n_features**2 if self.columns is None else 0
+        gram = n_features**2 if self.columns is None else 0
         if sparse:
-            return 24 * gram + 2**25
+            return 24 * gram + BLOCK_BYTES
         pick = moment_tile_rows if self.columns == () else gram_tile_rows
-        return pick(n_features, dtype) * n_features * 24 + 12 * gram
+        rows = min(pick(n_features, dtype), block_rows(n_features, dtype))
+        labels = 64 * block_rows(n_features, dtype) if self.by_label else 0
+        return (rows + 64) * n_features * 24 + 12 * gram + labels
 
     def partial_nbytes(self, n_features: int, n_targets: int) -> int:
         """Return the bytes of one partial."""

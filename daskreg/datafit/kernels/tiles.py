@@ -20,6 +20,8 @@ from daskreg.exceptions import DataError
 
 TILE_BYTES = 2**20
 GRAM_TILE_BYTES = 2**22
+#: Largest block that the engine makes by default, in bytes.
+BLOCK_BYTES = 2**26
 #: Storage types whose numbers float32 holds exactly.
 FLOAT32_KIND = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
 #: Below this relative gap float32 products are too rough (their floor is about 1e-7).
@@ -47,6 +49,11 @@ def gram_tile_rows(n_features: int, dtype: np.dtype[Any] | str, sparse: bool = F
         return tile_rows(n_features, dtype, sparse)
     rows = GRAM_TILE_BYTES // max(1, n_features * np.dtype(dtype).itemsize)
     return _round16(max(rows, n_features), 256, 8192)
+
+
+def block_rows(n_features: int, dtype: np.dtype[Any] | str) -> int:
+    """Return the rows of the largest dense block."""
+    return BLOCK_BYTES // max(1, n_features * np.dtype(dtype).itemsize)
 
 
 def _round16(rows: int, least: int, most: int) -> int:
