@@ -82,13 +82,13 @@ class LinearModel(BaseEstimator, ABC):
         started = perf_counter()
         self._check()
         X = _input.as_rows(X)
-        names = _input.target_names(y)
+        targets = _input.target_names(y)
         y, flat = _input.as_target(self, y, one_column=self._one_column, sample_dim=sample_dim)
         design = as_design(
             X,
             y,
-            sample_weight,
-            offset,
+            _input.as_numbers(sample_weight, one_column=True),
+            _input.as_numbers(offset),
             memory_limit=self.memory_limit,
             block_size=self.block_size,
             missing_chunks=self.missing_chunks,
@@ -100,7 +100,8 @@ class LinearModel(BaseEstimator, ABC):
             settings = self._settings(design.n_features, design.n_targets)
             fitted = fit_problems(design, settings, self._start(design))
             flat = flat and design.n_targets == 1
-            self._set_common(design, names, sample_dim, fitted, flat=flat)
+            named = feature_names is not None or _input.has_text_names(X)
+            self._set_common(design, targets, sample_dim, fitted, flat=flat, named=named)
             self.bytes_read_ = int(design.bytes_read)
         finally:
             design.close()
@@ -144,18 +145,18 @@ class LinearModel(BaseEstimator, ABC):
         return coef.T[:, None, :], np.atleast_1d(self.intercept_)[None, :]
 
     def _set_common(
-        self, design: Any, names: Any, sample_dim: Any, fitted: Fitted, *, flat: bool
+        self, design: Any, targets: Any, sample_dim: Any, fitted: Fitted, *, flat: bool, named: bool
     ) -> None:
         self.n_features_in_ = int(design.n_features)
-        features = design.feature_names
-        if features is not None and all(isinstance(name, str) for name in features):
+        features = design.feature_names if named else None
+        if features is not None:
             self.feature_names_in_ = np.asarray(features, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self._labels = design.labels
         dims = getattr(design.labels, "dims", None)
         self.feature_dims_ = [str(dim) for dim in dims] if dims else None
-        self.target_names_ = names
+        self.target_names_ = targets
         self.sample_dim_ = sample_dim
         self.n_passes_ = int(design.n_passes)
         self.solver_ = fitted.choice.name

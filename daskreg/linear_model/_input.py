@@ -24,9 +24,29 @@ def as_rows(X: Any) -> Any:
     kind = kind_of(X)
     if kind == "dense" and not isinstance(X, np.ndarray):
         X = np.asarray(X)
+    if kind == "sparse" and X.format not in ("csr", "csc", "coo", "lil"):
+        raise DataError(
+            f"sparse X in {X.format.upper()} format cannot be read by rows; pass X.tocsr()"
+        )
     if kind in ("dense", "dask", "sparse"):
         _check_array(X)
     return X
+
+
+def as_numbers(values: Any, *, one_column: bool = False) -> Any:
+    """Return weights or offsets unchanged, or as ndarray where they are array-like.
+
+    Raises
+    ------
+    DataError
+        More than one column of weights.
+    """
+    if values is not None and kind_of(values) == "dense":
+        values = np.asarray(values)
+    shape: tuple[Any, ...] = getattr(values, "shape", ())
+    if one_column and len(shape) == 2 and shape[1] != 1:
+        raise DataError(f"sample_weight has shape {shape}; expected one weight a row")
+    return values
 
 
 def _check_array(X: Any) -> None:
@@ -101,21 +121,30 @@ def target_names(y: Any) -> list[str] | None:
     return None
 
 
-def on_host(X: Any, values: Any, like: Any = None) -> Any:
-    """Return y, weights or predictions as an ndarray; a str names a column of X.
+def on_host(X: Any, values: Any, predicted: Any, *, flat: bool = True) -> Any:
+    """Return y, weights or predictions as an ndarray; str name columns of X.
 
-    ``like`` is the prediction that they are compared with: labelled values follow its dimensions.
+    Labelled values follow the dimensions of ``predicted``, whose sample dimensions are stacked:
+    all of them where ``flat``, else all but the last.
     """
     if values is None:
         return None
     if isinstance(values, str) or (isinstance(values, list) and target_names(values)):
         values = read_columns(X, values)
-    dims = getattr(like, "dims", None)
-    if dims is not None and hasattr(values, "transpose") and hasattr(values, "dims"):
+    dims = getattr(predicted, "dims", None)
+    if dims is not None and hasattr(values, "dims"):
         values = values.transpose(*dims, missing_dims="ignore")
     array = np.asarray(values)
-    n_dims = np.ndim(like) if like is not None and dims is not None else array.ndim
-    return array.reshape(-1) if n_dims > 2 else array
+    if dims is None:
+        return array
+    return array.reshape(-1) if flat else array.reshape(-1, predicted.shape[-1])
+
+
+def has_text_names(X: Any) -> bool:
+    """Whether the columns of X may be asked for by name: not where a frame numbers them."""
+    if kind_of(X) not in ("frame", "dask_frame"):
+        return True
+    return all(isinstance(name, str) for name in X.columns)
 
 
 def check_features(estimator: Any, X: Any) -> None:
@@ -135,7 +164,8 @@ def check_features(estimator: Any, X: Any) -> None:
         extra = [name for name in target if name in X.columns and name not in used]
         if extra:
             X = X.drop(columns=extra) if hasattr(X, "loc") else X.drop(extra)
-    if kind in ("frame", "dense"):
+    # Names made up for the places of a labelled array bind no other kind of X.
+    if kind == "frame" or (kind == "dense" and not estimator.feature_dims_):
         _check_feature_names(estimator, X, reset=False)
     n_features = X.shape[1] if hasattr(X, "shape") else len(X.columns)
     if n_features != estimator.n_features_in_:

@@ -86,8 +86,8 @@ missing_chunks, scratch, callbacks, verbose
     design = as_design(
         X,
         y,
-        sample_weight,
-        offset,
+        _input.as_numbers(sample_weight, one_column=True),
+        _input.as_numbers(offset),
         memory_limit=memory_limit,
         block_size=block_size,
         missing_chunks=missing_chunks,

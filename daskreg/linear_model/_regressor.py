@@ -79,9 +79,11 @@ class Regressor(RegressorMixin, LinearModel, ABC):
         Parameters are those of ``fit``; y and weights may name columns of X.
         """
         predicted = self.predict(X, offset, sample_dim=sample_dim)
-        truth = _input.on_host(X, y, like=predicted)
-        weight = _input.on_host(X, sample_weight, like=predicted)
-        return float(r2_score(truth, _input.on_host(X, predicted), sample_weight=weight))
+        flat = self.coef_.ndim == 1
+        truth = _input.on_host(X, y, predicted, flat=flat)
+        weight = _input.on_host(X, sample_weight, predicted)
+        values = _input.on_host(X, predicted, predicted, flat=flat)
+        return float(r2_score(truth, values, sample_weight=weight))
 
     @property
     def sparse_coef_(self) -> Any:

@@ -238,9 +238,10 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         Parameters are those of ``fit``; y and weights may name columns of X.
         """
         predicted = self.predict(X, offset, sample_dim=sample_dim)
-        truth = _input.on_host(X, y, like=predicted)
-        weight = _input.on_host(X, sample_weight, like=predicted)
-        return float(accuracy_score(truth, _input.on_host(X, predicted), sample_weight=weight))
+        truth = _input.on_host(X, y, predicted)
+        weight = _input.on_host(X, sample_weight, predicted)
+        values = _input.on_host(X, predicted, predicted)
+        return float(accuracy_score(truth, values, sample_weight=weight))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
