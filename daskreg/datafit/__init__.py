@@ -1,8 +1,9 @@
 """The smooth half of K problems: values, gradients and bounds from whole passes."""
 
-from .datafit import Datafit, Footprint
+from .datafit import Datafit
 from .evaluation import Evaluation
 from .first import FirstPass
+from .footprint import Footprint
 from .gram import GramData
 
 __all__ = ["Datafit", "Evaluation", "FirstPass", "Footprint", "GramData"]

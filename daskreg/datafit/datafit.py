@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,21 +16,13 @@ from .closing import closing_bound
 from .dual import SquaredDual, logistic_dual, null_dual
 from .evaluation import DualPoint, Evaluation, free_columns
 from .first import FirstPass
+from .footprint import Footprint
 from .gram import GramData
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
 from .kernels.tiles import compute_dtype
 from .state import pass_state
 from .survey import Survey
-
-
-@dataclass(frozen=True)
-class Footprint:
-    """Bytes of one pass: ``partial`` per sum, ``state`` sent, ``temporaries`` per thread."""
-
-    partial: int
-    state: int
-    temporaries: int
 
 
 class Datafit:
@@ -296,16 +287,6 @@ class Datafit:
         return self.first().to_solver(coef, intercept)
 
     def footprint(self, n_columns: int, gram: bool = False) -> Footprint:
-        """Return the bytes that the largest pass needs, before the first one."""
-        p, dtype, sparse = self.n_features, self.design.dtype, self.design.sparse
-        moments = self._survey.kernel(gram, self.tol)
-        gradient = GradientKernel(self.loss, self.dtype.name)
-        partials = (
-            moments.partial_nbytes(p, self.design.n_targets),
-            gradient.partial_nbytes(p, n_columns),
-        )
-        temporaries = (
-            moments.temporaries(p, dtype, sparse),
-            gradient.temporaries(p, n_columns, dtype, sparse),
-        )
-        return Footprint(max(partials), 8 * (p + 2) * max(2, n_columns), max(temporaries))
+        """Return the bytes that the largest pass over C columns needs, before the first one."""
+        kernel = GradientKernel(self.loss, self.dtype.name)
+        return Footprint.of(self.design, self._survey.kernel(gram, self.tol), kernel, n_columns)

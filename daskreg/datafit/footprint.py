@@ -1,0 +1,36 @@
+"""What a pass will need, said before the first byte is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .kernels.gradient import GradientKernel
+from .kernels.moments import MomentsKernel
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of one pass: ``partial`` per sum, ``state`` sent, ``temporaries`` per thread."""
+
+    partial: int
+    state: int
+    temporaries: int
+
+    @classmethod
+    def of(
+        cls, design: Any, moments: MomentsKernel, gradient: GradientKernel, n_columns: int
+    ) -> Footprint:
+        """Return the larger needs of the first pass and of a gradient pass over C columns."""
+        p, dtype, sparse = design.n_features, design.dtype, design.sparse
+        return cls(
+            max(
+                moments.partial_nbytes(p, design.n_targets),
+                gradient.partial_nbytes(p, n_columns),
+            ),
+            8 * (p + 2) * max(2, n_columns),
+            max(
+                moments.temporaries(p, dtype, sparse),
+                gradient.temporaries(p, n_columns, dtype, sparse),
+            ),
+        )
