@@ -5,6 +5,10 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+#: Run by every worker process: Ctrl-C reaches all processes of a terminal, but it is for the one
+#: that the user talks to, which then ends the others.
+_LEAVE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
+
 
 def local(
     n_workers: int = 2,
@@ -49,14 +53,15 @@ def local(
         raise ValueError(
             f"expected at least one worker and thread, got {n_workers} and {threads_per_worker}"
         )
+    defaults: dict[str, Any] = {
+        "dashboard_address": "127.0.0.1:0",
+        "silence_logs": logging.CRITICAL,
+    }
+    if settings.get("processes", True):
+        defaults |= {"host": "127.0.0.1", "preload": [_LEAVE_CTRL_C]}
     return Client(
         n_workers=n_workers,
         threads_per_worker=threads_per_worker,
         memory_limit="auto" if memory_limit is None else memory_limit,
-        **{
-            "host": "127.0.0.1",
-            "dashboard_address": "127.0.0.1:0",
-            "silence_logs": logging.CRITICAL,
-        }
-        | settings,
+        **defaults | settings,
     )

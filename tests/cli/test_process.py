@@ -74,9 +74,20 @@ def test_keep_keeps_the_data(tmp_path):
 
 
 @pytest.mark.parametrize("whole_group", [True, False], ids=["terminal", "kill"])
-def test_ctrl_c_stops_everything(tmp_path, whole_group):
+@pytest.mark.parametrize(
+    ("moment", "options"),
+    [
+        ("writing", ["--size", "2GiB"]),
+        (
+            "pass 2",
+            ["--size", "128MiB", "--solver", "fista", "--correlation", "0.99", "--alpha", "0.001"],
+        ),
+    ],
+    ids=["writing", "fitting"],
+)
+def test_ctrl_c_stops_everything(tmp_path, moment, options, whole_group):
     process = subprocess.Popen(
-        [*COMMAND, "demo", "--size", "2GiB", "--memory", "500MiB", "--scratch", str(tmp_path)],
+        [*COMMAND, "demo", *options, "--memory", "500MiB", "--scratch", str(tmp_path)],
         cwd=tmp_path,
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
@@ -86,9 +97,9 @@ def test_ctrl_c_stops_everything(tmp_path, whole_group):
     )
     try:
         for line in process.stderr:
-            if line.startswith("writing"):
+            if line.startswith(moment):
                 break
-        time.sleep(0.5)
+        time.sleep(0.2)
         if whole_group:
             os.killpg(process.pid, signal.SIGINT)
         else:
