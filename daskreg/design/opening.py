@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,8 +11,8 @@ from daskreg.exceptions import DataError
 from .design import Design
 from .host import parse_bytes
 from .ready import Readiness
-from .sources.opening import open_rows
 from .sources.base import Rows, Table
+from .sources.opening import open_rows
 from .stream import Columns
 
 
@@ -37,7 +38,7 @@ def as_design(
         or Dataset, zarr array, or the path of a ``.npy``, ``.zarr``, ``.parquet``, ``.nc`` or
         ``.csv``.
     y : array of shape (n_samples,) or (n_samples, n_targets), or column name(s) of X, optional
-        May be chunked otherwise than X.
+        May be chunked otherwise than X, or be the path of a file of its own.
     sample_weight : array of shape (n_samples,) or column name, optional
     offset : array of shape (n_samples,) or (n_samples, n_targets), or column name, optional
     memory_limit : str or int, optional
@@ -73,14 +74,15 @@ def as_design(
     opened = _open(X, "X", missing_chunks, sample_dim)
     named = {"y": y, "sample_weight": sample_weight, "offset": offset}
     table = opened if isinstance(opened, Table) else None
-    taken = [name for value in named.values() for name in _names(value)]
+    names = {role: _names(value, table) for role, value in named.items()}
+    taken = [name for chosen in names.values() for name in chosen]
     rows = _features(opened, feature_names, taken)
     others: dict[str, Rows | None] = {}
     for role, value in named.items():
         if value is None:
             others[role] = None
-        elif _names(value):
-            others[role] = _columns_of(table, opened, _names(value), role)
+        elif names[role]:
+            others[role] = _columns_of(table, opened, names[role], role)
         else:
             found = _open(value, role, missing_chunks, sample_dim)
             others[role] = found.rows(found.columns) if isinstance(found, Table) else found
@@ -99,13 +101,18 @@ def _open(value: Any, role: str, missing_chunks: str, sample_dim: Any) -> Rows |
     return open_rows(value, missing_chunks=missing_chunks, sample_dim=sample_dim, role=role)
 
 
-def _names(value: Any) -> list[str]:
-    """Column names, where that is what was given for y, weights or offset."""
+def _names(value: Any, table: Table | None) -> list[str]:
+    """Column names, where that is what was given for y, weights or offset (and no path)."""
     if isinstance(value, str):
-        return [value]
+        known = table is not None and value in table.columns
+        return [] if not known and _is_path(value) else [value]
     if isinstance(value, (list, tuple)) and value and all(isinstance(v, str) for v in value):
         return list(value)
     return []
+
+
+def _is_path(text: str) -> bool:
+    return os.path.exists(text) or (os.sep in text and bool(os.path.splitext(text)[1]))
 
 
 def _features(

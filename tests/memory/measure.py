@@ -1,0 +1,91 @@
+"""Fit on a matrix several times the memory limit; print what was planned and what was used.
+
+Run in a process of its own, since ``ru_maxrss`` never goes down:
+
+    python measure.py FOLDER FORMAT LIMIT_MIB FACTOR SCHEDULER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from daskreg.datafit import Datafit
+from daskreg.design import as_design
+from daskreg.design.host import peak_memory
+from daskreg.losses import Logistic
+from daskreg.problems import Problems
+
+COLUMNS = 128
+PASSES = 3
+
+
+def write(folder: Path, kind: str, nbytes: int) -> tuple[str, Any]:
+    """One random tile, shifted from block to block, so that writing costs little."""
+    rng = np.random.default_rng(0)
+    tile = rng.standard_normal((16384, COLUMNS), dtype=np.float32)
+    n_tiles = -(-nbytes // tile.nbytes)
+    shape = (n_tiles * len(tile), COLUMNS)
+    path = folder / f"X.{kind}"
+    if kind == "npy":
+        out = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    else:
+        import zarr
+
+        out = zarr.create_array(path, shape=shape, chunks=(8192, COLUMNS), dtype="f4")
+    for i in range(n_tiles):
+        out[i * len(tile) : (i + 1) * len(tile)] = np.roll(tile, i, axis=1)
+    del out
+    y = rng.integers(0, 2, shape[0]).astype(np.float64)
+    np.save(folder / "y.npy", y)
+    return str(path), str(folder / "y.npy")
+
+
+def passes(X: str, y: str, limit: int) -> dict[str, Any]:
+    with as_design(X, y, memory_limit=limit) as design:
+        datafit = Datafit(design, Logistic(), Problems.product(alpha=1.0))
+        need = datafit.footprint(2)
+        plan = design.prepare(None, need.partial, need.temporaries, 8 * need.state)
+        rng = np.random.default_rng(1)
+        coef = rng.standard_normal((COLUMNS, 1, 1))
+        values = [
+            float(datafit.value_and_grad(coef * t, np.zeros((1, 1))).value[0])
+            for t in np.linspace(0, 1, PASSES)
+        ]
+        return {
+            "values": values,
+            "planned": plan.peak,
+            "limit": limit,
+            "pinned": plan.bytes_pinned,
+            "streamed": plan.bytes_streamed,
+            "total": plan.total_bytes,
+            "n_passes": design.n_passes,
+            "bytes_read": design.bytes_read,
+        }
+
+
+def main() -> None:
+    folder, kind, limit, factor, scheduler = sys.argv[1:]
+    size = int(limit) << 20
+    if scheduler == "write":
+        write(Path(folder), kind, size * int(factor))
+        return
+    X, y = f"{folder}/X.{kind}", f"{folder}/y.npy"
+    if scheduler == "threads":
+        report = passes(X, y, size)
+        report["peak"] = peak_memory()
+    else:
+        from daskreg.cluster import local
+
+        with local(n_workers=2, threads_per_worker=1, memory_limit=size) as client:
+            report = passes(X, y, size)
+            report["peak"] = max(client.run(peak_memory).values())
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Measured peak stays under the plan, and the plan under the limit, on data four times as large."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LIMIT_MIB = 320
+FACTOR = 4
+SCRIPT = Path(__file__).with_name("measure.py")
+
+
+def run(*arguments):
+    root = str(SCRIPT.parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+@pytest.mark.parametrize("kind", ["npy", "zarr"])
+def test_peak_memory_stays_under_the_plan(tmp_path, kind):
+    if shutil.disk_usage(tmp_path).free < 3 * FACTOR * LIMIT_MIB << 20:
+        pytest.skip("not enough free disk for a matrix four times the limit")
+    run(tmp_path, kind, LIMIT_MIB, FACTOR, "write")
+    for scheduler in ("threads", "cluster"):
+        report = json.loads(run(tmp_path, kind, LIMIT_MIB, FACTOR, scheduler))
+        assert report["total"] > FACTOR * report["limit"]
+        assert report["peak"] <= report["planned"] <= report["limit"]
+        assert 0 < report["pinned"] < report["total"]
+        # The first pass reads everything, the others what is not pinned.
+        expected = report["total"] + (report["n_passes"] - 1) * report["streamed"]
+        assert report["bytes_read"] == pytest.approx(expected, rel=0.05)
