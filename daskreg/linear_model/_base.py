@@ -103,6 +103,7 @@ class LinearModel(BaseEstimator, ABC):
             named = feature_names is not None or _input.has_text_names(X)
             self._set_common(design, targets, sample_dim, fitted, flat=flat, named=named)
             self.bytes_read_ = int(design.bytes_read)
+            self.columns_beside_ = _input.columns_beside(targets, sample_weight, offset)
         finally:
             design.close()
         self.fit_seconds_ = perf_counter() - started

@@ -121,6 +121,11 @@ def target_names(y: Any) -> list[str] | None:
     return None
 
 
+def columns_beside(*named: Any) -> list[str]:
+    """The columns of X that serve as y, weights or offset: no features, wherever they turn up."""
+    return [name for value in named for name in target_names(value) or ()]
+
+
 def on_host(X: Any, values: Any, predicted: Any, *, flat: bool = True) -> Any:
     """Return y, weights or predictions as an ndarray; str name columns of X.
 
@@ -159,9 +164,9 @@ def check_features(estimator: Any, X: Any) -> None:
     if kind in ("stored", "xarray"):
         return
     if kind in ("frame", "dask_frame"):
-        target = getattr(estimator, "target_names_", None) or ()
         used = getattr(estimator, "feature_names_in_", ())
-        extra = [name for name in target if name in X.columns and name not in used]
+        beside = [name for name in estimator.columns_beside_ if name not in used]
+        extra = [name for name in beside if name in X.columns]
         if extra:
             X = X.drop(columns=extra) if hasattr(X, "loc") else X.drop(extra)
     # Names made up for the places of a labelled array bind no other kind of X.

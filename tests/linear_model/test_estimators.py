@@ -319,6 +319,20 @@ def test_frames_name_the_features(data):
     assert model.solution_["coef"].sel(feature="a") == model.coef_[0]
 
 
+def test_columns_for_weights_and_offset_are_no_features(data):
+    pd = pytest.importorskip("pandas")
+    X, y = data
+    weight, offset = np.arange(120.0), np.linspace(-1, 1, 120)
+    frame = pd.DataFrame(X, columns=list("abcdef")).assign(y=y, w=weight, o=offset)
+    model = Ridge().fit(frame, "y", "w", "o")
+    assert model.feature_names_in_.tolist() == list("abcdef")
+    by_hand = Ridge().fit(X, y, weight, offset)
+    assert_allclose(model.coef_, by_hand.coef_)
+    assert_allclose(model.predict(frame, "o"), by_hand.predict(X, offset))
+    expected = by_hand.score(X, y, weight, offset)
+    assert_allclose(model.score(frame, "y", "w", "o"), expected)
+
+
 def test_solution_is_labelled(data):
     X, y = data
     solution = Lasso(0.1).fit(X, y, feature_names=list("uvwxyz")).solution_

@@ -213,6 +213,32 @@ def test_paths_are_streamed(ridge, data, tmp_path, suffix, monkeypatch):
     assert_allclose(predicted, ridge.predict(X))
 
 
+def test_netcdf_path(data, tmp_path):
+    xr = pytest.importorskip("xarray")
+    import daskreg
+
+    X, y = data
+    path = tmp_path / "cube.nc"
+    cube = xr.Dataset(
+        {"tas": (("time", "lat", "lon"), X.reshape(60, 2, 3)), "y": ("time", y)},
+        coords={"lat": [1.0, 2.0], "lon": [10, 20, 30], "time": np.arange(60)},
+    )
+    cube.to_netcdf(path, engine="scipy")
+    ridge = Ridge().fit(X, y)
+    model = Ridge().fit(path, "y", sample_dim="time")
+    assert_allclose(model.coef_, ridge.coef_)
+    assert model.solution_["coef"].dims == ("target", "lat", "lon")
+    model.save(tmp_path / "model.zip")
+    for fitted in (model, daskreg.load(tmp_path / "model.zip")):
+        assert_allclose(fitted.predict(path), ridge.predict(X))
+        for labelled in (cube, cube["tas"], cube.chunk({"time": 7}), cube.transpose()):
+            predicted = fitted.predict(labelled)
+            assert predicted.dims == ("time",)
+            assert_allclose(predicted.values, ridge.predict(X))
+    with pytest.raises(DataError, match="tas"):
+        model.predict(cube.rename(tas="pr"))
+
+
 def test_wrong_features_are_told(ridge, data):
     X, _ = data
     for wrong in (X[:, :5], da.from_array(X[:, :5]), sparse.csr_array(X[:, :5])):

@@ -64,15 +64,31 @@ def _sample_dims(X: Any, sample_dim: Any, feature_dims: Sequence[str] | None) ->
 
 def _pieces(X: Any, samples: tuple[Any, ...], feature_dims: Any, feature_names: Any) -> list[Any]:
     """DataArrays with the sample dimensions first, side by side the columns of X."""
-    if not hasattr(X, "data_vars"):
-        rest = [dim for dim in X.dims if dim not in samples]
+    if hasattr(X, "data_vars"):
+        wanted = {*samples, *(feature_dims or ())}
+        usable = [str(name) for name, value in X.data_vars.items() if wanted <= set(value.dims)]
+        arrays = [X[name] for name in variables_of(feature_names, usable, feature_dims)]
+    else:
+        arrays = [X]
+    pieces = []
+    for array in arrays:
+        rest = [dim for dim in array.dims if dim not in samples]
         if feature_dims and set(feature_dims) == set(rest):
             rest = list(feature_dims)
-        return [X.transpose(*samples, *rest)]
-    wanted = {*samples, *(feature_dims or ())}
-    usable = [str(name) for name, value in X.data_vars.items() if wanted <= set(value.dims)]
-    names = variables_of(feature_names, usable, feature_dims)
-    return [X[name].transpose(*samples, ...) for name in names]
+        pieces.append(array.transpose(*samples, *rest))
+    if len(pieces) > 1 and feature_names is not None:
+        _check_places(pieces, samples, feature_names)
+    return pieces
+
+
+def _check_places(pieces: list[Any], samples: tuple[Any, ...], names: Sequence[str]) -> None:
+    """Raise ``DataError`` where variables of several dimensions lie in another order."""
+    from daskreg.design.sources.xr import column_names
+
+    found = [name for piece in pieces for name in column_names(piece, samples)]
+    if found != list(names):
+        strange = next((name for name in found if name not in names), "their order")
+        raise DataError(f"the columns of X are not those of the fit: {strange} differs")
 
 
 def variables_of(
@@ -90,7 +106,8 @@ def variables_of(
     if feature_names is None:
         return list(known)
     names = [n if n in known else n.partition("[")[0] for n in feature_names]
-    if feature_dims and not any(name in known for name in names):
+    placed = any("[" in name for name in feature_names)
+    if feature_dims and not placed and not any(name in known for name in names):
         return list(known)
     absent = [name for name in names if name not in known]
     if absent:
