@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any, TextIO
 
 _HISTORY = 8  # events from which the decay of the gap is judged
+_EVERY_LINE = 10  # passes that get a line each in a log; later ones one a second
+_LINE_SECONDS = 1.0
 
 
 class Pace:
@@ -130,6 +132,7 @@ class ProgressReport:
         self._bar: Any = None
         self._tasks: tuple[Any, ...] = ()
         self._rows = 0
+        self._last_line = -math.inf
         self._lock = threading.Lock()
 
     def __enter__(self) -> ProgressReport:
@@ -162,8 +165,20 @@ class ProgressReport:
         text = describe(event, self.pace)
         if self._bar is not None:
             self._bar.update(self._tasks[1], completed=self.pace.fraction, text=text)
-        else:
+        elif self._is_due(event):
             print(text, file=self._stream, flush=True)
+
+    def _is_due(self, event: Any) -> bool:
+        """Whether a log gets this line: thousands of quick passes would drown it."""
+        now = time.monotonic()
+        due = (
+            event.n_active == 0
+            or event.n_passes < _EVERY_LINE
+            or now - self._last_line >= _LINE_SECONDS
+        )
+        if due:
+            self._last_line = now
+        return due
 
 
 def describe(event: Any, pace: Pace) -> str:

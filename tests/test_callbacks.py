@@ -70,6 +70,17 @@ def test_plain_lines_where_there_is_no_terminal():
     assert lines[2].startswith("pass 3  violation 2.0e-05  nonzeros 3  4 problems go on")
 
 
+def test_a_log_is_not_drowned():
+    stream = io.StringIO()
+    with ProgressReport(stream=stream) as report:
+        for number in range(1000):
+            report.on_iteration(event(number, 0.1))
+        report.on_iteration(event(1000, 1e-9, n_active=0))
+    lines = stream.getvalue().splitlines()
+    assert 11 <= len(lines) < 50
+    assert lines[-1].startswith("pass 1001")
+
+
 def test_a_live_bar_ends_with_its_block():
     stream = io.StringIO()
     with ProgressReport(tol=1e-3, n_rows=10, stream=stream, live=True) as report:

@@ -15,6 +15,7 @@ import pytest
 
 import daskreg
 
+HARD = ["--correlation", "0.99", "--alpha", "0.001"]
 COMMAND = [sys.executable, "-m", "daskreg"]
 #: The package under test, wherever the tests run from.
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(daskreg.__file__).parents[1])}
@@ -80,7 +81,7 @@ def test_keep_keeps_the_data(tmp_path):
         ("writing", ["--size", "2GiB"]),
         (
             "pass 2",
-            ["--size", "128MiB", "--solver", "fista", "--correlation", "0.99", "--alpha", "0.001"],
+            ["--size", "128MiB", "--solver", "fista", *HARD],
         ),
     ],
     ids=["writing", "fitting"],
