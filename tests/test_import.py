@@ -37,7 +37,8 @@ def test_it_loads_nothing_heavy_and_starts_no_thread():
 
 
 def test_it_costs_less_than_a_tenth_of_a_second():
-    code = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"  # inside the process: the start of the interpreter is not counted
+    code = "import time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
+    # Measured inside the process, so the start of the interpreter is not counted.
     seconds = [float(python(code.format("import daskreg"))) for _ in range(5)]
     assert statistics.median(seconds) < 0.1
 
