@@ -10,7 +10,23 @@ from daskreg.design.sources import open_rows
 
 from .readings import check_rows
 
-DTYPES = "? i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8 >f4 >i2 >f8".split()
+DTYPES = [
+    "?",
+    "i1",
+    "i2",
+    "i4",
+    "i8",
+    "u1",
+    "u2",
+    "u4",
+    "u8",
+    "f2",
+    "f4",
+    "f8",
+    ">f4",
+    ">i2",
+    ">f8",
+]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

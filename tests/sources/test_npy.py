@@ -52,7 +52,9 @@ def test_truncated(tmp_path, random, order):
     rows = open_rows(path)
     size = path.stat().st_size
     os.truncate(path, size - 10)
-    with pytest.raises(DataError, match=rf"X\.npy is truncated: expected {size} bytes.*{size - 10}"):
+    with pytest.raises(
+        DataError, match=rf"X\.npy is truncated: expected {size} bytes.*{size - 10}"
+    ):
         open_rows(path)
     with rows.open() as reader, pytest.raises(DataError, match=r"X\.npy is truncated.*found"):
         reader.read(0, 50)
@@ -165,7 +167,7 @@ def test_parts_of_a_cut_are_few(tmp_path, random):
 
 def test_parts_must_be_alike():
     one, two = open_rows(np.eye(3)), open_rows(np.ones((2, 4)))
-    with pytest.raises(DataError, match="part 1 .* 4 columns"):
+    with pytest.raises(DataError, match=r"part 1 .* 4 columns"):
         SpooledRows([one, two])
     with pytest.raises(DataError, match="no part"):
         SpooledRows([])

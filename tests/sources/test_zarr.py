@@ -82,7 +82,7 @@ HOLES = [
 def test_absent_chunk(tmp_path, random, layout, where, total, rows):
     path = tmp_path / "X.zarr"
     hole(path, layout, random, where)
-    message = f"lacks 1 {total}: {where} .{rows}.*write_empty_chunks=True.*missing_chunks=\"fill\""
+    message = f'lacks 1 {total}: {where} .{rows}.*write_empty_chunks=True.*missing_chunks="fill"'
     for obj in (path, zarr.open_array(path, mode="r")):
         with pytest.raises(MissingChunksError, match=message):
             open_rows(obj)
@@ -141,7 +141,7 @@ def test_group_written_by_xarray(tmp_path, random):
     assert rows.names[:2] == ("tas[lat=1.5,lon=0]", "tas[lat=1.5,lon=1]")
     assert rows.names[-1] == "y"
     check_rows(open_rows(tmp_path / "d.zarr" / "tas"), tas.reshape(12, 6))
-    next((tmp_path / "d.zarr/tas/c").rglob("0")).unlink()
+    next(p for p in (tmp_path / "d.zarr/tas/c").rglob("*") if p.is_file()).unlink()
     table.rows(["y"])
     with pytest.raises(MissingChunksError, match="tas"):
         table.rows(["tas"])

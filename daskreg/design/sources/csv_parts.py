@@ -78,7 +78,6 @@ class CsvFile:
                 usecols=columns,
                 index_col=False,
                 low_memory=False,
-                float_precision="round_trip",
                 **names,
             )
         except pandas.errors.EmptyDataError:

@@ -156,7 +156,6 @@ def _numpy_dtype(column: Any, name: str, what: str) -> np.dtype[Any]:
 
 def _text_names(frame: Any) -> Any:
     """A pandas frame whose columns are numbered gets text for names, without a copy of data."""
-    names = getattr(frame, "columns", None)
-    if not hasattr(frame, "iloc") or names is None or all(isinstance(n, str) for n in names):
+    if not hasattr(frame, "iloc") or all(isinstance(name, str) for name in frame.columns):
         return frame
-    return frame.set_axis([str(name) for name in names], axis=1)
+    return frame.set_axis([str(name) for name in frame.columns], axis=1)

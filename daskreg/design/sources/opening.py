@@ -179,8 +179,11 @@ def _zarr(obj: Any, request: _Request) -> Opened | None:
 
 
 def _dask(obj: Any, request: _Request) -> Opened | None:
-    lazily_labelled = _module(obj) == "xarray" and bool(getattr(obj, "chunks", None))
-    if _module(obj) not in ("dask", "dask_expr") and not lazily_labelled:
+    if _module(obj) == "xarray":
+        variables = obj.data_vars.values() if hasattr(obj, "data_vars") else [obj]
+        if not any(variable.chunks for variable in variables):
+            return None
+    elif _module(obj) not in ("dask", "dask_expr"):
         return None
     from daskreg.design.collections import open_collection
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import math
-import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from daskreg.exceptions import MissingChunksError
+
+from .zarr_shards import absent_inside_shards
+
+#: Position in the grid of chunks, and key.
+Absent: TypeAlias = tuple[tuple[int, ...], str]
+Result = TypeVar("Result")
 
 #: Absent chunks that a message names.
 SHOWN = 3
@@ -18,29 +22,35 @@ SHOWN = 3
 def require_all_chunks(array: Any, what: str) -> None:
     """Refuse an array with absent chunks: they would be read as the fill value.
 
-    The store is listed once; of sharded arrays the shards are what is looked for.
+    The store is listed once; of a sharded array that has all its shards, each shard's index is
+    read too.
 
     Raises
     ------
     MissingChunksError
         Names the first of them with their rows.
     """
-    shards = getattr(array, "shards", None) or array.chunks
-    grid = [math.ceil(length / size) for length, size in zip(array.shape, shards, strict=True)]
-    total = math.prod(grid)
-    present = _present_keys(array)
-    if len(present) >= total and _n_absent(array, grid, present) == 0:
-        return
-    absent = list(itertools.islice(_absent(array, grid, present), SHOWN))
-    if not absent:
-        return
-    shown = "; ".join(_with_rows(array, key, where[0], shards[0]) for where, key in absent)
-    n_absent = _n_absent(array, grid, present)
-    more = f" and {n_absent - len(absent)} more" if n_absent > len(absent) else ""
-    raise MissingChunksError(
-        f"{what} lacks {n_absent} of {total} chunks: {shown}{more}.  They would be read as the "
-        f"fill value {array.fill_value}.  An interrupted write leaves such holes; but zarr also "
-        "leaves out chunks equal to the fill value unless told otherwise "
+    sizes = getattr(array, "shards", None) or array.chunks
+    grid = [math.ceil(length / size) for length, size in zip(array.shape, sizes, strict=True)]
+    present = _run(_present_keys(array))
+    absent = list(_absent(array, grid, present))
+    if not absent and sizes != array.chunks:
+        sizes = array.chunks
+        absent = _run(_collect(absent_inside_shards(array)))
+        grid = [math.ceil(length / size) for length, size in zip(array.shape, sizes, strict=True)]
+    if absent:
+        raise MissingChunksError(_message(array, what, absent, math.prod(grid), sizes[0]))
+
+
+def _message(
+    array: Any, what: str, absent: list[Absent], n_chunks: int, rows_per_chunk: int
+) -> str:
+    named = [_with_rows(array, key, where[0], rows_per_chunk) for where, key in absent[:SHOWN]]
+    more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+    return (
+        f"{what} lacks {len(absent)} of {n_chunks} chunks: {'; '.join(named)}{more}.  They would "
+        f"be read as the fill value {array.fill_value}.  An interrupted write leaves such holes; "
+        "but zarr also leaves out chunks equal to the fill value unless told otherwise "
         '(write_empty_chunks=True in zarr 2, config={"write_empty_chunks": True} in zarr 3). '
         'If they are meant to be the fill value, pass missing_chunks="fill"'
     )
@@ -51,9 +61,7 @@ def _with_rows(array: Any, key: str, index: int, length: int) -> str:
     return f"{key} (rows {start} to {stop - 1})"
 
 
-def _absent(
-    array: Any, grid: list[int], present: set[str]
-) -> Iterator[tuple[tuple[int, ...], str]]:
+def _absent(array: Any, grid: list[int], present: set[str]) -> Iterator[Absent]:
     encode = array.metadata.encode_chunk_key
     for where in itertools.product(*map(range, grid)):
         key = encode(where)
@@ -61,26 +69,19 @@ def _absent(
             yield where, key
 
 
-def _n_absent(array: Any, grid: list[int], present: set[str]) -> int:
-    return sum(1 for _ in _absent(array, grid, present))
-
-
-def _present_keys(array: Any) -> set[str]:
+async def _present_keys(array: Any) -> set[str]:
     """Keys of the store below the array, relative to it."""
     prefix = array.path.strip("/")
-    keys = _run(_collect(array.store.list_prefix(f"{prefix}/" if prefix else "")))
     skip = len(prefix) + 1 if prefix else 0
-    return {key[skip:] for key in keys}
+    return {key[skip:] async for key in array.store.list_prefix(f"{prefix}/" if prefix else "")}
 
 
-async def _collect(keys: AsyncIterator[str]) -> list[str]:
-    return [key async for key in keys]
+async def _collect(found: AsyncIterator[Absent]) -> list[Absent]:
+    return [one async for one in found]
 
 
-def _run(coroutine: Coroutine[Any, Any, list[str]]) -> list[str]:
-    """Run on a loop of its own, in a thread, as the caller's may be running already (Jupyter)."""
-    result: list[str] = []
-    thread = threading.Thread(target=lambda: result.extend(asyncio.run(coroutine)))
-    thread.start()
-    thread.join()
-    return result
+def _run(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """Run on the loop that zarr keeps in a thread: a remote store's connections belong to it."""
+    from zarr.core.sync import sync
+
+    return sync(coroutine)
