@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from daskreg.design.sources import open_rows
+from daskreg.design.sources import open_rows, parquet_reader
 from daskreg.design.sources import parquet as source
 from daskreg.exceptions import DataError, MissingDependencyError
 
@@ -38,7 +38,7 @@ CHOICES = [["a"], ["d", "a"], ["b"], ["c", "b"], ["c"], ["b", "gaps"], ["a", "b"
 @pytest.mark.parametrize("columns", CHOICES)
 @pytest.mark.parametrize("batch", [7, 16_384])
 def test_file(tmp_path, random, columns, batch, monkeypatch):
-    monkeypatch.setattr(source, "BATCH_ROWS", batch)
+    monkeypatch.setattr(parquet_reader, "BATCH_ROWS", batch)
     data = table(random)
     pq.write_table(data, tmp_path / "t.parquet", row_group_size=25)
     rows = open_rows(tmp_path / "t.parquet").rows(columns)
@@ -100,16 +100,28 @@ def test_large_row_groups_are_streamed(tmp_path, random, monkeypatch):
     assert open_rows(tmp_path / "t.parquet").rows(["a"]).row_chunks is None
 
 
+@pytest.mark.parametrize("columns_nbytes", [1, 400, 10**6])
+def test_whole_row_groups_are_read_by_columns(tmp_path, random, monkeypatch, columns_nbytes):
+    monkeypatch.setattr(parquet_reader, "COLUMNS_NBYTES", columns_nbytes)
+    data = table(random)
+    pq.write_table(data, tmp_path / "t.parquet", row_group_size=25)
+    expected = data.select(["d", "b", "a"]).to_pandas().to_numpy(float)
+    with open_rows(tmp_path / "t.parquet").rows(["d", "b", "a"]).open() as reader:
+        monkeypatch.setattr(reader, "_walk", None)
+        for start, stop in [(0, 25), (25, 75), (75, 103)]:
+            np.testing.assert_array_equal(reader.read(start, stop), expected[start:stop])
+
+
 def test_ascending_reads_decode_once(tmp_path, random, monkeypatch):
     pq.write_table(table(random), tmp_path / "t.parquet", row_group_size=25)
     decoded = []
-    plain = source._ParquetReader._decode
+    plain = parquet_reader.ParquetReader._decode
 
     def counting(self, group):
         decoded.append(group)
         return plain(self, group)
 
-    monkeypatch.setattr(source._ParquetReader, "_decode", counting)
+    monkeypatch.setattr(parquet_reader.ParquetReader, "_decode", counting)
     with open_rows(tmp_path / "t.parquet").rows(["a"]).open() as reader:
         for start in range(0, 100, 10):
             reader.read(start, start + 10)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -12,19 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
-from .arrow import column_values, numpy_dtype
+from .arrow import numpy_dtype
 from .base import Reader, Rows, Table
 from .checks import common_dtype, existing, need
+from .parquet_reader import ParquetReader
 
-#: Rows that are decoded at once: few enough for the core's cache, enough to amortise the call.
-BATCH_ROWS = 16_384
 #: Row groups up to this many decoded bytes are worth a block border of their own.
 SMALL_GROUP_NBYTES = 64 * 2**20
-#: Bytes of a column chunk that are read ahead, at least and at most.
-BUFFER_NBYTES = (2**14, 2**20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +89,9 @@ def _files(path: Path) -> list[Path]:
 
 
 class ParquetRows(Rows):
-    """Chosen columns of Parquet files; decoded in runs of some thousand rows, in order.
+    """Chosen columns of Parquet files.
+
+    Small row groups are decoded whole, column by column; large ones are streamed in order.
 
     Parameters
     ----------
@@ -106,8 +103,8 @@ class ParquetRows(Rows):
         Number of the first row of ``files`` and rows of the whole data, for a part of it.
     """
 
-    #: Compressed and decoded pages of a batch of every column, beside the block.
-    decode_factor = 2.0
+    #: Streamed: a dictionary and some pages of every column are alive beside the block.
+    decode_factor = 4.0
 
     def __init__(
         self,
@@ -125,6 +122,8 @@ class ParquetRows(Rows):
         groups = [length for file in files for length in file.groups]
         self.n_rows: int = sum(groups) if n_rows is None else n_rows
         small = max(groups, default=0) * self.row_nbytes <= SMALL_GROUP_NBYTES
+        if small:
+            self.decode_factor = 2.0
         if small and sum(groups) == self.n_rows:
             self.row_chunks = tuple(length for length in groups if length)
 
@@ -143,77 +142,7 @@ class ParquetRows(Rows):
         )
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
-        return _ParquetReader(self._files, self._columns, self.dtype, self._first)
-
-
-class _ParquetReader(Reader):
-    """Walks the row groups forward; going back or leaping starts anew at a row group."""
-
-    def __init__(
-        self, files: Sequence[_File], columns: tuple[str, ...], dtype: np.dtype[Any], first: int
-    ) -> None:
-        self._columns, self._dtype = columns, dtype
-        self._groups = [(file.path, i) for file in files for i in range(len(file.groups))]
-        lengths = (length for file in files for length in file.groups)
-        self._starts = list(accumulate(lengths, initial=first))
-        self._batches: Iterator[Any] = iter(())
-        self._batch: Any = None
-        self._position = -1
-
-    def close(self) -> None:
-        self._batches, self._batch, self._position = iter(()), None, -1
-
-    def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
-        shape = stop - start, len(self._columns)
-        if self._dtype.kind == "U":
-            pieces = [self._strings(batch) for batch in self._walk(start, stop)]
-            return np.concatenate(pieces) if pieces else np.empty(shape, "U1")
-        if out is None or out.shape != shape or out.dtype != self._dtype:
-            out = np.empty(shape, self._dtype)
-        done = 0
-        for batch in self._walk(start, stop):
-            rows = out[done : done + batch.num_rows]
-            for j, name in enumerate(self._columns):
-                rows[:, j] = column_values(batch.column(j), name, self._dtype)
-            done += batch.num_rows
-        return out
-
-    def _strings(self, batch: Any) -> AnyArray:
-        return column_values(batch.column(0), self._columns[0], self._dtype).reshape(-1, 1)
-
-    def _walk(self, start: int, stop: int) -> Iterator[Any]:
-        """Yield record batches that hold the rows ``start:stop`` exactly."""
-        if start != self._position:
-            group = max(0, bisect_right(self._starts, start) - 1)
-            self._batches, self._batch = self._decode(group), None
-            for _ in self._take(start - self._starts[group]):
-                pass
-        self._position = -1
-        yield from self._take(stop - start)
-        self._position = stop
-
-    def _take(self, n: int) -> Iterator[Any]:
-        while n > 0:
-            batch = self._batch if self._batch is not None else next(self._batches)
-            used = min(n, batch.num_rows)
-            self._batch = batch.slice(used) if used < batch.num_rows else None
-            yield batch.slice(0, used)
-            n -= used
-
-    def _decode(self, group: int) -> Iterator[Any]:
-        """Decode from one row group to the last one, a batch at a time."""
-        import pyarrow.parquet as parquet
-
-        low, high = BUFFER_NBYTES
-        buffer = min(high, max(low, 2**24 // len(self._columns)))
-        while group < len(self._groups):
-            path = self._groups[group][0]
-            inside = [i for file, i in self._groups[group:] if file == path]
-            with parquet.ParquetFile(path, buffer_size=buffer, pre_buffer=False) as file:
-                yield from (
-                    batch.select(self._columns)
-                    for batch in file.iter_batches(
-                        BATCH_ROWS, inside, list(self._columns), use_threads=False
-                    )
-                )
-            group += len(inside)
+        groups = [(file.path, i) for file in self._files for i in range(len(file.groups))]
+        lengths = (length for file in self._files for length in file.groups)
+        starts = list(accumulate(lengths, initial=self._first))
+        return ParquetReader(groups, starts, self._columns, self.dtype)

@@ -1,0 +1,139 @@
+"""Decoding Parquet row groups into blocks, with little beside the block."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray
+
+from .arrow import column_values
+from .base import Reader
+
+#: Rows that are streamed at once: few enough for the core's cache, enough to amortise the call.
+BATCH_ROWS = 16_384
+#: Bytes of columns that are decoded at once where row groups are read whole.
+COLUMNS_NBYTES = 4 * 2**20
+#: Bytes of a column chunk that are read ahead when streaming, at least and at most.
+BUFFER_NBYTES = (2**14, 2**20)
+
+
+class ParquetReader(Reader):
+    """Reads whole row groups a few columns at a time, other runs of rows by streaming.
+
+    A stream goes forward; going back or leaping starts it anew at a row group.
+
+    Parameters
+    ----------
+    groups : sequence of (path, number within the file)
+    starts : sequence of int
+        First row of each group, and the row after the last one.
+    columns : tuple of str
+    dtype : numpy.dtype
+    """
+
+    def __init__(
+        self,
+        groups: Sequence[tuple[str, int]],
+        starts: Sequence[int],
+        columns: tuple[str, ...],
+        dtype: np.dtype[Any],
+    ) -> None:
+        self._groups, self._starts = groups, starts
+        self._columns, self._dtype = columns, dtype
+        self._file: tuple[str, Any] | None = None
+        self._batches: Iterator[Any] = iter(())
+        self._batch: Any = None
+        self._position = -1
+
+    def close(self) -> None:
+        self._batches, self._batch, self._position = iter(()), None, -1
+        self._close_file()
+
+    def _close_file(self) -> None:
+        if self._file is not None:
+            self._file[1].close()
+            self._file = None
+
+    def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
+        shape = stop - start, len(self._columns)
+        if self._dtype.kind == "U":
+            pieces = [self._strings(batch) for batch in self._walk(start, stop)]
+            return np.concatenate(pieces) if pieces else np.empty(shape, "U1")
+        if out is None or out.shape != shape or out.dtype != self._dtype:
+            out = np.empty(shape, self._dtype)
+        first = bisect_right(self._starts, start) - 1
+        last = bisect_right(self._starts, stop) - 1
+        if start < stop and self._starts[first] == start and self._starts[last] == stop:
+            self._read_groups(first, last, out)
+        else:
+            self._stream(start, stop, out)
+        return out
+
+    def _read_groups(self, first: int, last: int, out: AnyArray) -> None:
+        self._position = -1  # a stream may lose its file
+        zero = self._starts[first]
+        for group in range(first, last):
+            rows = out[self._starts[group] - zero : self._starts[group + 1] - zero]
+            path, number = self._groups[group]
+            file = self._open(path)
+            width = max(1, COLUMNS_NBYTES // max(1, 8 * len(rows)))
+            for j in range(0, len(self._columns), width):
+                names = list(self._columns[j : j + width])
+                table = file.read_row_group(number, names, use_threads=False)
+                for column, name in enumerate(names, j):
+                    rows[:, column] = column_values(
+                        table.column(name).combine_chunks(), name, self._dtype
+                    )
+
+    def _open(self, path: str) -> Any:
+        import pyarrow.parquet as parquet
+
+        if self._file is None or self._file[0] != path:
+            self._close_file()
+            low, high = BUFFER_NBYTES
+            buffer = min(high, max(low, 2**24 // len(self._columns)))
+            self._file = path, parquet.ParquetFile(path, buffer_size=buffer, pre_buffer=False)
+        return self._file[1]
+
+    def _stream(self, start: int, stop: int, out: AnyArray) -> None:
+        done = 0
+        for batch in self._walk(start, stop):
+            rows = out[done : done + batch.num_rows]
+            for j, name in enumerate(self._columns):
+                rows[:, j] = column_values(batch.column(name), name, self._dtype)
+            done += batch.num_rows
+
+    def _strings(self, batch: Any) -> AnyArray:
+        return column_values(batch.column(0), self._columns[0], self._dtype).reshape(-1, 1)
+
+    def _walk(self, start: int, stop: int) -> Iterator[Any]:
+        """Yield record batches that hold the rows ``start:stop`` exactly."""
+        if start != self._position:
+            group = max(0, bisect_right(self._starts, start) - 1)
+            self._batches, self._batch = self._decode(group), None
+            for _ in self._take(start - self._starts[group]):
+                pass
+        self._position = -1
+        yield from self._take(stop - start)
+        self._position = stop
+
+    def _take(self, n: int) -> Iterator[Any]:
+        while n > 0:
+            batch = self._batch if self._batch is not None else next(self._batches)
+            used = min(n, batch.num_rows)
+            self._batch = batch.slice(used) if used < batch.num_rows else None
+            yield batch.slice(0, used)
+            n -= used
+
+    def _decode(self, group: int) -> Iterator[Any]:
+        """Decode from one row group to the last one, a batch at a time."""
+        while group < len(self._groups):
+            path = self._groups[group][0]
+            inside = [i for file, i in self._groups[group:] if file == path]
+            file = self._open(path)
+            yield from file.iter_batches(BATCH_ROWS, inside, list(self._columns), use_threads=False)
+            group += len(inside)
