@@ -1,6 +1,6 @@
 """What a pass costs beyond its arithmetic: 1,000 resident blocks on threads and on two processes.
 
-    python benchmarks/bench_passes.py [--blocks 1000] [--rows 64] [--columns 64] [--passes 30]
+    python benchmarks/bench_passes.py [--blocks 1000] [--rows 512] [--columns 64] [--passes 30]
 
 Overhead is the wall time of a pass minus the time spent in the kernel (per thread); the median of
 the passes after the first two is printed, with what the first pass took.
@@ -40,7 +40,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", type=int, default=1000)
-    parser.add_argument("--rows", type=int, default=64)
+    parser.add_argument("--rows", type=int, default=512)
     parser.add_argument("--columns", type=int, default=64)
     parser.add_argument("--passes", type=int, default=30)
     return parser.parse_args()

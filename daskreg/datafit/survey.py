@@ -61,10 +61,12 @@ class Survey:
 
     def first(self, free: npt.ArrayLike = ()) -> FirstPass:
         """Return the summary of the first pass, with the Gram columns ``free`` (squared loss)."""
-        wanted = np.unique(np.asarray(free, dtype=np.intp))
-        if self.loss.is_classifier or self._gram is not None:
-            wanted = wanted[:0]
         known = self._first
+        if known is not None and (self._gram is not None or not np.size(free)):
+            return known
+        wanted = np.unique(np.asarray(free, dtype=np.intp))
+        if self.loss.is_classifier:
+            wanted = wanted[:0]
         if known is None or not np.isin(wanted, [] if known.free is None else known.free).all():
             kernel = MomentsKernel(self.loss.is_classifier, tuple(wanted.tolist()))
             known = self._first = self._look(kernel)[0]

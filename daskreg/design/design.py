@@ -155,12 +155,14 @@ class Design:
         self._work = Work(passes, partial_bytes, temporaries, client_bytes)
         self._make_plan(scheduler, self._work)
         if not self._is_ready and self._ready is not None:
-            self._columns, read = self._ready(self._columns, scheduler)
+            before = self._columns
+            self._columns, read = self._ready(before, scheduler)
             self._is_ready = True
             self.bytes_read += read
-            check_lengths(self._columns)
-            self._layout = None
-            self._make_plan(scheduler, self._work)
+            if self._columns is not before:
+                check_lengths(self._columns)
+                self._layout = None
+                self._make_plan(scheduler, self._work)
         assert self._plan is not None
         assert self._layout is not None
         shards, homes = self._deal(scheduler, self._layout, self._plan)
@@ -309,7 +311,12 @@ def _by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[
 
 def check_lengths(columns: Columns) -> None:
     """Raise ``DataError`` where y, weights or offset have another length than X."""
-    n_rows = columns.X.n_rows
+    weight, n_rows = columns.sample_weight, columns.X.n_rows
+    if weight is not None and weight.n_columns != 1:
+        raise DataError(
+            f"sample_weight has {weight.n_columns} columns ({weight.describe}): one weight a row "
+            "is expected"
+        )
     if n_rows is None:
         return
     if n_rows == 0:

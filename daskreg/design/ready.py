@@ -27,8 +27,9 @@ class Readiness:
         self._scratch: Any = None
 
     def __call__(self, columns: Columns, scheduler: Scheduler) -> tuple[Columns, int]:
-        """Return rows that can be cut, and the bytes of the source read on the way."""
-        parts = columns.parts()
+        """Return rows that can be cut (the same columns, if they could), and the bytes of the
+        source read on the way."""
+        before = parts = columns.parts()
         read = 0
         if any(not rows.settled for _, rows in parts):
             from .settle import settle
@@ -37,6 +38,8 @@ class Readiness:
             parts = [(name, new) for (name, _), new in zip(parts, rows, strict=True)]
         if not isinstance(scheduler, Threads):
             parts = [(name, self._for_others(rows, scheduler)) for name, rows in parts]
+        if all(new is old for (_, new), (_, old) in zip(parts, before, strict=True)):
+            return columns, read
         return Columns(**dict(parts)), read
 
     def _for_others(self, rows: Rows, scheduler: Any) -> Rows:

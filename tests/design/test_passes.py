@@ -254,3 +254,11 @@ def test_the_plan_prints_what_it_knows():
     text = str(make_design(X, y, block_size=4096).plan)
     for word in ("5,000 rows", "40 columns", "float32", "blocks", "shards", "pinned", "limit"):
         assert word in text
+
+
+def test_one_weight_a_row_is_expected():
+    from daskreg.design import as_design
+
+    X, y = make_data(n=100)
+    with pytest.raises(DataError, match="sample_weight has 2 columns"):
+        as_design(X, y, np.ones((100, 2)))

@@ -241,7 +241,7 @@ def refuse_many(labels: AnyArray) -> None:
         shown = ", ".join(repr(label) for label in labels[:8].tolist())
         more = f" and {len(labels) - 8} more" if len(labels) > 8 else ""
         raise DataError(
-            f"y holds the classes {shown}{more}: only two classes are supported so far; "
+            f"Only binary classification is supported. y holds the classes {shown}{more}: "
             "keep the rows of two, or set one class against the rest (y == label)"
         )
 
