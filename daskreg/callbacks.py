@@ -2,7 +2,8 @@
 
 A callback is any object with ``on_iteration(event)``; the event is a
 `daskreg.solvers.Progress`.  One that also has ``on_rows(rows, nbytes)`` hears of the rows done
-inside a pass, from any thread.  `Pace` keeps the numbers and `ProgressReport` shows them, so that
+inside a pass, from any thread, and one with ``on_plan(plan)`` is given the plan before the first
+byte is read.  `Pace` keeps the numbers and `ProgressReport` shows them, so that
 other protocols (scikit-learn's callbacks, a notebook widget) can reuse the numbers.
 """
 
@@ -106,6 +107,8 @@ class ProgressReport:
         Default ``sys.stderr``.
     live : bool, optional
         Default: whether ``stream`` is a terminal. Needs the ``with`` block.
+    show_plan : bool
+        Print the plan before the first pass.
 
     Examples
     --------
@@ -124,11 +127,13 @@ class ProgressReport:
         pass_bytes: int | None = None,
         stream: TextIO | None = None,
         live: bool | None = None,
+        show_plan: bool = False,
     ) -> None:
         self.pace = Pace(tol, pass_bytes)
         self._n_rows = n_rows
         self._stream = sys.stderr if stream is None else stream
         self._live = self._stream.isatty() if live is None else live
+        self._show_plan = show_plan
         self._bar: Any = None
         self._tasks: tuple[Any, ...] = ()
         self._rows = 0
@@ -150,6 +155,15 @@ class ProgressReport:
             self._bar.stop()
             self._bar = None
 
+    def on_plan(self, plan: Any) -> None:
+        """Take the size of a pass from the plan, and show it if asked to."""
+        self._n_rows, self.pace.pass_bytes = plan.n_rows, plan.total_bytes
+        if self._bar is not None:
+            self._bar.update(self._tasks[0], total=plan.n_rows)
+        if self._show_plan:
+            write = self._bar.console.print if self._bar is not None else self._print
+            write(str(plan))
+
     def on_rows(self, rows: int, nbytes: int) -> None:
         """Rows done inside a pass, and bytes read for them; called from any thread."""
         with self._lock:
@@ -166,7 +180,10 @@ class ProgressReport:
         if self._bar is not None:
             self._bar.update(self._tasks[1], completed=self.pace.fraction, text=text)
         elif self._is_due(event):
-            print(text, file=self._stream, flush=True)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
 
     def _is_due(self, event: Any) -> bool:
         """Whether a log gets this line: thousands of quick passes would drown it."""

@@ -1,4 +1,7 @@
-"""What can go wrong, by name.  Every message says what came, what was expected and what to change."""
+"""What can go wrong, by name.
+
+Every message says what came, what was expected and what to change.
+"""
 
 from __future__ import annotations
 

@@ -128,14 +128,12 @@ def _fit(files: Any, options: dict[str, Any]) -> tuple[Any, dict[str, int]]:
     """Fit in worker processes; return the model and the peak bytes of every process."""
     from daskreg import cluster
     from daskreg.callbacks import ProgressReport
+    from daskreg.design.host import peak_memory
     from daskreg.linear_model import Lasso
 
-    from .plan import foresee
-
-    memory, problem = options["memory"], files.problem
+    memory = options["memory"]
     with cluster.local(options["workers"], 1, memory) as client:
-        note(str(foresee(files.X, files.y, memory_limit=memory)))
-        with ProgressReport(1e-6, problem.n_rows, problem.nbytes) as report:
+        with ProgressReport(1e-6, show_plan=True) as report:
             model = Lasso(
                 options["alpha"],
                 solver=options["solver"],
@@ -146,23 +144,6 @@ def _fit(files: Any, options: dict[str, Any]) -> tuple[Any, dict[str, int]]:
         peaks = client.run(peak_memory)
     named = {f"worker {number}": peak for number, peak in enumerate(peaks.values())}
     return model, named | {"main": peak_memory()}
-
-
-def peak_memory() -> int:
-    """Most bytes that this process has held.
-
-    ``ru_maxrss`` of a process that was started by another one begins at what that one held, so
-    the kernel's own high-water mark of this program is preferred where there is one.
-    """
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    from daskreg.design.host import peak_memory as from_rusage
-
-    return from_rusage()
 
 
 def _compare(

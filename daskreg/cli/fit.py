@@ -21,7 +21,6 @@ from ._report import (
     coefficients,
     converged,
     describe_fit,
-    note,
     require_writable,
     show_table,
 )
@@ -66,9 +65,7 @@ def fit(context: click.Context, /, **options: Any) -> None:
         if options["quiet"]:
             model.fit(data, y, **rows)
         else:
-            plan = _foresee(data, y, options["memory"], rows)
-            note(str(plan))
-            with ProgressReport(options["tol"], plan.n_rows, plan.total_bytes) as report:
+            with ProgressReport(options["tol"], show_plan=True) as report:
                 model.callbacks = [report]
                 model.fit(data, y, **rows)
                 model.callbacks = ()
@@ -117,10 +114,3 @@ def make_model(options: dict[str, Any]) -> Any:
 def _refuse(options: dict[str, Any], name: str, because: str) -> None:
     if options[name] not in (None, False):
         raise click.UsageError(f"--{name.replace('_', '-')} has no effect with {because}")
-
-
-def _foresee(data: Path, y: Any, memory: int | None, rows: dict[str, Any]) -> Any:
-    from daskreg.design import as_design
-
-    with as_design(data, y, memory_limit=memory, **rows) as design:
-        return design.plan

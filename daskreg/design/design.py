@@ -12,12 +12,14 @@ import numpy as np
 from daskreg._typing import Partial, State
 from daskreg.exceptions import DataError
 
+from .columns import Columns
 from .layout import MAX_SEGMENTS, Layout, make_layout
-from .passes import Progress, Scheduler, Threads, active_scheduler, sum_over_rows
+from .passes.active import active_scheduler
+from .passes.scheduler import Progress, Scheduler, sum_over_rows
+from .passes.shards import Shard, make_runs
+from .passes.threads import Threads
 from .plan import SMALL, Plan, Work, choose_block, make_plan
 from .ready import Readiness
-from .shards import Shard, make_runs
-from .stream import Columns
 
 #: Shards for each worker thread, so that a pass ends evenly.
 SHARDS_PER_THREAD = 2
@@ -136,6 +138,7 @@ class Design:
         partial_bytes: int = 0,
         temporaries: int = 0,
         client_bytes: int = 0,
+        note: str = "",
     ) -> Plan:
         """Make the final plan for what a solver asks and deal the rows out to shards.
 
@@ -143,7 +146,7 @@ class Design:
         ----------
         passes : int, optional
             Passes the solver is going to make; 1 means that nothing is kept in memory.
-        partial_bytes, temporaries, client_bytes : int
+        partial_bytes, temporaries, client_bytes, note
             As in ``Work``.
 
         Raises
@@ -152,7 +155,7 @@ class Design:
             Before the first byte is read, where that does not fit.
         """
         scheduler = self._choose_scheduler()
-        self._work = Work(passes, partial_bytes, temporaries, client_bytes)
+        self._work = Work(passes, partial_bytes, temporaries, client_bytes, note)
         self._make_plan(scheduler, self._work)
         if not self._is_ready and self._ready is not None:
             before = self._columns

@@ -8,12 +8,12 @@ from typing import Any
 
 from daskreg.exceptions import DataError
 
+from .columns import Columns
 from .design import Design
 from .host import parse_bytes
 from .ready import Readiness
 from .sources.base import Rows, Table
 from .sources.opening import open_rows
-from .stream import Columns
 
 
 def as_design(
@@ -82,7 +82,8 @@ def as_design(
         if value is None:
             others[role] = None
         elif names[role]:
-            others[role] = _columns_of(table, opened, names[role], role)
+            beside = _member_beside(X, names[role])
+            others[role] = _columns_of(table, opened, names[role], role, beside)
         else:
             found = _open(value, role, missing_chunks, sample_dim)
             others[role] = found.rows(found.columns) if isinstance(found, Table) else found
@@ -111,6 +112,14 @@ def _names(value: Any, table: Table | None) -> list[str]:
     return []
 
 
+def _member_beside(X: Any, names: list[str]) -> str | None:
+    """The path of a member of the zarr group that X lies in, if it is called so."""
+    if not isinstance(X, str | os.PathLike) or len(names) != 1:
+        return None
+    path = os.path.join(os.fspath(X), names[0])
+    return path if ".zarr" in path and os.path.isdir(path) else None
+
+
 def _is_path(text: str) -> bool:
     return os.path.exists(text) or (os.sep in text and bool(os.path.splitext(text)[1]))
 
@@ -134,7 +143,13 @@ def _features(
     return opened
 
 
-def _columns_of(table: Table | None, opened: Any, names: list[str], role: str) -> Rows:
+def _columns_of(
+    table: Table | None, opened: Any, names: list[str], role: str, beside: str | None
+) -> Rows:
+    if table is None and beside is not None:
+        found = open_rows(beside, role=role)
+        if isinstance(found, Rows):
+            return found
     if table is None:
         raise DataError(
             f"{role}={names[0]!r} names a column, but X ({opened.describe}) has no named columns: "

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from daskreg.exceptions import MemoryPlanError
 
+from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
-from .stream import IN_FLIGHT, Columns
 
 MIB = 1 << 20
 #: Data in this process's memory below this size never meet a scheduler.
@@ -61,12 +61,15 @@ class Work:
         Working memory of one kernel call beside its block and its partial.
     client_bytes : int
         What the solver itself keeps in the client's memory.
+    note : str
+        A sentence for the plan: which solver, and why.
     """
 
     passes: int | None = None
     partial_bytes: int = 0
     temporaries: int = 0
     client_bytes: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,7 @@ def make_plan(
         usable=worker.usable,
         passes=work.passes,
         resident=in_memory,
+        notes=(work.note,) if work.note else (),
     )
 
 
@@ -268,7 +272,8 @@ def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:
     limit = -(-int(need / worker.share) // MIB) * MIB
     raise MemoryPlanError(
         f"this fit needs {format_bytes(need)} in a process but may use "
-        f"{format_bytes(worker.usable)} ({worker.share:.0%} of memory_limit={format_bytes(worker.memory_limit)}): {parts}. "
+        f"{format_bytes(worker.usable)} ({worker.share:.0%} of "
+        f"memory_limit={format_bytes(worker.memory_limit)}): {parts}. "
         f"Raise memory_limit to {format_bytes(limit)} or more, use fewer threads per process "
         f"(now {worker.threads}), or a smaller block_size (now {format_bytes(block_bytes)})"
     )

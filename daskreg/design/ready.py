@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .passes import Scheduler, Threads
+from .columns import Columns
+from .passes.scheduler import Scheduler
+from .passes.threads import Threads
 from .sources.base import Rows
-from .stream import Columns
 
 #: Rows spooled for other processes in one write.
 _PIECE = 64 << 20
@@ -32,7 +33,7 @@ class Readiness:
         before = parts = columns.parts()
         read = 0
         if any(not rows.settled for _, rows in parts):
-            from .settle import settle
+            from .collections.settle import settle
 
             rows, read = settle([rows for _, rows in parts], self._folder(), scheduler.map)
             parts = [(name, new) for (name, _), new in zip(parts, rows, strict=True)]
@@ -49,8 +50,8 @@ class Readiness:
         size = (rows.n_rows or 0) * rows.row_nbytes
         if not rows.resident or size < SMALL:
             return rows
-        from .census import spooled
-        from .spool import write_part
+        from .collections.census import spooled
+        from .spool.rows import write_part
 
         scratch = self._folder()
         scratch.check_shared(scheduler.client)
@@ -66,7 +67,7 @@ class Readiness:
 
     def _folder(self) -> Any:
         if self._scratch is None:
-            from .spool import Scratch
+            from .spool.scratch import Scratch
 
             self._scratch = Scratch(self._path)
         return self._scratch

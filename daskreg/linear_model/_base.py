@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
@@ -162,8 +161,7 @@ class LinearModel(BaseEstimator, ABC):
         self.n_passes_ = int(design.n_passes)
         self.solver_ = fitted.choice.name
         self.solver_reason_ = fitted.choice.reason
-        note = f"solver {fitted.choice.name}: {fitted.choice.reason}"
-        self.plan_ = replace(design.plan, notes=(*design.plan.notes, note))
+        self.plan_ = design.plan
         self._set_outputs(fitted, flat=flat)
 
     # ------------------------------------------------------------------ predictions

@@ -28,6 +28,11 @@ class Choice:
     fallback: bool = False
     solver: Any = None
 
+    @property
+    def sentence(self) -> str:
+        """For the plan."""
+        return f"solver {self.name}: {self.reason}"
+
 
 def choose(asked: Any, *, quadratic: bool, n_features: int) -> Choice:
     """Choose by the loss (quadratic or not) and the number of columns.

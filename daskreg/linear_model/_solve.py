@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import Float
+from daskreg.callbacks import listener
 from daskreg.datafit import Datafit
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
@@ -16,6 +18,9 @@ from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Solution, solve
 
 from ._choose import Choice, choose
+
+#: What importing numba and compiling coordinate descent add to a process, measured.
+NUMBA_BYTES = 120 << 20
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         tol=settings.tol,
     )
     choice = choose(settings.solver, quadratic=datafit.quadratic, n_features=design.n_features)
-    choice = _prepare(design, datafit, choice)
+    choice = _prepare(design, datafit, choice, settings)
     if choice.name == "gram":
         datafit.gram()
     else:
@@ -117,23 +122,34 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     )
 
 
-def _prepare(design: Any, datafit: Datafit, choice: Choice) -> Choice:
+def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
     """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
     # FISTA evaluates two points of every problem in a pass.
     n_columns = 2 * datafit.problems.n_problems
+    need = datafit.footprint(n_columns, gram=choice.name == "gram")
     if choice.name == "gram":
-        need = datafit.footprint(n_columns, gram=True)
+        # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
+        client = 3 * need.partial + _to_load(settings.problems)
         try:
-            # The client holds the Gram matrix, its sums and a factor of it.
-            design.prepare(1, need.partial, need.temporaries, 3 * need.partial)
-            return choice
+            design.prepare(1, need.partial, need.temporaries, client, choice.sentence)
         except MemoryPlanError as error:
             if not choice.fallback:
                 raise
             choice = Choice("fista", f"the Gram matrix does not fit the memory limit: {error}")
-    need = datafit.footprint(n_columns)
-    design.prepare(None, need.partial, need.temporaries, 8 * (need.state + need.partial))
+            need = datafit.footprint(n_columns)
+    if choice.name != "gram":
+        client = 8 * (need.state + need.partial)
+        design.prepare(None, need.partial, need.temporaries, client, choice.sentence)
+    design.progress = listener(settings.callbacks)
+    for callback in settings.callbacks:
+        if hasattr(callback, "on_plan"):
+            callback.on_plan(design.plan)
     return choice
+
+
+def _to_load(problems: Problems) -> int:
+    """Bytes that coordinate descent adds to this process when it is first used."""
+    return 0 if "numba" in sys.modules or not problems.l1_ratio.any() else NUMBA_BYTES
 
 
 def _free(settings: Settings) -> Any:

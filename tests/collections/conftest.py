@@ -46,7 +46,7 @@ def folder(tmp_path_factory, values):
 
 @pytest.fixture
 def scratch(tmp_path):
-    from daskreg.design.spool import Scratch
+    from daskreg.design.spool.scratch import Scratch
 
     with Scratch(tmp_path) as scratch:
         yield scratch

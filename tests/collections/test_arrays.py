@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.design.collections import open_collection
-from daskreg.design.settle import settle
-from daskreg.design.spool import SpooledRows
+from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.settle import settle
+from daskreg.design.spool.rows import SpooledRows
 from daskreg.exceptions import DataError
 
 from .conftest import CountingArray, N, P, read_ranges
@@ -62,8 +62,8 @@ def test_rows_equal_compute(name, folder, scratch):
 
 @pytest.mark.parametrize("limit", [0, 1 << 30])
 def test_column_chunks_are_put_together_or_spooled(limit, folder, scratch, values, monkeypatch):
-    monkeypatch.setattr("daskreg.design.collections.MAX_CHUNK", limit)
-    monkeypatch.setattr("daskreg.design.collections.CUT_CHUNK", 100 * P * 4)
+    monkeypatch.setattr("daskreg.design.collections.rows.MAX_CHUNK", limit)
+    monkeypatch.setattr("daskreg.design.collections.rows.CUT_CHUNK", 100 * P * 4)
     (ready,), read = settle([open_collection(da.from_zarr(folder / "columns.zarr"))], scratch)
     read_ranges(ready, values)
     if not limit:

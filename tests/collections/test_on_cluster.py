@@ -7,9 +7,10 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from daskreg.design.collections import open_collection
-from daskreg.design.settle import settle
-from daskreg.design.spool import Scratch, SpooledRows
+from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.settle import settle
+from daskreg.design.spool.rows import SpooledRows
+from daskreg.design.spool.scratch import Scratch
 from daskreg.exceptions import DataError
 
 from .conftest import N, P, read_ranges

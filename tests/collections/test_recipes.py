@@ -9,10 +9,10 @@ import cloudpickle
 import dask.array as da
 import numpy as np
 
-from daskreg.design.collections import open_collection
-from daskreg.design.graphs import take_graph
-from daskreg.design.settle import settle
-from daskreg.design.sharing import find_shared
+from daskreg.design.collections.graphs import take_graph
+from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.settle import settle
+from daskreg.design.collections.sharing import find_shared
 
 from .conftest import N, P
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.design.census import census
-from daskreg.design.rawarray import RawArray
+from daskreg.design.collections.census import census
 from daskreg.design.sources.base import Rows
-from daskreg.design.spool import Scratch, SpooledRows, write_part
+from daskreg.design.spool.rawarray import RawArray
+from daskreg.design.spool.rows import SpooledRows, write_part
+from daskreg.design.spool.scratch import Scratch
 from daskreg.exceptions import DataError
 
 
@@ -96,7 +97,7 @@ def test_full_disk_leaves_nothing(scratch, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("daskreg.design.rawarray.os.replace", full)
+    monkeypatch.setattr("daskreg.design.spool.rawarray.os.replace", full)
     with pytest.raises(DataError, match=r"scratch folder .* is full: \d+ bytes"):
         write_part(np.zeros(100).reshape(10, 10), scratch.new("p"))
     assert not list(scratch.folder().iterdir())
@@ -124,7 +125,8 @@ def test_scratch_is_made_late_and_removed(tmp_path):
 
 def test_scratch_is_removed_at_exit(tmp_path):
     code = (
-        "import sys; from daskreg.design.spool import Scratch; keep = Scratch(sys.argv[1]); "
+        "import sys; from daskreg.design.spool.scratch import Scratch; "
+        "keep = Scratch(sys.argv[1]); "
         "open(keep.new('x'), 'w').close()"
     )
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daskreg.design.collections import open_collection
-from daskreg.design.settle import settle
+from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.settle import settle
 from daskreg.exceptions import DataError
 
 from .conftest import read_ranges

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg.design.blocks import Block
+from daskreg.design.columns import Columns
 from daskreg.design.design import Design
 from daskreg.design.sources.base import Reader, Rows
-from daskreg.design.stream import Columns
 
 
 class CountingReader(Reader):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 
-from daskreg.design.cluster_passes import Cluster
+from daskreg.design.passes.cluster import Cluster
 
 from . import helpers
 from .helpers import Correlate, make_data, make_design

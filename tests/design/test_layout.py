@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daskreg.design.dyadic import DyadicSum
 from daskreg.design.layout import make_layout
+from daskreg.design.passes.dyadic import DyadicSum
 
 
 @given(

@@ -10,8 +10,8 @@ import dask
 import numpy as np
 import pytest
 
-from daskreg.design.ledger import LEDGER
-from daskreg.design.shards import Shard, make_runs
+from daskreg.design.passes.ledger import LEDGER
+from daskreg.design.passes.shards import Shard, make_runs
 from daskreg.exceptions import DataError, MemoryPlanError
 
 from .helpers import ArrayRows, Correlate, CountRows, make_data, make_design
@@ -90,7 +90,7 @@ def test_rows_in_memory_are_views_and_count_no_bytes():
 
 def test_a_fixed_part_is_pinned_and_the_rest_streams(monkeypatch):
     # The test process grows as others run in it; the plan is to see one size.
-    monkeypatch.setattr("daskreg.design.passes.process_memory", lambda: 100 << 20)
+    monkeypatch.setattr("daskreg.design.passes.threads.process_memory", lambda: 100 << 20)
     X, y = make_data(n=60_000, p=64)
     probe = make_design(X, y, block_size=1 << 18).plan
     fixed = probe.peak - probe.memory["blocks pinned between passes"]

@@ -9,7 +9,6 @@ import pytest
 from daskreg.design.sources import open_rows
 from daskreg.design.sources.npy import memmap_rows
 from daskreg.design.sources.raw import RawRows
-from daskreg.design.sources.stacked import SpooledRows, spooled_rows
 from daskreg.exceptions import DataError
 
 from .readings import check_rows
@@ -139,35 +138,3 @@ def test_readers_close_their_file(tmp_path, random):
     with open_rows(tmp_path / "X.npy").open() as reader:
         reader.read(0, 3)
     assert len(os.listdir("/proc/self/fd")) == before
-
-
-@pytest.mark.parametrize("lengths", [[20], [7, 0, 12, 1, 30]])
-def test_spooled_parts(tmp_path, random, lengths):
-    parts = [random.normal(size=(n, 4)) for n in lengths]
-    paths = [tmp_path / f"{i}.npy" for i in range(len(parts))]
-    for path, part in zip(paths, parts, strict=True):
-        np.save(path, part)
-    check_rows(spooled_rows(paths), np.concatenate(parts), small_pickle=True)
-
-
-def test_spooled_labels_of_several_widths(tmp_path):
-    parts = [np.array(["a", "b"] * 3), np.array(["long one"] * 4)]
-    for i, part in enumerate(parts):
-        np.save(tmp_path / f"{i}.npy", part)
-    rows = spooled_rows([tmp_path / "0.npy", tmp_path / "1.npy"])
-    check_rows(rows, np.concatenate(parts)[:, None])
-
-
-def test_parts_of_a_cut_are_few(tmp_path, random):
-    for i in range(60):
-        np.save(tmp_path / f"{i:02}.npy", random.normal(size=(10, 2)))
-    rows = spooled_rows(sorted(tmp_path.glob("*.npy")))
-    assert len(pickle.dumps(rows.cut(100, 130))) < 4096
-
-
-def test_parts_must_be_alike():
-    one, two = open_rows(np.eye(3)), open_rows(np.ones((2, 4)))
-    with pytest.raises(DataError, match=r"part 1 .* 4 columns"):
-        SpooledRows([one, two])
-    with pytest.raises(DataError, match="no part"):
-        SpooledRows([])

@@ -185,7 +185,7 @@ def _dask(obj: Any, request: _Request) -> Opened | None:
             return None
     elif _module(obj) not in ("dask", "dask_expr"):
         return None
-    from daskreg.design.collections import open_collection
+    from daskreg.design.collections.rows import open_collection
 
     return open_collection(obj, sample_dim=request.sample_dim, role=request.role)
 

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from .blocks import Block
+from daskreg.design.blocks import Block
 
 
 class Ledger:

@@ -2,123 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
-import os
-import shutil
-import socket
-import tempfile
-import uuid
-import weakref
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
-from daskreg.exceptions import DataError
+from daskreg.design.sources.base import Reader, Rows
 
 from .rawarray import RawArray
-from .sources.base import Reader, Rows
-
-
-class Scratch:
-    """A folder for spooled data, made on first use and removed with everything in it at the end.
-
-    Parameters
-    ----------
-    path : str or path, optional
-        Where to make it; must be visible from every worker.  None: Dask's
-        ``temporary-directory``, else the system's; then all workers must share this host.
-
-    Examples
-    --------
-    >>> with Scratch() as scratch:
-    ...     folder = scratch.folder()
-    ...     folder.exists()
-    True
-    >>> folder.exists()
-    False
-    """
-
-    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
-        self.given = path is not None
-        self._parent = None if path is None else os.fspath(path)
-        self._folder: Path | None = None
-        self._finalizer: weakref.finalize[Any, Any] | None = None
-
-    def folder(self) -> Path:
-        """The folder; made now if it does not exist."""
-        if self._folder is None:
-            folder = (
-                Path(self._parent or _temporary()) / f"daskreg-{os.getpid()}-{uuid.uuid4().hex}"
-            )
-            try:
-                folder.mkdir(parents=True)
-            except OSError as error:
-                raise DataError(
-                    f"cannot make the scratch folder {folder} ({error.strerror}); "
-                    "pass scratch= a folder that can be written"
-                ) from error
-            self._folder = folder
-            self._finalizer = weakref.finalize(self, _remove, os.getpid(), folder)
-            atexit.register(self._finalizer)
-        return self._folder
-
-    def new(self, name: str) -> str:
-        """A path in the folder that no other file has, without a suffix."""
-        return str(self.folder() / f"{name}-{uuid.uuid4().hex[:12]}")
-
-    def check_shared(self, client: Any) -> None:
-        """Raise ``DataError`` unless workers can be taken to see the folder.
-
-        A folder that was given is trusted; otherwise every worker must run on this host.
-        """
-        address, host = self._stranger(client)
-        if address is not None:
-            raise DataError(
-                f"this data must be spooled to disk once, but worker {address} runs on host "
-                f"{host!r} and the client on {socket.gethostname()!r}: pass scratch= a folder "
-                "that all of them share"
-            )
-
-    def is_shared(self, client: Any) -> bool:
-        """Whether ``check_shared`` would pass."""
-        return self._stranger(client)[0] is None
-
-    def _stranger(self, client: Any) -> tuple[str | None, str]:
-        here = socket.gethostname()
-        if client is None or self.given:
-            return None, here
-        hosts = client.run(socket.gethostname)
-        return next(((a, host) for a, host in hosts.items() if host != here), (None, here))
-
-    def close(self) -> None:
-        """Remove the folder; only the process that made it does."""
-        if self._finalizer is not None:
-            atexit.unregister(self._finalizer)
-            self._finalizer()
-        self._folder = self._finalizer = None
-
-    def __enter__(self) -> Scratch:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def _temporary() -> str:
-    import dask
-
-    return dask.config.get("temporary-directory", None) or tempfile.gettempdir()
-
-
-def _remove(pid: int, folder: Path) -> None:
-    if pid == os.getpid():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ import numpy as np
 from dask._task_spec import DataNode  # noqa: TID253
 
 from daskreg._typing import AnyArray, Matrix
+from daskreg.design.sources.base import Reader, Rows
+from daskreg.design.spool.rows import stack
 from daskreg.exceptions import DataError
 
 from .graphs import Key, Nodes, Subgraph, is_literal
 from .matrices import Convert
 from .sharing import post_order
-from .sources.base import Reader, Rows
-from .spool import stack
 
 
 class GraphRecipe(Rows):

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Partial, State
+from daskreg.design.blocks import Block
+from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 
-from .blocks import Block
+from .blas import single_threaded_blas
 from .dyadic import DyadicSum, Node
 from .ledger import LEDGER
-from .stream import IN_FLIGHT, BlockReader, BlockSpec, Columns, ReadAhead
-from .threads import single_threaded_blas
+from .stream import BlockReader, ReadAhead
 from .validate import check_block
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from daskreg.design.sources.base import Reader, Rows, Table
 from daskreg.exceptions import DataError
 
 from .matrices import Convert, frame_dtype, is_sparse_meta
-from .sources.base import Reader, Rows, Table
 
 #: Rows of chunks that are put together from column chunks stay below these bytes.
 MAX_CHUNK = 256 << 20
@@ -111,11 +111,11 @@ def open_collection(obj: Any, *, sample_dim: Any = None, role: str = "X") -> Row
         name = () if obj.name is None else (str(obj.name),)
         return _frame_rows(obj, None, dtype, "dask series", names=name or None)
     if kind == "dataset":
-        from .collections_xarray import DatasetTable
+        from .labelled import DatasetTable
 
         return DatasetTable(obj, sample_dim)
     if kind == "dataarray":
-        from .collections_xarray import data_array_rows
+        from .labelled import data_array_rows
 
         return data_array_rows(obj, sample_dim, role)
     raise TypeError(f"{type(obj).__name__} is no Dask collection")

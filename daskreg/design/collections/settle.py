@@ -7,14 +7,16 @@ from typing import Any, cast
 
 from dask._task_spec import Alias  # noqa: TID253
 
+from daskreg.design.sources.base import Rows
+from daskreg.design.spool.rows import Part, write_part
+from daskreg.design.spool.scratch import Scratch
+
 from .census import Run, census, run_tasks, spool_parts, spooled
-from .collections import DaskRows
 from .graphs import Key, Subgraph, compute, spool_literals, take_graph, unmap
 from .matrices import Convert
 from .recipes import GraphRecipe, PartRecipe
+from .rows import DaskRows
 from .sharing import find_shared, gathers_futures, resolve
-from .sources.base import Rows
-from .spool import Part, Scratch, write_part
 
 
 def settle(
@@ -43,7 +45,7 @@ def settle(
     DataError
         If scratch is full, or needed and not shared by all workers.
     """
-    from .passes import active_client
+    from daskreg.design.passes.active import active_client
 
     client = active_client()
     ready: list[Rows | None] = [r if r.settled else None for r in rows]

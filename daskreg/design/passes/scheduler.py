@@ -5,20 +5,16 @@ The only file that talks to a scheduler.
 
 from __future__ import annotations
 
-import sys
-import threading
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from daskreg._typing import Partial, State
+from daskreg.design.plan import Worker
 
 from .dyadic import DyadicSum
-from .host import machine_memory, process_memory
-from .plan import LOCAL_SHARE, Worker
 from .shards import Outcome, Shard
 
 #: State above this travels through the scheduler once, as a task of its own.
@@ -88,118 +84,6 @@ def sum_over_rows(
         bytes_pinned=sum(outcome.bytes_pinned for outcome in outcomes),
         kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
     )
-
-
-def active_scheduler(memory_limit: int | None = None) -> Scheduler:
-    """The Dask client in use, else the threads of this process.
-
-    The library takes what is active and starts no cluster.
-    """
-    client = active_client()
-    if client is not None:
-        from .cluster_passes import Cluster
-
-        return Cluster(client, memory_limit)
-    return Threads(memory_limit)
-
-
-def active_client() -> Any:
-    """The default ``distributed.Client``, or None."""
-    distributed = sys.modules.get("distributed")
-    if distributed is None:
-        return None
-    import dask
-
-    chosen = dask.config.get("scheduler", None)
-    if not (chosen is None or chosen in ("dask.distributed", "distributed")):
-        return chosen if isinstance(chosen, distributed.Client) else None
-    try:
-        return distributed.default_client()
-    except ValueError:
-        return None
-
-
-class Threads(Scheduler):
-    """Dask's threaded scheduler, or a plain call where there is one shard."""
-
-    def __init__(self, memory_limit: int | None = None) -> None:
-        self._limit = memory_limit
-        self._shards: list[Shard] = []
-
-    @property
-    def workers(self) -> list[Worker]:
-        return [
-            Worker(
-                address="this process",
-                threads=_n_threads(),
-                memory_limit=self._limit or machine_memory(),
-                memory=process_memory(),
-                share=LOCAL_SHARE,
-            )
-        ]
-
-    def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
-        self._shards = list(shards)
-
-    def run(
-        self, kernel: Any, state: State, partial_bytes: int, progress: Progress | None
-    ) -> list[Outcome]:
-        cancel = threading.Event()
-        calls = [
-            partial(shard.run, kernel, state, cancel=cancel, progress=progress)
-            for shard in self._shards
-        ]
-        try:
-            return self._call(calls, f"daskreg-{kernel.name}")
-        except BaseException:
-            cancel.set()
-            raise
-
-    def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
-        return self._call([partial(function, *args) for args in arguments], "daskreg-map")
-
-    def _call(self, calls: Sequence[Callable[[], Any]], name: str) -> list[Any]:
-        if len(calls) <= 1:
-            return [call() for call in calls]
-        import dask.threaded
-
-        get = _chosen_get() or dask.threaded.get
-        keys = [(name, number) for number in range(len(calls))]
-        graph = {key: (call,) for key, call in zip(keys, calls, strict=True)}
-        return list(get(graph, keys, num_workers=_n_threads()))
-
-    def release(self) -> None:
-        self._shards = []
-
-
-def _n_threads() -> int:
-    dask = sys.modules.get("dask")
-    if dask is None:
-        import os
-
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
-    from dask.system import CPU_COUNT
-
-    return int(dask.config.get("num_workers", None) or CPU_COUNT)
-
-
-def _chosen_get() -> Any:
-    """The scheduler function that the user has set, if it runs in this process."""
-    import dask
-
-    chosen = dask.config.get("scheduler", None)
-    if chosen is None or chosen in (
-        "processes",
-        "multiprocessing",
-        "dask.distributed",
-        "distributed",
-    ):
-        return None
-    return dask.base.get_scheduler()
 
 
 def payload_of(kernel: Any, state: State) -> bytes:

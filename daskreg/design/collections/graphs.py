@@ -11,10 +11,9 @@ import cloudpickle
 import numpy as np
 from dask._task_spec import Alias, DataNode, GraphNode, Task, TaskRef, convert_legacy_graph  # noqa: TID253
 
+from daskreg.design.spool.rawarray import RawArray
+from daskreg.design.spool.scratch import Scratch
 from daskreg.exceptions import DataError
-
-from .rawarray import RawArray
-from .spool import Scratch
 
 Key = Any
 Nodes = dict[Key, GraphNode]

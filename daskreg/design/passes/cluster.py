@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import cloudpickle
-import distributed
+import distributed  # noqa: TID253 - loaded only where a client is active
 
 from daskreg._typing import State
+from daskreg.design.plan import Worker
 
-from .passes import (
+from .scheduler import (
     FAN_IN,
     LARGE_PARTIAL,
     LARGE_STATE,
@@ -23,7 +24,6 @@ from .passes import (
     merge_outcomes,
     payload_of,
 )
-from .plan import Worker
 from .shards import Outcome, Shard
 
 #: Seconds between two looks at who is still there while a pass runs.

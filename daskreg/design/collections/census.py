@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import cloudpickle
 
 from daskreg._typing import Matrix
+from daskreg.design.sources.base import Rows
+from daskreg.design.spool.rows import Part, SpooledRows, write_part
+from daskreg.design.spool.scratch import Scratch
 from daskreg.exceptions import DataError
 
 from .recipes import PartRecipe
-from .sources.base import Rows
-from .spool import Part, Scratch, SpooledRows, write_part
 
 #: How tasks run: a function and the arguments of each call, results in order.
 Run = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], list[Any]]
@@ -120,7 +121,7 @@ def run_tasks(function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
 
     Futures among the arguments arrive as their values; they come last.
     """
-    from .passes import active_client
+    from daskreg.design.passes.active import active_client
 
     client = active_client()
     if client is None:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from daskreg.design.sources.base import Rows, Table
+from daskreg.design.sources.labels import Labels
+from daskreg.design.sources.xr import column_names, labels_of
 from daskreg.exceptions import DataError
 
-from .collections import DaskRows, array_rows
-from .sources.base import Rows, Table
-from .sources.labels import Labels
-from .sources.xr import column_names, labels_of
+from .rows import DaskRows, array_rows
 
 
 class DatasetTable(Table):

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
+from daskreg.design.blocks import Block
 from daskreg.exceptions import DataError
-
-from .blocks import Block
 
 #: Bytes looked at together, so that the check runs from cache.
 _TILE_BYTES = 1 << 20

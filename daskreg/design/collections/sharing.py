@@ -22,9 +22,10 @@ import numpy as np
 from dask._task_spec import Alias, DataNode, Task  # noqa: TID253
 from dask.array.core import getter, getter_inline, getter_nofancy  # noqa: TID253
 
+from daskreg.design.spool.rawarray import RawArray
+from daskreg.design.spool.scratch import Scratch
+
 from .graphs import Key, Nodes, Subgraph, compute, is_literal, literal_value
-from .rawarray import RawArray
-from .spool import Scratch
 
 #: Values of shared keys up to this many bytes travel inside recipes.
 SMALL_VALUE = 4 << 20

@@ -1,0 +1,1 @@
+"""Dask collections as rows: their graphs cut into recipes."""

@@ -1,0 +1,45 @@
+"""What blocks are made of: rows of X, y, weights and offset, and the borders of each block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .sources.base import Rows
+
+#: Blocks alive in a stream: the one in the kernel and the one being read.
+IN_FLIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSpec:
+    """Which rows a block holds, and the segment that it is summed into."""
+
+    index: int
+    start: int
+    stop: int
+    segment: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The rows of everything that a block is made of."""
+
+    X: Rows
+    y: Rows | None = None
+    sample_weight: Rows | None = None
+    offset: Rows | None = None
+
+    def parts(self) -> list[tuple[str, Rows]]:
+        """Name and rows of what is there."""
+        named = (("X", self.X), ("y", self.y), ("sample_weight", self.sample_weight))
+        return [(k, v) for k, v in (*named, ("offset", self.offset)) if v is not None]
+
+    def cut(self, start: int, stop: int) -> Columns:
+        """The recipes of rows ``start:stop``."""
+        return Columns(**{name: rows.cut(start, stop) for name, rows in self.parts()})
+
+    @property
+    def futures(self) -> list[Any]:
+        """Futures that ``open`` needs, flat."""
+        return [future for _, rows in self.parts() for future in rows.futures]

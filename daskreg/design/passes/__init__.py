@@ -1,0 +1,1 @@
+"""One pass over the rows: shards, their blocks, and whoever runs them."""

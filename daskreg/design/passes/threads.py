@@ -1,0 +1,99 @@
+"""Passes on the threads of this process."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from daskreg._typing import State
+from daskreg.design.host import machine_memory, process_memory
+from daskreg.design.plan import LOCAL_SHARE, Worker
+
+from .scheduler import Progress, Scheduler
+from .shards import Outcome, Shard
+
+
+class Threads(Scheduler):
+    """Dask's threaded scheduler, or a plain call where there is one shard."""
+
+    def __init__(self, memory_limit: int | None = None) -> None:
+        self._limit = memory_limit
+        self._shards: list[Shard] = []
+
+    @property
+    def workers(self) -> list[Worker]:
+        return [
+            Worker(
+                address="this process",
+                threads=_n_threads(),
+                memory_limit=self._limit or machine_memory(),
+                memory=process_memory(),
+                share=LOCAL_SHARE,
+            )
+        ]
+
+    def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
+        self._shards = list(shards)
+
+    def run(
+        self, kernel: Any, state: State, partial_bytes: int, progress: Progress | None
+    ) -> list[Outcome]:
+        cancel = threading.Event()
+        calls = [
+            partial(shard.run, kernel, state, cancel=cancel, progress=progress)
+            for shard in self._shards
+        ]
+        try:
+            return self._call(calls, f"daskreg-{kernel.name}")
+        except BaseException:
+            cancel.set()
+            raise
+
+    def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
+        return self._call([partial(function, *args) for args in arguments], "daskreg-map")
+
+    def _call(self, calls: Sequence[Callable[[], Any]], name: str) -> list[Any]:
+        if len(calls) <= 1:
+            return [call() for call in calls]
+        import dask.threaded
+
+        get = _chosen_get() or dask.threaded.get
+        keys = [(name, number) for number in range(len(calls))]
+        graph = {key: (call,) for key, call in zip(keys, calls, strict=True)}
+        return list(get(graph, keys, num_workers=_n_threads()))
+
+    def release(self) -> None:
+        self._shards = []
+
+
+def _n_threads() -> int:
+    dask = sys.modules.get("dask")
+    if dask is None:
+        import os
+
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    from dask.system import CPU_COUNT
+
+    return int(dask.config.get("num_workers", None) or CPU_COUNT)
+
+
+def _chosen_get() -> Any:
+    """The scheduler function that the user has set, if it runs in this process."""
+    import dask
+
+    chosen = dask.config.get("scheduler", None)
+    if chosen is None or chosen in (
+        "processes",
+        "multiprocessing",
+        "dask.distributed",
+        "distributed",
+    ):
+        return None
+    return dask.base.get_scheduler()

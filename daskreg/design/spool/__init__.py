@@ -1,0 +1,1 @@
+"""Scratch files: what is written once to be read by position."""
