@@ -86,7 +86,7 @@ class LinearModel(BaseEstimator, ABC):
         design = as_design(
             X,
             y,
-            _input.as_numbers(sample_weight, one_column=True),
+            _input.as_numbers(sample_weight),
             _input.as_numbers(offset),
             memory_limit=self.memory_limit,
             block_size=self.block_size,

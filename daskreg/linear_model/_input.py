@@ -33,19 +33,10 @@ def as_rows(X: Any) -> Any:
     return X
 
 
-def as_numbers(values: Any, *, one_column: bool = False) -> Any:
-    """Return weights or offsets unchanged, or as ndarray where they are array-like.
-
-    Raises
-    ------
-    DataError
-        More than one column of weights.
-    """
+def as_numbers(values: Any) -> Any:
+    """Return weights or offsets unchanged, or as ndarray where they are array-like."""
     if values is not None and kind_of(values) == "dense":
-        values = np.asarray(values)
-    shape: tuple[Any, ...] = getattr(values, "shape", ())
-    if one_column and len(shape) == 2 and shape[1] != 1:
-        raise DataError(f"sample_weight has shape {shape}; expected one weight a row")
+        return np.asarray(values)
     return values
 
 

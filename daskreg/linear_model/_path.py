@@ -86,7 +86,7 @@ missing_chunks, scratch, callbacks, verbose
     design = as_design(
         X,
         y,
-        _input.as_numbers(sample_weight, one_column=True),
+        _input.as_numbers(sample_weight),
         _input.as_numbers(offset),
         memory_limit=memory_limit,
         block_size=block_size,
