@@ -159,6 +159,14 @@ class Datafit:
             self.fit_intercept,
         )
 
+    def metric(self) -> Float:
+        """Return ``X' S X`` in solver coordinates, (p, p), for any loss: the pass of ``first()``.
+
+        Weights are those of the objective, class weights included.  Small storage types are
+        multiplied in float32: a metric steers steps, and what it lacks costs no accuracy.
+        """
+        return self._survey.gram(1.0 if self.loss.is_classifier else self.tol)[0]
+
     # -- the null model ----------------------------------------------------------------------
 
     @property
@@ -182,7 +190,8 @@ class Datafit:
             if first.labels
             else (SquaredDual(first.target_square, *self._survey.free_gram()))
         )
-        return Evaluation(first.null_value, first.null_grad, slope, point)
+        curvature = self.loss.curvature(np.zeros(1), first.null_intercept[0])
+        return Evaluation(first.null_value, first.null_grad, slope, point, curvature)
 
     @property
     def null_value(self) -> Float:
@@ -240,9 +249,11 @@ class Datafit:
         if self.quadratic:
             square = np.maximum(2.0 * value - np.square(slope), 0.0)
             point = SquaredDual(square, *self._survey.free_gram())
+            curvature = np.ones_like(value)
         else:
             point = logistic_dual(sums, first, self.fit_intercept)
-        return Evaluation(value, grad, slope[None], point)
+            curvature = sums["curvature"] / first.total_weight
+        return Evaluation(value, grad, slope[None], point, curvature)
 
     def _state(
         self, coef: Float, intercept: Float, columns: npt.ArrayLike | None, dtype: Any

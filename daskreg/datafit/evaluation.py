@@ -58,12 +58,15 @@ class Evaluation:
     intercept_grad : ndarray, shape (1, C)
         Its derivative by the intercept; zeros without one.
     dual_point : DualPoint
+    mean_curvature : ndarray, shape (C,)
+        Weighted mean of the second derivative of the loss by eta.
     """
 
     value: Float
     grad: Float
     intercept_grad: Float
     dual_point: DualPoint
+    mean_curvature: Float
 
     def take(self, columns: npt.ArrayLike) -> Evaluation:
         """Return the evaluation of some columns."""
@@ -73,6 +76,7 @@ class Evaluation:
             self.grad[..., index],
             self.intercept_grad[:, index],
             self.dual_point.take(index),
+            self.mean_curvature[index],
         )
 
     def dual(self, penalty: DualPenalty, coef: Float) -> Float:

@@ -70,7 +70,8 @@ class GramData:
             slope = intercept - self.first.target_mean[target]
         value = 0.5 * square + 0.5 * np.square(slope[0])
         grad = (product - c)[:, None]
-        return Evaluation(value, grad, slope, SquaredDual(square, None, self.G))
+        point = SquaredDual(square, None, self.G)
+        return Evaluation(value, grad, slope, point, np.ones_like(square))
 
     @property
     def nbytes(self) -> int:

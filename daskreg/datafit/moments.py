@@ -78,6 +78,8 @@ class Moments:
 
     def scaled(self, factor: float) -> Moments:
         """Return the moments of the same rows with all weights times ``factor``."""
+        if factor == 1.0:
+            return self
         return Moments(
             self.weight * factor,
             self.n_rows,

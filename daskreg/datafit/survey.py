@@ -105,7 +105,7 @@ class Survey:
         p, n = self.design.n_features, self.design.n_samples or np.inf
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
         dtype = np.dtype(np.float64) if small else compute_dtype(self.design.dtype, tol)
-        return MomentsKernel(columns=None, gram_dtype=dtype.name)
+        return MomentsKernel(self.loss.is_classifier, columns=None, gram_dtype=dtype.name)
 
     def _look(self, kernel: MomentsKernel) -> tuple[FirstPass, Float | None, int]:
         found = self.design.sum_over_rows(kernel)["moments"]

@@ -188,7 +188,9 @@ def test_free_columns_nobody_asked_for_give_no_bound():
 
 def test_no_residual_no_trouble():
     zeros = np.zeros((3, 1, 1))
-    evaluation = Evaluation(np.zeros(1), zeros, np.zeros((1, 1)), SquaredDual(np.zeros(1)))
+    evaluation = Evaluation(
+        np.zeros(1), zeros, np.zeros((1, 1)), SquaredDual(np.zeros(1)), np.ones(1)
+    )
     np.testing.assert_array_equal(evaluation.dual(ElasticNet([0.1], [1.0]), zeros), [0.0])
     with np.errstate(all="raise"):
         X = np.ones((4, 3))

@@ -151,6 +151,7 @@ def empty_sums(loss: PointwiseLoss, coef: AnyArray, has_offset: bool) -> Sums:
     n_columns = coef.shape[1]
     sums = Sums(weight=0.0, value=np.zeros(n_columns), residual=np.zeros(n_columns))
     if isinstance(loss, Logistic):
+        sums["curvature"] = np.zeros(n_columns)
         sums["entropy"] = np.zeros((len(ENTROPY_SCALES), n_columns))
         if has_offset:
             sums.update(offset=0.0, offset_y=0.0, offset_residual=np.zeros(n_columns))
@@ -169,6 +170,7 @@ def add_pointwise(
     sums["value"] += column_sums(value, rows.weight)
     sums["residual"] += column_sums(gradient, None)
     if isinstance(loss, Logistic):
+        sums["curvature"] += column_sums(loss.curvature(y, eta), rows.weight)
         paths = loss.path_entropies(y, eta, ENTROPY_SCALES)
         for total, entropy in zip(sums["entropy"], paths, strict=True):
             total += column_sums(entropy, rows.weight)
