@@ -14,6 +14,7 @@ from daskreg.penalties import ElasticNet
 from .base import Solver
 from .protocols import Evaluation, SmoothDatafit, require
 from .results import Candidates, Goal
+from .start import start_point
 
 
 @dataclass(frozen=True)
@@ -99,15 +100,7 @@ class Fista(Solver):
     ) -> FistaState:
         n_problems = datafit.n_problems
         everyone = np.arange(n_problems)
-        evaluation: Evaluation | None = None
-        if start is None:
-            coef = np.zeros((datafit.n_features, datafit.n_outputs, n_problems))
-            intercept = np.array(datafit.null_intercept, dtype=np.float64)
-            evaluation = getattr(datafit, "null_evaluation", None)
-        else:
-            coef, intercept = (np.array(part, dtype=np.float64) for part in start)
-        if evaluation is None:
-            evaluation = datafit.value_and_grad(coef, intercept, everyone)
+        coef, intercept, evaluation = start_point(datafit, start)
         return FistaState(
             iterate=coef,
             iterate_intercept=intercept,

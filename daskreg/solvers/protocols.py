@@ -97,6 +97,40 @@ class SmoothDatafit(Datafit, Protocol):
     def second_moment(self) -> Float: ...
 
 
+class CurvedEvaluation(Evaluation, Protocol):
+    """An evaluation that knows how bent the loss is there.
+
+    Attributes
+    ----------
+    mean_curvature : array of shape (C,)
+        Weighted mean of the loss's second derivative by eta.
+    """
+
+    @property
+    def mean_curvature(self) -> Float: ...
+
+
+class MetricDatafit(Datafit, Protocol):
+    """A datafit with a Gram matrix for the metric of second-order steps.
+
+    Attributes
+    ----------
+    curvature : float
+        Upper bound of the loss's second derivative by eta.
+    """
+
+    @property
+    def curvature(self) -> float: ...
+
+    def metric(self) -> Float:
+        """``X' S X`` in solver coordinates, (n_features, n_features): part of the first pass."""
+
+    def value_and_grad(
+        self, coef: Float, intercept: Float, columns: npt.NDArray[np.intp]
+    ) -> CurvedEvaluation:
+        """As in :class:`Datafit`."""
+
+
 class GramData(Protocol):
     """Sums of squares and products in solver coordinates, weights summing to one.
 

@@ -1,0 +1,34 @@
+"""Where a solver starts: a given point, or the null model at no cost where it is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import Float
+
+
+def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float, Float, Any]:
+    """Return coefficients, intercepts and their evaluation, one column a problem.
+
+    One pass, or none: ``datafit.null_evaluation`` is used where the first pass holds it.
+
+    Parameters
+    ----------
+    datafit : Datafit
+    start : tuple of (coef, intercept) or None
+        Shapes (n_features, n_outputs, n_problems) and (n_outputs, n_problems); None: coefficients
+        0 and the optimal intercept.
+    """
+    everyone = np.arange(datafit.n_problems)
+    evaluation = None
+    if start is None:
+        coef = np.zeros((datafit.n_features, datafit.n_outputs, datafit.n_problems))
+        intercept = np.array(datafit.null_intercept, dtype=np.float64)
+        evaluation = getattr(datafit, "null_evaluation", None)
+    else:
+        coef, intercept = (np.array(part, dtype=np.float64) for part in start)
+    if evaluation is None:
+        evaluation = datafit.value_and_grad(coef, intercept, everyone)
+    return coef, intercept, evaluation
