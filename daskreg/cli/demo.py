@@ -30,7 +30,9 @@ _SPARE = 64 << 20  # bytes of disk left free
 @click.option("--workers", type=click.IntRange(min=1), default=2, help="Worker processes.")
 @click.option("--correlation", type=float, default=0.5, help="Of neighbouring columns.")
 @click.option("--alpha", type=float, default=0.1, help="Strength of the L1 penalty.")
-@click.option("--solver", type=click.Choice(["auto", "gram", "fista"]), default="auto")
+@click.option(
+    "--solver", type=click.Choice(["auto", "gram", "fista", "quasi_newton"]), default="auto"
+)
 @click.option("--seed", type=int, default=0)
 @click.option(
     "--scratch", type=click.Path(path_type=Path), help="Folder for the data; default a temporary."

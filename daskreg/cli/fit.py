@@ -41,7 +41,9 @@ _L1_RATIO = {"l1": 1.0, "l2": 0.0}
 @click.option("--class-weight", type=click.Choice(["balanced"]), help="Logistic loss only.")
 @click.option("--tol", type=float, default=1e-6, help="Relative gap at which to stop.")
 @click.option("--max-iter", type=click.IntRange(min=1), default=1000)
-@click.option("--solver", type=click.Choice(["auto", "gram", "fista"]), default="auto")
+@click.option(
+    "--solver", type=click.Choice(["auto", "gram", "fista", "quasi_newton"]), default="auto"
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Save the model to this file.")
 @click.option("--quiet", is_flag=True, help="No plan and no progress.")
 @cluster_options

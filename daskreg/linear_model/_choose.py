@@ -7,6 +7,8 @@ from typing import Any
 
 #: Above this the p x p Gram matrix costs more than the passes it saves.
 MAX_GRAM_FEATURES = 4096
+#: The same as a metric: its inner problems cost a factorisation for each problem and pass.
+MAX_METRIC_FEATURES = 2048
 
 
 @dataclass(frozen=True)
@@ -15,10 +17,10 @@ class Choice:
 
     Attributes
     ----------
-    name : {'gram', 'fista'} or a solver's class name
+    name : {'gram', 'fista', 'quasi_newton'} or a solver's class name
     reason : str
     fallback : bool
-        Whether the Gram solver may give way to FISTA when its plan does not fit.
+        Whether a solver with a Gram matrix may give way to FISTA when its plan does not fit.
     solver : object or None
         What the user passed in, where it was no name.
     """
@@ -29,13 +31,18 @@ class Choice:
     solver: Any = None
 
     @property
+    def method(self) -> str:
+        """Name of the method, also of a solver that was given."""
+        return str(getattr(self.solver, "name", self.name))
+
+    @property
     def sentence(self) -> str:
         """For the plan."""
         return f"solver {self.name}: {self.reason}"
 
 
-def choose(asked: Any, *, quadratic: bool, n_features: int) -> Choice:
-    """Choose by the loss (quadratic or not) and the number of columns.
+def choose(asked: Any, *, quadratic: bool, n_features: int, n_samples: int | None = None) -> Choice:
+    """Choose by the loss (quadratic or not) and the numbers of columns and, if known, of rows.
 
     Raises
     ------
@@ -47,14 +54,26 @@ def choose(asked: Any, *, quadratic: bool, n_features: int) -> Choice:
     if asked == "gram" and not quadratic:
         raise ValueError(
             "solver='gram' needs a squared loss: the Gram matrix does not determine this one; "
-            "use solver='auto' or 'fista'"
+            "use solver='auto', 'quasi_newton' or 'fista'"
         )
     if asked != "auto":
         return Choice(asked, "asked for")
     if not quadratic:
-        return Choice("fista", "the loss is not quadratic")
+        return _for_curved_loss(n_features, n_samples)
     if n_features > MAX_GRAM_FEATURES:
         return Choice(
             "fista", f"{n_features} columns: a Gram matrix pays up to {MAX_GRAM_FEATURES}"
         )
     return Choice("gram", f"squared loss, {n_features} columns: one pass suffices", fallback=True)
+
+
+def _for_curved_loss(n_features: int, n_samples: int | None) -> Choice:
+    if n_features > MAX_METRIC_FEATURES:
+        return Choice(
+            "fista",
+            f"{n_features} columns: a Gram matrix as metric pays up to {MAX_METRIC_FEATURES}",
+        )
+    if n_samples is not None and n_samples < n_features:
+        return Choice("fista", "fewer rows than columns: a Gram matrix costs more than passes")
+    reason = f"{n_features} columns: a Gram matrix from the first pass is the metric of all steps"
+    return Choice("quasi_newton", reason, fallback=True)

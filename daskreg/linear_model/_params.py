@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 #: The names that ``solver=`` takes.
-SOLVERS = ("auto", "gram", "fista")
+SOLVERS = ("auto", "gram", "fista", "quasi_newton")
 _SKLEARN_SOLVERS = frozenset(
     (
         *("cholesky", "lsqr", "sag", "saga", "sparse_cg", "svd"),

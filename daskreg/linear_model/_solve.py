@@ -15,12 +15,14 @@ from daskreg.datafit import Datafit
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import SOLVERS, Solution, solve
+from daskreg.solvers import SOLVERS, QuasiNewton, Solution, solve
 
 from ._choose import Choice, choose
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
 NUMBA_BYTES = 120 << 20
+#: Solvers whose first pass sums a Gram matrix.
+WITH_GRAM = ("gram", "quasi_newton")
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,17 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         class_weight=settings.class_weight,
         tol=settings.tol,
     )
-    choice = choose(settings.solver, quadratic=datafit.quadratic, n_features=design.n_features)
+    choice = choose(
+        settings.solver,
+        quadratic=datafit.quadratic,
+        n_features=design.n_features,
+        n_samples=design.n_samples,
+    )
     choice = _prepare(design, datafit, choice, settings)
-    if choice.name == "gram":
+    if choice.method == "gram":
         datafit.gram()
+    elif choice.method == "quasi_newton":
+        datafit.metric()
     else:
         datafit.first(_free(settings))
     penalty = _penalty(datafit, settings)
@@ -124,22 +133,13 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
 
 def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
     """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
-    # FISTA evaluates two points of every problem in a pass.
-    n_columns = 2 * datafit.problems.n_problems
-    need = datafit.footprint(n_columns, gram=choice.name == "gram")
-    if choice.name == "gram":
-        # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
-        client = 3 * need.partial + _to_load(settings.problems)
-        try:
-            design.prepare(1, need.partial, need.temporaries, client, choice.sentence)
-        except MemoryPlanError as error:
-            if not choice.fallback:
-                raise
-            choice = Choice("fista", f"the Gram matrix does not fit the memory limit: {error}")
-            need = datafit.footprint(n_columns)
-    if choice.name != "gram":
-        client = 8 * (need.state + need.partial)
-        design.prepare(None, need.partial, need.temporaries, client, choice.sentence)
+    try:
+        _plan(design, datafit, choice, settings)
+    except MemoryPlanError as error:
+        if not choice.fallback:
+            raise
+        choice = Choice("fista", f"the Gram matrix does not fit the memory limit: {error}")
+        _plan(design, datafit, choice, settings)
     design.progress = listener(settings.callbacks)
     for callback in settings.callbacks:
         if hasattr(callback, "on_plan"):
@@ -147,9 +147,31 @@ def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) 
     return choice
 
 
-def _to_load(problems: Problems) -> int:
+def _plan(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> None:
+    """Make the plan of one solver."""
+    n_problems = datafit.problems.n_problems
+    # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
+    n_columns = (3 if choice.method == "quasi_newton" else 2) * n_problems
+    need = datafit.footprint(n_columns, gram=choice.method in WITH_GRAM)
+    passes = None
+    if choice.method == "gram":
+        # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
+        passes, client = 1, 3 * need.partial + _to_load(settings)
+    elif choice.method == "quasi_newton":
+        # The sums of two classes and their join, later the matrix and one problem's block and
+        # factors; beside them the pairs of all problems and a copy.
+        memory = getattr(choice.solver, "memory", QuasiNewton.memory)
+        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems
+        client = 4 * need.partial + 8 * need.state + pairs + _to_load(settings)
+    else:
+        client = 8 * (need.state + need.partial)
+    design.prepare(passes, need.partial, need.temporaries, client, choice.sentence)
+
+
+def _to_load(settings: Settings) -> int:
     """Bytes that coordinate descent adds to this process when it is first used."""
-    return 0 if "numba" in sys.modules or not problems.l1_ratio.any() else NUMBA_BYTES
+    swept = settings.problems.l1_ratio.any() or settings.positive
+    return NUMBA_BYTES if swept and "numba" not in sys.modules else 0
 
 
 def _free(settings: Settings) -> Any:

@@ -41,7 +41,7 @@ class ElasticNet(Regressor):
         Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
     positive : bool, default=False
         Ask every coefficient to be at least 0.
-    solver : {'auto', 'gram', 'fista'} or solver, default='auto'
+    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
         'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
         'fista'.
     tol : float, default=1e-6
@@ -183,7 +183,7 @@ class Lasso(Regressor):
         Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
     positive : bool, default=False
         Ask every coefficient to be at least 0.
-    solver : {'auto', 'gram', 'fista'} or solver, default='auto'
+    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
         'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
         'fista'.
     tol : float, default=1e-6

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from daskreg._typing import AnyArray, Float
+from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
 from .metric import Metric, Pairs
-from .protocols import CurvedEvaluation, MetricDatafit, require
+from .protocols import MetricDatafit, require
+from .quasi_newton_state import Point, QuasiNewtonState
 from .results import Candidates, Goal
 from .start import start_point
 from .subproblem import candidate_step, estimated_gains
@@ -27,109 +28,10 @@ INNER = 0.001
 FLOOR = 0.05
 #: Factor of the metric where no fraction of a step descends, halved by every accepted step.
 STIFFEN = 10.0
-#: Steps without any progress above rounding that end a problem.
-PATIENCE = 4
 #: A rejected step that promised no more than so many roundings was right up to noise.
 NOISE = 64
 #: A mean curvature below this share of its bound is rounding.
 LEAST_CURVATURE = 1e-8
-
-
-@dataclass(frozen=True)
-class Point:
-    """Where the problems stand, everything that a pass told about it; problems last.
-
-    Attributes
-    ----------
-    position, grad : arrays of shape (n_features + 1, n_problems)
-        Coefficients and the gradient of the smooth part, the intercept last.
-    objective, curvature : arrays of shape (n_problems,)
-        ``curvature`` is the weighted mean second derivative of the loss by eta.
-    """
-
-    position: Float
-    grad: Float
-    objective: Float
-    curvature: Float
-
-    @classmethod
-    def of(
-        cls, penalty: ElasticNet, coef: Float, intercept: Float, evaluation: CurvedEvaluation
-    ) -> Point:
-        """Points that were evaluated, one a column; inadmissible ones have objective inf."""
-        grad = np.concatenate([evaluation.grad[:, 0], evaluation.intercept_grad])
-        with np.errstate(invalid="ignore", over="ignore"):
-            objective = evaluation.value + penalty.value(coef)
-        admissible = np.isfinite(objective) & np.isfinite(grad).all(axis=0)
-        objective = np.where(admissible, objective, np.inf)
-        position = np.concatenate([coef[:, 0], intercept])
-        return cls(position, grad, objective, evaluation.mean_curvature)
-
-    def take(self, columns: AnyArray) -> Point:
-        return Point(
-            self.position[:, columns],
-            self.grad[:, columns],
-            self.objective[columns],
-            self.curvature[columns],
-        )
-
-    def where(self, chosen: npt.NDArray[np.bool_], other: Point) -> Point:
-        """This point where chosen, else the other."""
-        return Point(
-            np.where(chosen, self.position, other.position),
-            np.where(chosen, self.grad, other.grad),
-            np.where(chosen, self.objective, other.objective),
-            np.where(chosen, self.curvature, other.curvature),
-        )
-
-
-@dataclass(frozen=True)
-class QuasiNewtonState:
-    """Everything a step reads; problems last.
-
-    Attributes
-    ----------
-    point : Point
-        The last accepted one.
-    pairs : Pairs
-    direction : array of shape (n_features + 1, n_problems)
-        The step that was tried last.
-    shorten : array of bool, shape (n_problems,)
-        It did not descend: fractions of it come next.
-    stiffness : array of shape (n_problems,)
-        Factor of the metric, 1 unless steps fail.
-    bound, violation : arrays of shape (n_problems,)
-        The highest and the smallest so far.
-    idle : array of int, shape (n_problems,)
-        Steps since the last progress above rounding.
-    """
-
-    point: Point
-    pairs: Pairs
-    direction: Float
-    shorten: npt.NDArray[np.bool_]
-    stiffness: Float
-    bound: Float
-    violation: Float
-    idle: npt.NDArray[np.intp]
-    n_iter: npt.NDArray[np.intp]
-    goal: Goal
-    candidates: Candidates
-
-    @property
-    def exhausted(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(self.idle >= PATIENCE)
-
-    def take(self, columns: AnyArray) -> QuasiNewtonState:
-        names = ("direction", "shorten", "stiffness", "bound", "violation", "idle", "n_iter")
-        return replace(
-            self,
-            point=self.point.take(columns),
-            pairs=self.pairs.take(columns),
-            goal=replace(self.goal, null_value=self.goal.null_value[columns]),
-            candidates=self.candidates.take(columns),
-            **{name: getattr(self, name)[..., columns] for name in names},
-        )
 
 
 @dataclass(frozen=True)

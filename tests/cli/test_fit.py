@@ -49,8 +49,12 @@ def test_tables(run, data, tmp_path, name):
             lambda: daskreg.Lasso(0.1, fit_intercept=False, positive=True),
         ),
         (["--alpha", 0.1, "--solver", "fista"], lambda: daskreg.Lasso(0.1, solver="fista")),
+        (
+            ["--alpha", 0.1, "--solver", "quasi_newton"],
+            lambda: daskreg.Lasso(0.1, solver="quasi_newton"),
+        ),
     ],
-    ids=["ridge", "elastic net", "positive", "fista"],
+    ids=["ridge", "elastic net", "positive", "fista", "quasi-newton"],
 )
 def test_options_reach_the_estimator(run, data, tmp_path, options, make):
     out = tmp_path / "model"

@@ -16,8 +16,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from daskreg.exceptions import DataError
+from daskreg.exceptions import DataError, MemoryPlanError
 from daskreg.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from daskreg.solvers import QuasiNewton
 
 REGRESSORS = [Lasso, ElasticNet, Ridge]
 ALL = [*REGRESSORS, LogisticRegression]
@@ -46,7 +47,7 @@ def test_public_attributes(kind, data):
     assert model.bytes_read_ == 0
     assert model.n_features_in_ == 6
     assert not hasattr(model, "feature_names_in_")
-    assert model.solver_ == ("fista" if kind is LogisticRegression else "gram")
+    assert model.solver_ == ("quasi_newton" if kind is LogisticRegression else "gram")
     assert "passes" in str(model.plan_)
     assert f"solver {model.solver_}: {model.solver_reason_}" in str(model.plan_)
     assert model.fit_seconds_ > 0
@@ -123,6 +124,34 @@ def test_foreign_solver_names_ours(kind, name, data):
     X, y = data
     with pytest.raises(ValueError, match="'auto', 'gram', 'fista'"):
         kind(solver=name).fit(X, y)
+
+
+def test_auto_says_why():
+    wide, tall = np.random.default_rng(0).normal(size=(2, 30, 40))
+    model = LogisticRegression().fit(wide, wide[:, 0] > 0)
+    assert (model.solver_, "fewer rows than columns" in model.solver_reason_) == ("fista", True)
+    model = LogisticRegression().fit(tall.reshape(120, 10), tall.reshape(120, 10)[:, 0] > 0)
+    assert (model.solver_, "10 columns" in model.solver_reason_) == ("quasi_newton", True)
+    assert model.solver_reason_ in str(model.plan_)
+
+
+def test_a_metric_that_does_not_fit_gives_way(monkeypatch):
+    X = np.random.default_rng(0).normal(size=(2100, 2000))
+    y = X[:, 0] > 0
+    held = LogisticRegression(C=1e-4).fit(X[:, :20], y).plan_
+    limit = int((held.memory["process as it stands"] + (120 << 20)) / 0.85)
+    model = LogisticRegression(C=1e-4, memory_limit=limit).fit(X, y)
+    assert model.solver_ == "fista"
+    assert "does not fit the memory limit" in model.solver_reason_
+    with pytest.raises(MemoryPlanError):
+        LogisticRegression(solver="quasi_newton", memory_limit=limit).fit(X, y)
+
+
+@pytest.mark.parametrize("solver", [QuasiNewton(memory=3), "quasi_newton"])
+def test_a_solver_that_is_given_shares_the_first_pass(solver, data):
+    X, y = data
+    model = LogisticRegression(solver=solver, l1_ratio=1.0).fit(X, y > 0)
+    assert model.n_passes_ == 1 + model.n_iter_[0]
 
 
 def test_gram_needs_a_squared_loss(data):

@@ -276,3 +276,38 @@ def test_logistic_offset(cancer):
     assert_allclose(proba.mean(), y.mean(), atol=1e-6)
     slope = X.T @ (y - proba) * 1e-3 - model.coef_[0]
     assert np.abs(slope).max() < 1e-5
+
+
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_quasi_newton_is_fista_and_faster(cancer, l1_ratio, fit_intercept, class_weight):
+    X, y = cancer
+    weight = np.random.default_rng(0).integers(0, 3, len(y)).astype(float)
+    factor = np.linspace(0.5, 2.0, X.shape[1])
+    settings = {
+        "C": 0.1,
+        "l1_ratio": l1_ratio,
+        "fit_intercept": fit_intercept,
+        "class_weight": class_weight,
+        "penalty_weight": factor,
+        "standardize": True,
+    }
+    second, first = (
+        LogisticRegression(**settings, **GLM, solver=solver).fit(X, y, weight)
+        for solver in ("quasi_newton", "fista")
+    )
+    assert second.relative_gap_ <= 1e-10
+    # Two objectives within 1e-10 of the minimum, whose curvature may be as small as alpha / 2.
+    assert_allclose(second.coef_, first.coef_, atol=2e-4)
+    assert_allclose(second.intercept_, first.intercept_, atol=2e-4)
+    assert second.n_passes_ == 1 + second.n_iter_[0] < first.n_passes_
+
+
+@pytest.mark.parametrize("model", [Lasso(1.0), ElasticNet(1.0), Ridge(1.0)])
+def test_quasi_newton_also_solves_squared_losses(diabetes, weight, model):
+    X, y = diabetes
+    exact = model.fit(X, y, weight).coef_
+    ours = model.__class__(1.0, solver="quasi_newton", tol=1e-10).fit(X, y, weight)
+    assert_allclose(ours.coef_, exact, atol=5e-3)
+    assert ours.n_passes_ <= 4

@@ -1,0 +1,115 @@
+"""Where a quasi-Newton solver stands: the accepted points, their pairs and what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import AnyArray, Float
+from daskreg.penalties import ElasticNet
+
+from .metric import Pairs
+from .protocols import CurvedEvaluation
+from .results import Candidates, Goal
+
+#: Steps without any progress above rounding that end a problem.
+PATIENCE = 4
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the problems stand, everything that a pass told about it; problems last.
+
+    Attributes
+    ----------
+    position, grad : arrays of shape (n_features + 1, n_problems)
+        Coefficients and the gradient of the smooth part, the intercept last.
+    objective, curvature : arrays of shape (n_problems,)
+        ``curvature`` is the weighted mean second derivative of the loss by eta.
+    """
+
+    position: Float
+    grad: Float
+    objective: Float
+    curvature: Float
+
+    @classmethod
+    def of(
+        cls, penalty: ElasticNet, coef: Float, intercept: Float, evaluation: CurvedEvaluation
+    ) -> Point:
+        """Points that were evaluated, one a column; inadmissible ones have objective inf."""
+        grad = np.concatenate([evaluation.grad[:, 0], evaluation.intercept_grad])
+        with np.errstate(invalid="ignore", over="ignore"):
+            objective = evaluation.value + penalty.value(coef)
+        admissible = np.isfinite(objective) & np.isfinite(grad).all(axis=0)
+        objective = np.where(admissible, objective, np.inf)
+        position = np.concatenate([coef[:, 0], intercept])
+        return cls(position, grad, objective, evaluation.mean_curvature)
+
+    def take(self, columns: AnyArray) -> Point:
+        return Point(
+            self.position[:, columns],
+            self.grad[:, columns],
+            self.objective[columns],
+            self.curvature[columns],
+        )
+
+    def where(self, chosen: npt.NDArray[np.bool_], other: Point) -> Point:
+        """This point where chosen, else the other."""
+        return Point(
+            np.where(chosen, self.position, other.position),
+            np.where(chosen, self.grad, other.grad),
+            np.where(chosen, self.objective, other.objective),
+            np.where(chosen, self.curvature, other.curvature),
+        )
+
+
+@dataclass(frozen=True)
+class QuasiNewtonState:
+    """Everything a step reads; problems last.
+
+    Attributes
+    ----------
+    point : Point
+        The last accepted one.
+    pairs : Pairs
+    direction : array of shape (n_features + 1, n_problems)
+        The step that was tried last.
+    shorten : array of bool, shape (n_problems,)
+        It did not descend: fractions of it come next.
+    stiffness : array of shape (n_problems,)
+        Factor of the metric, 1 unless steps fail.
+    bound, violation : arrays of shape (n_problems,)
+        The highest and the smallest so far.
+    idle : array of int, shape (n_problems,)
+        Steps since the last progress above rounding.
+    """
+
+    point: Point
+    pairs: Pairs
+    direction: Float
+    shorten: npt.NDArray[np.bool_]
+    stiffness: Float
+    bound: Float
+    violation: Float
+    idle: npt.NDArray[np.intp]
+    n_iter: npt.NDArray[np.intp]
+    goal: Goal
+    candidates: Candidates
+
+    @property
+    def exhausted(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.idle >= PATIENCE)
+
+    def take(self, columns: AnyArray) -> QuasiNewtonState:
+        names = ("direction", "shorten", "stiffness", "bound", "violation", "idle", "n_iter")
+        return replace(
+            self,
+            point=self.point.take(columns),
+            pairs=self.pairs.take(columns),
+            goal=replace(self.goal, null_value=self.goal.null_value[columns]),
+            candidates=self.candidates.take(columns),
+            **{name: getattr(self, name)[..., columns] for name in names},
+        )
