@@ -99,6 +99,7 @@ def heading(arguments: argparse.Namespace) -> str:
         "float64, in memory, standardised, with intercept, tol 1e-9; made by\n"
         "`benchmarks/bench_solver_passes.py`, whose docstring says what the labels are. Cells: "
         f"passes to\nrelative gaps of 1e-3/1e-6/1e-9 and seconds; cap {arguments.cap} iterations."
+        "\nThe first cell's time includes loading the compiled descent."
         "\n\n| labels | rho | alpha | quasi_newton | fista |\n| --- | --- | --- | --- | --- |"
     )
     print(text)
