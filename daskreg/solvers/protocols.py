@@ -126,9 +126,14 @@ class MetricDatafit(Datafit, Protocol):
         """``X' S X`` in solver coordinates, (n_features, n_features): part of the first pass."""
 
     def value_and_grad(
-        self, coef: Float, intercept: Float, columns: npt.NDArray[np.intp]
+        self,
+        coef: Float,
+        intercept: Float,
+        columns: npt.NDArray[np.intp],
+        *,
+        precise: bool = False,
     ) -> CurvedEvaluation:
-        """As in :class:`Datafit`."""
+        """As in :class:`Datafit`; ``precise`` asks for products in float64."""
 
 
 class GramData(Protocol):

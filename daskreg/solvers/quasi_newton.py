@@ -44,7 +44,8 @@ class QuasiNewton(Solver):
     problem, so a step costs the solution of a quadratic problem in memory and one pass, which
     evaluates the steps of all problems.  Where the objective would rise, the pair is kept and
     fractions .5, .2 and .05 of the step are evaluated in one more pass; where those fail too, the
-    metric is multiplied by ten.  The objective of accepted points never rises.
+    metric is multiplied by ten.  The objective of accepted points never rises.  Products are made
+    in float64: pairs are differences of gradients, and passes are few.
 
     Passes: 1 (a logistic loss with an offset, or a given start: 2) + one per iteration; a step
     that is rejected is an iteration.
@@ -111,7 +112,7 @@ class QuasiNewton(Solver):
         steps = length * direction[:, columns]
         tried = state.point.position[:, columns] + steps
         coef, intercept = tried[:-1, None], tried[-1:]
-        evaluation = datafit.value_and_grad(coef, intercept, columns)
+        evaluation = datafit.value_and_grad(coef, intercept, columns, precise=True)
         seen = Point.of(penalty.take(columns), coef, intercept, evaluation)
 
         best = _lowest(seen.objective, columns, n_problems)

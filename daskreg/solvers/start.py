@@ -30,5 +30,5 @@ def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float,
     else:
         coef, intercept = (np.array(part, dtype=np.float64) for part in start)
     if evaluation is None:
-        evaluation = datafit.value_and_grad(coef, intercept, everyone)
+        evaluation = datafit.value_and_grad(coef, intercept, everyone, precise=True)
     return coef, intercept, evaluation

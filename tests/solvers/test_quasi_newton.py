@@ -113,6 +113,16 @@ def test_storage_changes_nothing(kind, ratio):
     np.testing.assert_allclose(stored.coef, dense.coef, atol=1e-5)
 
 
+def test_float32_columns_of_any_scale():
+    X, y = labelled()
+    X = (X * np.geomspace(1e-3, 1e3, X.shape[1])).astype(np.float32)
+    datafit = datafit_of(X, y, n_problems=1)
+    datafit.tol = 1e-6
+    solution = solve(QuasiNewton(), datafit, L1(0.01), tol=1e-9)
+    assert datafit.dtype == np.float32
+    assert solution.converged.all()
+
+
 def test_ridge_is_that_of_a_general_optimiser():
     X, y = labelled()
     datafit = datafit_of(X, y, n_problems=1)
