@@ -22,9 +22,11 @@ from ._report import (
     converged,
     describe_fit,
     require_writable,
+    say,
     show_table,
 )
 
+_MOST = 10  # coefficients shown of each output
 _L1_RATIO = {"l1": 1.0, "l2": 0.0}
 
 
@@ -69,10 +71,10 @@ def fit(context: click.Context, /, **options: Any) -> None:
                 model.callbacks = [report]
                 model.fit(data, y, **rows)
                 model.callbacks = ()
-    click.echo(describe_fit(model))
-    show_table(coefficients(model, most=10))
+    say(describe_fit(model, _MOST))
+    show_table(coefficients(model, _MOST))
     if options["out"] is not None:
-        click.echo(f"saved      {model.save(options['out'])}")
+        say(f"saved      {model.save(options['out'])}")
     if not converged(model):
         context.exit(NOT_CONVERGED)
 

@@ -17,6 +17,7 @@ from ._options import (
     response,
 )
 from ._options import workers as started
+from ._report import say
 
 
 @click.command()
@@ -37,7 +38,7 @@ def plan(
 ) -> None:
     """Say what fitting DATA would read and hold; no byte of X is read."""
     with started(workers, scheduler, memory):
-        click.echo(
+        say(
             foresee(
                 require_data(data),
                 response(target, y_path),
