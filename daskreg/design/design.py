@@ -16,7 +16,7 @@ from .columns import Columns
 from .layout import MAX_SEGMENTS, Layout, make_layout
 from .passes.active import active_scheduler
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
-from .passes.shards import Shard, make_runs
+from .passes.shards import Shard, make_runs, spread_pins
 from .passes.threads import Threads
 from .plan import SMALL, Plan, Work, choose_block, make_plan
 from .ready import Readiness
@@ -245,7 +245,7 @@ class Design:
     def _make_plan(self, scheduler: Scheduler, work: Work) -> None:
         columns, workers = self._columns, scheduler.workers
         block = choose_block(columns, workers, self._block_size)
-        persisted = bool(getattr(columns.X, "persisted", False))
+        persisted = columns.X.persisted
         if columns.X.n_rows is not None and self._layout is None:
             rows_per_block = max(1, int(block // max(1.0, columns.X.row_nbytes)))
             self._layout = make_layout(
@@ -285,15 +285,20 @@ class Design:
         else:
             groups = [(run, None) for run in layout.deal(plan.n_shards)]
         share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
+        pins = spread_pins(layout.rows, share)
+        runs = [
+            make_runs(self._columns, layout.rows, layout.segments, list(chosen))
+            for chosen, _ in groups
+        ]
         shards = [
             Shard(
-                make_runs(self._columns, layout.rows, layout.segments, list(chosen)),
+                own,
                 layout.n_segments,
-                pin_share=share,
+                pins=pins.intersection(spec.index for run in own for spec in run.specs),
                 budget=plan.pin_capacity,
                 names=self.feature_names,
             )
-            for chosen, _ in groups
+            for own in runs
         ]
         return shards, [home for _, home in groups]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 import threading
 import time
 
@@ -10,8 +11,9 @@ import dask
 import numpy as np
 import pytest
 
+from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
-from daskreg.design.passes.shards import Shard, make_runs
+from daskreg.design.passes.shards import Shard, make_runs, spread_pins
 from daskreg.exceptions import DataError, MemoryPlanError
 
 from .helpers import ArrayRows, Correlate, CountRows, make_data, make_design
@@ -105,6 +107,40 @@ def test_a_fixed_part_is_pinned_and_the_rest_streams(monkeypatch):
     assert plan.bytes_pinned + plan.bytes_streamed == total
     streamed = (design.bytes_read - total) / 2
     assert streamed == pytest.approx(plan.bytes_streamed, rel=0.15)
+    assert plan.peak <= plan.usable
+
+
+def test_a_pinned_block_keeps_no_chunk_alive():
+    X, y = make_data()
+    with make_design(X, y, block_size=8192, row_chunks=(len(X),)) as design:
+        design.prepare()
+        (shard, *_) = design._scheduler._shards
+        design._scheduler._shards = [shard]
+        shard.pins = frozenset({0, 2})
+        shard.run(Correlate(), {"times": 1.0})
+        pinned = LEDGER.blocks(shard._token).values()
+        assert [block.index for block in pinned] == [0, 2]
+        roots = [block.X if block.X.base is None else block.X.base for block in pinned]
+        assert sum(root.nbytes for root in roots) <= LEDGER.nbytes
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.77, 1.0])
+def test_pins_are_the_share_of_the_rows_up_to_one_block(share):
+    rows = (0, 10, 20, 27, 40, 50, 61, 70, 80, 90, 100)
+    pinned = sum(rows[i + 1] - rows[i] for i in spread_pins(rows, share))
+    assert share * 100 - 13 < pinned <= share * 100
+
+
+@pytest.mark.parametrize("passes", [1, None])
+@pytest.mark.parametrize("options", [{}, {"row_chunks": (5000,)}, {"block_size": 1 << 20}])
+def test_advice_of_a_plan_that_does_not_fit_makes_it_fit(passes, options):
+    X, y = make_data()
+    work = {"passes": passes, "partial_bytes": 1 << 22, "temporaries": 1 << 24}
+    with pytest.raises(MemoryPlanError) as refused:
+        make_design(X, y, memory_limit=1 << 20, **options).prepare(**work)
+    advice = re.search(r"Raise memory_limit to ([\d.]+ \w+) or more", str(refused.value))
+    limit = parse_bytes(advice[1])
+    plan = make_design(X, y, memory_limit=limit, **options).prepare(**work)
     assert plan.peak <= plan.usable
 
 

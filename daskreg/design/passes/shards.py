@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 import weakref
@@ -10,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,13 +19,19 @@ from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 
 from .blas import single_threaded_blas
 from .dyadic import DyadicSum, Node
-from .ledger import LEDGER
+from .ledger import LEDGER, owned
 from .stream import BlockReader, ReadAhead
 from .validate import check_block
 
 
 class Cancelled(RuntimeError):
     """The pass was given up by whoever started it."""
+
+
+class Flag(Protocol):
+    """Whether a pass was given up."""
+
+    def is_set(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,8 @@ class Shard:
     runs : sequence of Run
     n_segments : int
         Segments of the whole data.
-    pin_share : float
-        Share of its rows that this shard may keep between passes, 0 to 1.
+    pins : set of int
+        Numbers of the blocks to keep between passes.
     budget : int
         Bytes that all shards of a process may keep together.
     names : tuple of str, optional
@@ -89,13 +94,13 @@ class Shard:
         self,
         runs: Sequence[Run],
         n_segments: int,
-        pin_share: float = 0.0,
+        pins: frozenset[int] = frozenset(),
         budget: int = 0,
         names: tuple[str, ...] | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
-        self.pin_share = pin_share
+        self.pins = pins
         self.budget = budget
         self.names = names
         self.first: Outcome | None = None
@@ -104,13 +109,11 @@ class Shard:
     def _start_empty(self) -> None:
         self._token = uuid.uuid4().hex
         self._validated: set[int] = set()
-        self._order = {spec.index: at for at, spec in enumerate(self.specs)}
-        self._wish = _spread([spec.stop - spec.start for spec in self.specs], self.pin_share)
         self._settled = False
         weakref.finalize(self, LEDGER.release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("runs", "n_segments", "pin_share", "budget", "names", "first")
+        kept = ("runs", "n_segments", "pins", "budget", "names", "first")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -130,7 +133,7 @@ class Shard:
         kernel: Any,
         state: State,
         values: Sequence[Any] = (),
-        cancel: threading.Event | None = None,
+        cancel: Flag | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Outcome:
         """Sum the kernel over the shard's rows: one pass over them.
@@ -143,7 +146,7 @@ class Shard:
             Handed to the kernel.
         values : sequence
             Results of the futures of the runs' recipes, in order.
-        cancel : threading.Event, optional
+        cancel : threading.Event or alike, optional
             Looked at between blocks.
         progress : callable, optional
             Told rows done and bytes read after each block.
@@ -223,7 +226,7 @@ class Shard:
         self, columns: Columns, specs: list[BlockSpec]
     ) -> Callable[[BlockSpec], AnyArray | None]:
         """Buffers for the blocks that stream; those to be pinned get memory of their own."""
-        if columns.X.sparse or (self.pin_share and not self._settled):
+        if columns.X.sparse or (self.pins and not self._settled):
             return lambda spec: None
         most = max(spec.stop - spec.start for spec in specs)
         shape = (most, columns.X.n_columns)
@@ -245,20 +248,28 @@ class Shard:
         if block.index not in self._validated:
             check_block(block, self.names)
             self._validated.add(block.index)
-        if self.pin_share and not self._settled and self._wish[self._order[block.index]]:
-            LEDGER.pin(self._token, block, self.budget)
+        if not self._settled and block.index in self.pins:
+            LEDGER.pin(self._token, owned(block), self.budget)
         return result
 
 
-def _spread(rows: Sequence[int], share: float) -> list[bool]:
-    """Which blocks to pin: ``share`` of the rows, spread evenly among the streamed ones, so that
-    the disk works while the kernel is busy with pinned blocks."""
-    wish, pinned, seen = [], 0.0, 0
-    for length in rows:
-        seen += length
-        wish.append(pinned + length <= share * seen * (1 + 1e-12))
-        pinned += length if wish[-1] else 0
-    return wish
+def spread_pins(rows: Sequence[int], share: float) -> frozenset[int]:
+    """Numbers of the blocks to pin: ``share`` of the rows, spread evenly among the streamed ones,
+    so that the disk works while the kernel is busy with pinned blocks.
+
+    Parameters
+    ----------
+    rows : sequence of int
+        Borders as in ``Layout``.
+    share : float
+        0 to 1.
+    """
+    pins, pinned = set(), 0
+    for index, (start, stop) in enumerate(pairwise(rows)):
+        if pinned + stop - start <= share * stop * (1 + 1e-12):
+            pins.add(index)
+            pinned += stop - start
+    return frozenset(pins)
 
 
 def make_runs(

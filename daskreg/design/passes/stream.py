@@ -43,7 +43,7 @@ class BlockReader:
                     f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
                     f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
                 )
-            read += 0 if rows.resident else _nbytes(values)
+            read += 0 if rows.resident or rows.persisted else _nbytes(values)
             parts[name] = values if name == "X" else _column(name, values)
         X = parts.pop("X", None)
         block = Block(
@@ -108,7 +108,8 @@ class _ChunkReader(Reader):
             self._chunk = low, high, self._reader.read(low, high)
         rows = self._chunk[2][start - low : stop - low]
         if stop == high:
-            self._chunk = None
+            # The next chunk is decoded while a kernel works on this block: let go of this one.
+            rows, self._chunk = rows.copy(), None
         return rows
 
     def close(self) -> None:

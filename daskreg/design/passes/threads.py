@@ -10,7 +10,7 @@ from typing import Any
 
 from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
-from daskreg.design.plan import LOCAL_SHARE, Worker
+from daskreg.design.plan import LOCAL_SHARE, Worker, loaded_libraries
 
 from .scheduler import Progress, Scheduler
 from .shards import Outcome, Shard
@@ -32,6 +32,7 @@ class Threads(Scheduler):
                 memory_limit=self._limit or machine_memory(),
                 memory=process_memory(),
                 share=LOCAL_SHARE,
+                loaded=loaded_libraries(),
             )
         ]
 
