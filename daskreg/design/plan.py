@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,7 @@ from daskreg.exceptions import MemoryPlanError
 from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
+from .sources.base import Rows
 
 MIB = 1 << 20
 #: Data in this process's memory below this size never meet a scheduler.
@@ -25,6 +27,20 @@ LOCAL_SHARE = 0.85
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
+#: What a worker grows by when it first imports a library that reads rows.
+LIBRARY_NBYTES = {
+    "pandas": 68 * MIB,
+    "xarray": 22 * MIB,
+    "dask.array": 30 * MIB,
+    "scipy.sparse": 11 * MIB,
+    "pyarrow": 32 * MIB,
+    "zarr": 10 * MIB,
+}
+
+
+def loaded_libraries() -> frozenset[str]:
+    """Those of ``LIBRARY_NBYTES`` that this process has imported."""
+    return frozenset(LIBRARY_NBYTES.keys() & sys.modules.keys())
 
 
 @dataclass(frozen=True)
@@ -32,7 +48,7 @@ class Worker:
     """A process that runs shards.
 
     ``memory_limit`` and ``memory`` (resident now) are in bytes; ``share`` of the limit may be
-    filled.
+    filled; of ``LIBRARY_NBYTES`` it has ``loaded`` these already.
     """
 
     address: str
@@ -41,6 +57,7 @@ class Worker:
     memory: int
     share: float = CLUSTER_SHARE
     host: str = "localhost"
+    loaded: frozenset[str] = frozenset()
 
     @property
     def usable(self) -> int:
@@ -192,11 +209,13 @@ def make_plan(
     extra = sum(rows.row_nbytes for name, rows in columns.parts() if name != "X")
     row_bytes = X.row_nbytes + extra
     total = int((X.n_rows or 0) * row_bytes)
-    in_memory = X.resident or persisted
+    local = len(workers) == 1 and workers[0].share == LOCAL_SHARE
+    # What lies in the client's memory reaches other processes through a file.
+    in_memory = (X.resident and local) or persisted
     if layout is not None:
         block_bytes = int(layout.largest_block * row_bytes)
     worker = min(workers, key=lambda w: w.usable - w.memory)
-    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, len(workers))
+    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, local)
     free = worker.usable - sum(terms.values())
     if free < 0:
         _refuse(worker, terms, block_bytes)
@@ -240,17 +259,17 @@ def _terms(
     in_memory: bool,
     layout: Layout | None,
     n_shards: int,
-    n_workers: int,
+    local: bool,
 ) -> dict[str, int]:
     tree = 2 + (max(1, layout.n_segments // max(1, n_shards)).bit_length() if layout else 1)
-    running = min(worker.threads, max(1, n_shards))
-    chunk = _largest_cut_chunk(columns, layout)
-    local = n_workers == 1 and worker.share == LOCAL_SHARE
-    terms = {"process as it stands": worker.memory, "libraries and threads to come": HEADROOM}
+    # A census runs on every thread.
+    running = min(worker.threads, max(1, n_shards)) if layout else worker.threads
+    terms = {
+        "process as it stands": worker.memory,
+        "libraries and threads to come": HEADROOM + _libraries(columns, worker),
+    }
     if not in_memory:
-        # One block in the kernel, one being decoded.
-        decode = block_bytes * (IN_FLIGHT - 1 + columns.X.decode_factor) + chunk
-        terms["blocks in flight"] = int(running * decode)
+        terms["blocks in flight"] = running * _in_flight(columns, block_bytes, layout)
     terms["kernel temporaries"] = running * work.temporaries
     terms["partial sums"] = running * tree * work.partial_bytes
     if local:
@@ -258,12 +277,33 @@ def _terms(
     return terms
 
 
-def _largest_cut_chunk(columns: Columns, layout: Layout | None) -> int:
-    """Bytes of the largest chunk that is decoded whole and handed out in pieces."""
-    chunks = columns.X.row_chunks
-    if not chunks or layout is None or max(chunks) <= layout.largest_block:
+def _libraries(columns: Columns, worker: Worker) -> int:
+    """Bytes of what reading is still going to import."""
+    needed = {name for _, rows in columns.parts() for name in rows.libraries}
+    return sum(LIBRARY_NBYTES[name] for name in needed - worker.loaded)
+
+
+def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int:
+    """Bytes of blocks in one running shard: one in the kernel, one being decoded.
+
+    A chunk that is larger than a block is decoded whole and handed out in pieces.
+    """
+    factor = columns.X.decode_factor
+    size = block_bytes * (IN_FLIGHT - 1 + factor)
+    for name, rows in columns.parts():
+        chunk = _largest_cut_chunk(rows, layout)
+        if chunk and name == "X":
+            size = block_bytes * IN_FLIGHT
+        size += chunk + rows.reader_nbytes
+    return int(size)
+
+
+def _largest_cut_chunk(rows: Rows, layout: Layout | None) -> int:
+    """Bytes it takes to decode the largest chunk that is larger than a block; 0: there is none."""
+    chunks = rows.row_chunks
+    if not chunks or rows.resident or layout is None or max(chunks) <= layout.largest_block:
         return 0
-    return int(max(chunks) * columns.X.row_nbytes * columns.X.decode_factor)
+    return int(max(chunks) * rows.row_nbytes * rows.decode_factor)
 
 
 def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:
