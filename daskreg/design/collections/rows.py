@@ -33,6 +33,9 @@ class DaskRows(Rows):
         Where the columns are taken from: rows of one frame are read together.
     """
 
+    #: Tasks of arrays call its functions, and it imports pandas.
+    libraries = ("pandas", "dask.array")
+
     def __init__(
         self,
         collection: Any,
