@@ -58,12 +58,16 @@ class Evaluation:
     intercept_grad : ndarray, shape (1, C)
         Its derivative by the intercept; zeros without one.
     dual_point : DualPoint
+    rounding : ndarray, shape (C,), or 0
+        What products of low precision may hide of a gap, in the unit of the objective; bounds are
+        lower by it.
     """
 
     value: Float
     grad: Float
     intercept_grad: Float
     dual_point: DualPoint
+    rounding: Float | float = 0.0
 
     def take(self, columns: npt.ArrayLike) -> Evaluation:
         """Return the evaluation of some columns."""
@@ -73,6 +77,7 @@ class Evaluation:
             self.grad[..., index],
             self.intercept_grad[:, index],
             self.dual_point.take(index),
+            np.broadcast_to(self.rounding, self.value.shape)[index],
         )
 
     def dual(self, penalty: DualPenalty, coef: Float) -> Float:
@@ -91,7 +96,7 @@ class Evaluation:
             In the unit of the objective.  NaN where no dual point is known: neither L1 nor L2,
             or unpenalised columns whose constraint the point cannot be made to meet.
         """
-        bound = self.dual_point.lower_bound(penalty, coef, self.grad)
+        bound = self.dual_point.lower_bound(penalty, coef, self.grad) - self.rounding
         return np.where(is_penalised(penalty), bound, np.nan)
 
 

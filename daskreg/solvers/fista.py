@@ -15,13 +15,17 @@ from .base import Solver
 from .protocols import Evaluation, SmoothDatafit, require
 from .results import Candidates, Goal
 
+#: Relative gap below which a problem is near its optimum: low precision hides far less.
+NEAR = 1e-3
+
 
 @dataclass(frozen=True)
 class FistaState:
     """Everything a step reads; (p, n_outputs, K), (n_outputs, K) or (K,), problems last.
 
     ``point`` is the extrapolated point, where ``value`` and the gradients were taken; ``iterate``
-    is the last accepted prox step.
+    is the last accepted prox step.  ``bound`` (K,) is the best lower bound so far, ``near`` (K,)
+    the distance to it within which passes are precise.
     """
 
     iterate: Float
@@ -33,6 +37,8 @@ class FistaState:
     intercept_grad: Float
     momentum: Float
     lipschitz: Float
+    bound: Float
+    near: Float
     n_iter: npt.NDArray[np.intp]
     exhausted: npt.NDArray[np.bool_]
     candidates: Candidates
@@ -63,7 +69,8 @@ class Fista(Solver):
     did not descend below its quadratic model either, both are discarded and L grows; so
     backtracking costs passes only when it is needed.  (The curvature form is free of
     cancellation.)  D is the diagonal of the curvature bound, so badly scaled columns do no harm.
-    The intercept is one more, unpenalised, coordinate.
+    The intercept is one more, unpenalised, coordinate.  Far from the optimum products of low
+    precision will do; once some problem comes near, or has no bound, passes are precise.
 
     Passes: 1 (none where the first pass holds the null model's evaluation) + one per iteration.
 
@@ -107,7 +114,8 @@ class Fista(Solver):
         else:
             coef, intercept = (np.array(part, dtype=np.float64) for part in start)
         if evaluation is None:
-            evaluation = datafit.value_and_grad(coef, intercept, everyone)
+            evaluation = datafit.value_and_grad(coef, intercept, everyone, precise=True)
+        candidates = Candidates.best_of(penalty, coef, intercept, evaluation, everyone)
         return FistaState(
             iterate=coef,
             iterate_intercept=intercept,
@@ -118,9 +126,11 @@ class Fista(Solver):
             intercept_grad=evaluation.intercept_grad,
             momentum=np.ones(n_problems),
             lipschitz=np.ones(n_problems),
+            bound=candidates.bound,
+            near=NEAR * goal.null_value,
             n_iter=np.zeros(n_problems, dtype=np.intp),
             exhausted=np.zeros(n_problems, dtype=bool),
-            candidates=Candidates.best_of(penalty, coef, intercept, evaluation, everyone),
+            candidates=candidates,
         )
 
     def step(self, datafit: SmoothDatafit, penalty: ElasticNet, state: FistaState) -> FistaState:
@@ -146,7 +156,7 @@ class Fista(Solver):
         next_column[moving] = n_problems + np.arange(moving.size)
         trial = np.concatenate([coef, (coef + beta * gain)[..., moving]], axis=-1)
         trial0 = np.concatenate([intercept, (intercept + beta * gain0)[..., moving]], axis=-1)
-        evaluation = datafit.value_and_grad(trial, trial0, columns)
+        evaluation = datafit.value_and_grad(trial, trial0, columns, precise=_close(state))
 
         # A point beyond the domain of the loss has no gradient to go on from: stay at the step.
         reachable = _finite(evaluation)
@@ -158,6 +168,7 @@ class Fista(Solver):
         accept &= reachable[:n_problems]
         with np.errstate(invalid="ignore"):
             steeper = np.where(np.isfinite(ratio), ratio, 0.0)
+        candidates = Candidates.best_of(penalty, trial, trial0, evaluation, columns)
         rejected = np.maximum(self.grow * state.lipschitz, steeper)
         new = FistaState(
             iterate=coef,
@@ -169,14 +180,23 @@ class Fista(Solver):
             intercept_grad=evaluation.intercept_grad[..., next_column],
             momentum=momentum,
             lipschitz=np.where(accept, self.shrink * state.lipschitz, rejected),
+            bound=np.maximum(state.bound, candidates.bound),
+            near=state.near,
             n_iter=state.n_iter + 1,
             exhausted=length2 == 0,
-            candidates=Candidates.best_of(penalty, trial, trial0, evaluation, columns),
+            candidates=candidates,
         )
         return new.where(
             accept, state, "iterate", "iterate_intercept", "point", "point_intercept",
             "value", "grad", "intercept_grad", "momentum",
         )  # fmt: skip
+
+
+def _close(state: FistaState) -> bool:
+    """Whether some problem is near its optimum, or cannot tell."""
+    with np.errstate(invalid="ignore"):
+        gap = state.candidates.objective - state.bound
+    return bool((~np.isfinite(gap) | (gap <= state.near)).any())
 
 
 def _metric(datafit: SmoothDatafit) -> Float:
