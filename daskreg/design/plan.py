@@ -269,7 +269,9 @@ def _terms(
         "libraries and threads to come": HEADROOM + _libraries(columns, worker),
     }
     if not in_memory:
-        terms["blocks in flight"] = running * _in_flight(columns, block_bytes, layout)
+        # Workers are started with a malloc that hands back what is freed; here it keeps a block.
+        kept = block_bytes if local else 0
+        terms["blocks in flight"] = running * (_in_flight(columns, block_bytes, layout) + kept)
     terms["kernel temporaries"] = running * work.temporaries
     terms["partial sums"] = running * tree * work.partial_bytes
     if local:
@@ -290,12 +292,15 @@ def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int
     """
     factor = columns.X.decode_factor
     size = block_bytes * (IN_FLIGHT - 1 + factor)
+    readers: dict[str, int] = {}
     for name, rows in columns.parts():
         chunk = _largest_cut_chunk(rows, layout)
         if chunk and name == "X":
             size = block_bytes * IN_FLIGHT
-        size += chunk + rows.reader_nbytes
-    return int(size)
+        size += chunk
+        # Columns of one file are read together.
+        readers[rows.describe] = max(rows.reader_nbytes, readers.get(rows.describe, 0))
+    return int(size) + sum(readers.values())
 
 
 def _largest_cut_chunk(rows: Rows, layout: Layout | None) -> int:

@@ -11,12 +11,21 @@ import dask
 import numpy as np
 import pytest
 
+from daskreg.design.columns import Columns
+from daskreg.design.design import Design
 from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.design.passes.shards import Shard, make_runs, spread_pins
 from daskreg.exceptions import DataError, MemoryPlanError
 
-from .helpers import ArrayRows, Correlate, CountRows, make_data, make_design
+from .helpers import (
+    ArrayRows,
+    Correlate,
+    CountingReader,
+    CountRows,
+    make_data,
+    make_design,
+)
 
 
 def read_ahead_threads_end():
@@ -142,6 +151,41 @@ def test_advice_of_a_plan_that_does_not_fit_makes_it_fit(passes, options):
     limit = parse_bytes(advice[1])
     plan = make_design(X, y, memory_limit=limit, **options).prepare(**work)
     assert plan.peak <= plan.usable
+
+
+def test_an_error_of_a_library_says_which_rows():
+    X, y = make_data()
+
+    class Torn(ArrayRows):
+        def cut(self, start, stop):
+            return self
+
+        def open(self, values=()):
+            return TornReader(self)
+
+    class TornReader(CountingReader):
+        def read(self, start, stop, out=None):
+            if start >= 4000:
+                raise OSError("checksum")
+            return super().read(start, stop, out)
+
+    design = Design(Columns(Torn(X), ArrayRows(y)), block_size=8192)
+    with design, pytest.raises(DataError, match=r"rows \d+ to \d+ of X .* OSError: checksum"):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+
+
+def test_a_scheduler_of_the_users_own_is_called_as_dask_calls_it():
+    seen = []
+
+    def get(graph, keys):
+        seen.append(len(graph))
+        return dask.get(graph, keys)
+
+    X, y = make_data()
+    with dask.config.set(scheduler=get):
+        result = sums(make_design(X, y, block_size=8192))[0]
+    np.testing.assert_array_equal(result, sums(make_design(X, y, block_size=8192))[0])
+    assert len(seen) == 3
 
 
 def test_the_ledger_is_empty_when_the_design_is_closed():

@@ -202,6 +202,8 @@ class Shard:
             for spec in run.specs:
                 block = pinned.get(spec.index)
                 yield spec, (block, 0) if block is not None else self._take(next(stream), reads_X)
+            # Persisted blocks lie in any order: hundreds of runs, each with open files.
+            stack.close()
 
     def _stream(
         self,

@@ -61,10 +61,10 @@ class Threads(Scheduler):
             return [call() for call in calls]
         import dask.threaded
 
-        get = _chosen_get() or dask.threaded.get
+        get = _chosen_get() or partial(dask.threaded.get, num_workers=_n_threads())
         keys = [(name, number) for number in range(len(calls))]
         graph = {key: (call,) for key, call in zip(keys, calls, strict=True)}
-        return list(get(graph, keys, num_workers=_n_threads()))
+        return list(get(graph, keys))
 
     def release(self) -> None:
         self._shards = []

@@ -23,7 +23,7 @@ ROWS_INFERRED = 10_000
 #: Bytes of text that are parsed at once.
 PART_NBYTES = 8 * 2**20
 #: Memory that parsing takes, over the bytes of the text.
-PARSE_FACTOR = 8
+PARSE_FACTOR = 6
 #: Text, over its bytes when compressed.
 COMPRESSED_FACTOR = 5
 

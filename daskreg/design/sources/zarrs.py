@@ -15,7 +15,7 @@ from daskreg.exceptions import DataError
 from .base import Reader, Rows, Table
 from .checks import existing, native_dtype
 from .memory import fill
-from .zarr_chunks import require_all_chunks
+from .zarr_chunks import refusing_absent, require_all_chunks
 
 #: Chunks that zarr decodes together by default.
 CONCURRENCY = 10
@@ -100,10 +100,11 @@ def zarr_array_rows(array: Any, *, missing_chunks: str, what: str, labels: bool)
     MissingChunksError
         ``missing_chunks`` is 'raise' and there are some.
     """
-    rows = ZarrRows(array, what=what, labels=labels)
     if missing_chunks == "raise":
+        rows = ZarrRows(refusing_absent(array), what=what, labels=labels)
         require_all_chunks(array, what)
-    return rows
+        return rows
+    return ZarrRows(array, what=what, labels=labels)
 
 
 def open_zarr(
