@@ -93,7 +93,7 @@ def test_units_of_the_columns_do_not_decide_what_is_singular(twins):
 
 
 def test_nothing_but_constant_columns_leaves_nothing_to_solve():
-    X, Y = np.ones((30, 3)), design()[1][:30]
+    X, Y = np.zeros((30, 3)), design()[1][:30]
     solution = solve(Gram(), squared(X, Y), L2(0.0), tol=1e-10)
     assert not solution.coef.any()
     assert solution.converged.all()
