@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from daskreg._typing import Partial, State
-from daskreg.exceptions import DataError
 
-from .columns import Columns
-from .layout import MAX_SEGMENTS, Layout, make_layout
+from .columns import Columns, check_lengths
+from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
 from .passes.active import active_scheduler
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
 from .passes.shards import Shard, make_runs, spread_pins
@@ -281,7 +279,7 @@ class Design:
         groups: list[tuple[Sequence[int], str | None]]
         homes = getattr(self._columns.X, "chunk_homes", None)
         if homes is not None and plan.n_workers >= 1 and not isinstance(scheduler, Threads):
-            groups = _by_home(homes(scheduler), plan.n_shards)
+            groups = by_home(homes(scheduler), plan.n_shards)
         else:
             groups = [(run, None) for run in layout.deal(plan.n_shards)]
         share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
@@ -301,46 +299,3 @@ class Design:
             for own in runs
         ]
         return shards, [home for _, home in groups]
-
-
-def _by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[int], str | None]]:
-    """Segments grouped by the worker that holds their block, each group cut into shards."""
-    by_worker: dict[str | None, list[int]] = {}
-    for segment, home in enumerate(homes):
-        by_worker.setdefault(home, []).append(segment)
-    each = max(1, n_shards // max(1, len(by_worker)))
-    groups: list[tuple[Sequence[int], str | None]] = []
-    for home, segments in by_worker.items():
-        pieces = min(each, len(segments))
-        borders = [0, *accumulate(len(segments[i::pieces]) for i in range(pieces))]
-        groups += [(segments[a:b], home) for a, b in pairwise(borders) if b > a]
-    return groups
-
-
-def check_lengths(columns: Columns) -> None:
-    """Raise ``DataError`` where y, weights or offset have another length than X."""
-    weight, n_rows = columns.sample_weight, columns.X.n_rows
-    if weight is not None and weight.n_columns != 1:
-        raise DataError(
-            f"sample_weight has {weight.n_columns} columns ({weight.describe}): one weight a row "
-            "is expected"
-        )
-    if n_rows is None:
-        return
-    if n_rows == 0:
-        raise DataError(
-            f"Found array with 0 sample(s) (shape=(0, {columns.X.n_columns})) in "
-            f"{columns.X.describe} while a minimum of 1 is required."
-        )
-    if columns.X.n_columns == 0:
-        raise DataError(
-            f"Found array with 0 feature(s) (shape=({n_rows}, 0)) in {columns.X.describe} "
-            "while a minimum of 1 is required."
-        )
-    for name, rows in columns.parts()[1:]:
-        if rows.n_rows is not None and rows.n_rows != n_rows:
-            raise DataError(
-                f"X has {n_rows} rows ({columns.X.describe}) but {name} has {rows.n_rows} "
-                f"({rows.describe}): inconsistent numbers of samples. Both must describe the "
-                "same rows"
-            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,56 +11,17 @@ from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
 from .sources.base import Rows
+from .workers import LIBRARY_NBYTES, LOCAL_SHARE, MIB, Worker
 
-MIB = 1 << 20
 #: Data in this process's memory below this size never meet a scheduler.
 SMALL = 8 * MIB
 #: Largest block unless the caller asks for another size.
 MAX_BLOCK = 64 * MIB
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
-#: Share of a worker's limit that may be filled: Dask starts to spill at 60%.
-CLUSTER_SHARE = 0.6
-#: Without a nanny the limit is only ours to keep; the rest is for what Python frees late.
-LOCAL_SHARE = 0.85
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
-#: What a worker grows by when it first imports a library that reads rows.
-LIBRARY_NBYTES = {
-    "pandas": 68 * MIB,
-    "xarray": 22 * MIB,
-    "dask.array": 30 * MIB,
-    "scipy.sparse": 11 * MIB,
-    "pyarrow": 32 * MIB,
-    "zarr": 10 * MIB,
-}
-
-
-def loaded_libraries() -> frozenset[str]:
-    """Those of ``LIBRARY_NBYTES`` that this process has imported."""
-    return frozenset(LIBRARY_NBYTES.keys() & sys.modules.keys())
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A process that runs shards.
-
-    ``memory_limit`` and ``memory`` (resident now) are in bytes; ``share`` of the limit may be
-    filled; of ``LIBRARY_NBYTES`` it has ``loaded`` these already.
-    """
-
-    address: str
-    threads: int
-    memory_limit: int
-    memory: int
-    share: float = CLUSTER_SHARE
-    host: str = "localhost"
-    loaded: frozenset[str] = frozenset()
-
-    @property
-    def usable(self) -> int:
-        return int(self.memory_limit * self.share)
 
 
 @dataclass(frozen=True)
@@ -178,7 +138,11 @@ def choose_block(columns: Columns, workers: Sequence[Worker], block_size: int | 
     where the data would not feed every thread."""
     if block_size is not None:
         return block_size
-    left = min(max(w.usable - w.memory - HEADROOM, 0) // max(1, w.threads) for w in workers)
+    readers = _readers_nbytes(columns)
+    left = min(
+        (w.usable - w.memory - HEADROOM - _libraries(columns, w)) // max(1, w.threads) - readers
+        for w in workers
+    )
     most = max(MIN_BLOCK // 4, min(MAX_BLOCK, left // 8))
     n_rows = columns.X.n_rows
     if n_rows is None:
@@ -292,15 +256,20 @@ def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int
     """
     factor = columns.X.decode_factor
     size = block_bytes * (IN_FLIGHT - 1 + factor)
-    readers: dict[str, int] = {}
     for name, rows in columns.parts():
         chunk = _largest_cut_chunk(rows, layout)
         if chunk and name == "X":
             size = block_bytes * IN_FLIGHT
         size += chunk
-        # Columns of one file are read together.
+    return int(size) + _readers_nbytes(columns)
+
+
+def _readers_nbytes(columns: Columns) -> int:
+    """Bytes that open readers hold beside blocks; columns of one file are read together."""
+    readers: dict[str, int] = {}
+    for _, rows in columns.parts():
         readers[rows.describe] = max(rows.reader_nbytes, readers.get(rows.describe, 0))
-    return int(size) + sum(readers.values())
+    return sum(readers.values())
 
 
 def _largest_cut_chunk(rows: Rows, layout: Layout | None) -> int:

@@ -12,7 +12,7 @@ import distributed  # noqa: TID253 - loaded only where a client is active
 
 from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
-from daskreg.design.plan import Worker, loaded_libraries
+from daskreg.design.workers import Worker, loaded_libraries
 
 from .patience import Patience
 from .progress import Events, Listener

@@ -10,7 +10,7 @@ from typing import Any
 
 from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
-from daskreg.design.plan import LOCAL_SHARE, Worker, loaded_libraries
+from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
 from .scheduler import Progress, Scheduler
 from .shards import Outcome, Shard

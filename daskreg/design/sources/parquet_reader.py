@@ -16,7 +16,7 @@ from .base import Reader
 #: Rows that are streamed at once, at most, and their bytes: few enough for the core's cache and
 #: for memory, enough to amortise the call.
 BATCH_ROWS = 16_384
-BATCH_NBYTES = 4 * 2**20
+BATCH_NBYTES = 8 * 2**20
 #: What decoding holds of every column while streaming: a page, a dictionary, buffers.
 COLUMN_NBYTES = 192 * 2**10
 #: Bytes of columns that are decoded at once where row groups are read whole.
