@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
 import warnings
 from typing import Any
@@ -48,7 +49,7 @@ class Commands(click.Group):
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except KeyboardInterrupt:
-                note("Stopped.")
+                note("\nStopped." if sys.stderr.isatty() else "Stopped.")  # the terminal echoes ^C
                 ctx.exit(INTERRUPTED)
             except BrokenPipeError:
                 raise  # click ends quietly when the reader of a pipe has gone

@@ -40,6 +40,19 @@ def test_plan_reads_nothing(run, data, tmp_path):
     assert "2.0 GiB" in result.stdout or "2 GiB" in result.stdout
 
 
+def test_plan_is_that_of_the_fit(run, data, tmp_path):
+    what = data / "X.npy", "--y", data / "y.npy", "--alpha", 0.1
+    for solver, passes in (("gram", "1"), ("fista", "until converged")):
+        plan = run("plan", *what, "--solver", solver)
+        assert plan.exit_code == 0, plan.output
+        fitted = run("fit", *what, "--solver", solver)
+        line = f"passes     {passes}\n"
+        assert line in plan.stdout
+        assert line in fitted.stderr
+    counted = run("plan", data / "table.csv", "--target", "outcome")
+    assert "rows unknown" in counted.stdout
+
+
 def test_plan_refuses_what_cannot_fit(run, data):
     result = run("plan", data / "X.npy", "--y", data / "y.npy", "--memory", "10MiB")
     assert result.exit_code == 2
