@@ -16,7 +16,7 @@ def main() -> None:
     cells = field.stack(cell=("latitude", "longitude"))
     here = (cells.latitude == 40) & (cells.longitude == 250)
 
-    model = Lasso(alpha=0.01).fit(cells[:, ~here.values], cells[:, here.values].squeeze("cell"))
+    model = Lasso(alpha=0.1).fit(cells[:, ~here.values], cells[:, here.values].squeeze("cell"))
 
     coef = model.solution_["coef"].squeeze("target").to_series()
     print(coef[coef != 0])
