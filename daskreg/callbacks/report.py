@@ -168,7 +168,7 @@ def _start_bar(stream: TextIO) -> tuple[Any, tuple[Any, ...]]:
     from rich.progress import BarColumn, Progress, TextColumn
 
     bar = Progress(
-        TextColumn("{task.description:<8}", markup=False),
+        TextColumn("{task.description:<10}", markup=False),
         BarColumn(30),
         TextColumn("{task.fields[text]}", markup=False),
         console=Console(file=stream),

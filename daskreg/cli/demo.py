@@ -121,7 +121,7 @@ def _bar(total: int) -> Iterator[Any]:
     from daskreg.callbacks import Rows
 
     done = Rows(total, total)
-    columns = TextColumn("writing "), BarColumn(30), TextColumn("{task.fields[text]}")
+    columns = TextColumn("writing   "), BarColumn(30), TextColumn("{task.fields[text]}")
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total, text="")
 
