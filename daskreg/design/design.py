@@ -13,8 +13,9 @@ from daskreg._typing import Partial, State
 from .columns import Columns, check_lengths
 from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
 from .passes.active import active_scheduler
+from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
-from .passes.shards import Shard, make_runs, spread_pins
+from .passes.shards import Shard
 from .passes.threads import Threads
 from .plan import SMALL, Plan, Work, choose_block, make_plan
 from .ready import Readiness

@@ -259,7 +259,8 @@ def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int
     for name, rows in columns.parts():
         chunk = _largest_cut_chunk(rows, layout)
         if chunk and name == "X":
-            size = block_bytes * IN_FLIGHT
+            # Pieces are copied where they are pinned or the last of their chunk.
+            size = block_bytes * (IN_FLIGHT + 1)
         size += chunk
     return int(size) + _readers_nbytes(columns)
 

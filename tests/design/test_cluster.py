@@ -260,6 +260,8 @@ def test_persisted_blocks_count_no_bytes_and_stay(client):
     wait(blocks)
     before = client.who_has(blocks)
     with as_design(blocks, y) as design:
+        assert design.plan.resident
+        assert design.plan.bytes_pinned == 0
         results = [design.sum_over_rows(Correlate(), {"times": t}) for t in (1.0, 2.0)]
         assert design.bytes_read == 0
         assert design.bytes_pinned == 0
@@ -268,6 +270,21 @@ def test_persisted_blocks_count_no_bytes_and_stay(client):
     block_size = 500 * X.shape[1] * X.itemsize
     for result, expected in zip(results, on_threads(X, y, block_size), strict=False):
         np.testing.assert_array_equal(result, expected)
+
+
+def test_scattered_blocks_that_are_lost_are_an_error(client):
+    X, y = make_data(n=2_000)
+    client.wait_for_workers(2)
+    parts = client.scatter([X[i : i + 100] for i in range(0, len(X), 100)], hash=False)
+    graph = {("scattered", i, 0): part for i, part in enumerate(parts)}
+    rows = da.Array(graph, "scattered", chunks=((100,) * 20, (X.shape[1],)), meta=X[:0])
+    with as_design(rows, y) as design:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        kill_a_holder(client)
+        wait_until(lambda: any(part.status != "finished" for part in parts))
+        with pytest.raises(WorkersLostError, match="cannot be made again"):
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+    client.wait_for_workers(2)
 
 
 def kill_a_holder(client):

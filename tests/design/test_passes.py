@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import signal
 import threading
 import time
 
@@ -15,7 +17,8 @@ from daskreg.design.columns import Columns
 from daskreg.design.design import Design
 from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
-from daskreg.design.passes.shards import Shard, make_runs, spread_pins
+from daskreg.design.passes.runs import make_runs, spread_pins
+from daskreg.design.passes.shards import Shard
 from daskreg.exceptions import DataError, MemoryPlanError
 
 from .helpers import (
@@ -342,3 +345,26 @@ def test_one_weight_a_row_is_expected():
     X, y = make_data(n=100)
     with pytest.raises(DataError, match="sample_weight has 2 columns"):
         as_design(X, y, np.ones((100, 2)))
+
+
+def pass_again_and_again(design):
+    for _ in range(1000):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        time.sleep(0.01)
+
+
+def test_an_interrupted_pass_leaves_nothing_pinned():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192)
+    design.prepare()
+    kept = design._scheduler._shards
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    with design:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            pass_again_and_again(design)
+        assert LEDGER.nbytes > 0
+    # Whoever still holds the trace of the error holds the shards as well.
+    assert kept
+    assert LEDGER.nbytes == 0
+    assert read_ahead_threads_end()

@@ -11,6 +11,7 @@ import numpy as np
 from daskreg.design.sources.base import Reader, Rows, Table
 from daskreg.exceptions import DataError
 
+from .graphs import is_future
 from .matrices import Convert, frame_dtype, is_sparse_meta
 
 #: Rows of chunks that are put together from column chunks stay below these bytes.
@@ -54,7 +55,8 @@ class DaskRows(Rows):
         )
         self.n_columns, self.dtype, self.sparse = convert.n_columns, convert.dtype, convert.sparse
         self.names, self.describe = names, describe
-        self.decode_factor = 3.0
+        self.persisted = frame is None and _is_persisted(collection)
+        self.decode_factor = 1.0 if self.persisted else 3.0
 
     @property
     def settled(self) -> bool:
@@ -175,6 +177,14 @@ def _whole_rows(array: Any, convert: Convert) -> Any:
     if max(array.chunks[0]) * row <= MAX_CHUNK:
         return array.rechunk({1: -1}, method="tasks")
     return array.rechunk({0: max(1, CUT_CHUNK // row), 1: -1}, method="tasks")
+
+
+def _is_persisted(collection: Any) -> bool:
+    """Whether the keys are futures already, as far as that can be told without making tasks."""
+    graph = collection.__dask_graph__()
+    layers = list(getattr(graph, "layers", {}).values())
+    values = getattr(layers[0], "mapping", {}).values() if len(layers) == 1 else ()
+    return bool(values) and all(is_future(getattr(v, "value", v)) for v in values)
 
 
 def _unknown(lengths: Sequence[float]) -> bool:

@@ -14,7 +14,7 @@ from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import Worker, loaded_libraries
 
-from .patience import Patience
+from .patience import Patience, WorkersLostError
 from .progress import Events, Listener
 from .scheduler import (
     FAN_IN,
@@ -107,9 +107,15 @@ class Cluster(Scheduler):
                     self._submit, name=kernel.name, payload=payload, topic=listener.topic
                 )
                 outcomes = self._collect(tasks, again, partial_bytes > LARGE_PARTIAL)
-        except BaseException:
+        except BaseException as error:
             self.client.cancel(tasks)
             self._futures = [None for _ in self._shards]
+            if isinstance(error, distributed.CancelledError):
+                raise WorkersLostError(
+                    "tasks of the pass were cancelled, most likely since blocks that they need "
+                    "were lost with a worker and cannot be made again (scattered data, or futures "
+                    f"that were cancelled): make them anew and fit again ({error})"
+                ) from error
             raise
         listener.catch_up(self._shards, outcomes)
         return outcomes

@@ -8,7 +8,6 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 from .blas import single_threaded_blas
 from .dyadic import DyadicSum, Node
 from .ledger import LEDGER, owned
+from .runs import Run
 from .stream import BlockReader, ReadAhead
 from .validate import check_block
 
@@ -32,14 +32,6 @@ class Flag(Protocol):
     """Whether a pass was given up."""
 
     def is_set(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Run:
-    """Consecutive blocks and the recipes that make them."""
-
-    columns: Columns
-    specs: tuple[BlockSpec, ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +114,11 @@ class Shard:
 
     def __sizeof__(self) -> int:
         return 1024 + LEDGER.held_by(self._token)
+
+    def release(self) -> None:
+        """Let go of what is pinned, whoever else still refers to the shard."""
+        self.pins = frozenset()
+        LEDGER.release(self._token)
 
     @property
     def specs(self) -> list[BlockSpec]:
@@ -253,48 +250,3 @@ class Shard:
         if not self._settled and block.index in self.pins:
             LEDGER.pin(self._token, owned(block), self.budget)
         return result
-
-
-def spread_pins(rows: Sequence[int], share: float) -> frozenset[int]:
-    """Numbers of the blocks to pin: ``share`` of the rows, spread evenly among the streamed ones,
-    so that the disk works while the kernel is busy with pinned blocks.
-
-    Parameters
-    ----------
-    rows : sequence of int
-        Borders as in ``Layout``.
-    share : float
-        0 to 1.
-    """
-    pins, pinned = set(), 0
-    for index, (start, stop) in enumerate(pairwise(rows)):
-        if pinned + stop - start <= share * stop * (1 + 1e-12):
-            pins.add(index)
-            pinned += stop - start
-    return frozenset(pins)
-
-
-def make_runs(
-    columns: Columns, rows: Sequence[int], segments: Sequence[int], chosen: Sequence[int]
-) -> list[Run]:
-    """Runs for the chosen segments (ascending): one for each unbroken stretch.
-
-    Parameters
-    ----------
-    columns : Columns
-        Of the whole data.
-    rows, segments : sequence of int
-        Borders as in ``Layout``.
-    chosen : sequence of int
-    """
-    breaks = [i for i, (a, b) in enumerate(pairwise(chosen), 1) if b != a + 1]
-    runs = []
-    for low, high in pairwise([0, *breaks, len(chosen)]):
-        stretch = chosen[low:high]
-        specs = tuple(
-            BlockSpec(index, rows[index], rows[index + 1], segment)
-            for segment in stretch
-            for index in range(segments[segment], segments[segment + 1])
-        )
-        runs.append(Run(columns.cut(specs[0].start, specs[-1].stop), specs))
-    return runs

@@ -67,6 +67,9 @@ class Threads(Scheduler):
         return list(get(graph, keys))
 
     def release(self) -> None:
+        # The trace of an interrupted pass would keep shards, and what they pin, for a while.
+        for shard in self._shards:
+            shard.release()
         self._shards = []
 
 
