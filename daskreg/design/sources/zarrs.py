@@ -56,8 +56,11 @@ class ZarrRows(Rows):
         self.n_rows = int(array.shape[0])
         self.n_columns = int(array.shape[1]) if array.ndim == 2 else 1
         chunk = math.prod(array.chunks) * self.dtype.itemsize
+        abreast = min(
+            CONCURRENCY, math.ceil(array.shape[-1] / array.chunks[-1]) if array.ndim == 2 else 1
+        )
         # What malloc keeps for zarr's threads, twice a chunk each; larger ones it hands back.
-        self.reader_nbytes = min(2 * CONCURRENCY * chunk, KEPT_NBYTES) if chunk < MAPPED else 0
+        self.reader_nbytes = min(2 * abreast * chunk, KEPT_NBYTES) if chunk < MAPPED else 0
 
     @property
     def row_chunks(self) -> tuple[int, ...]:  # type: ignore[override]
