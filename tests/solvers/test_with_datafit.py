@@ -213,3 +213,16 @@ def test_a_certificate_over_float32_data_is_true_in_float64(loss):
     true = exact.value_and_grad(found.coef, found.intercept).value + penalty.value(found.coef)
     np.testing.assert_allclose(found.objective, true, rtol=1e-12)
     assert (true - best.objective <= found.dual_gap + 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("free", [True, False])
+def test_fista_goes_on_where_the_objective_can_no_longer_tell(seed, free):
+    """A violation of 1e-12 is a change of the objective by 1e-24: gradients judge the steps."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(100, 5)) * np.geomspace(1.0, 30.0, 5)
+    y = (X[:, 0] + rng.logistic(size=100) > 0).astype(float)
+    fit = Datafit(FakeDesign(X, y), Logistic(), Problems.product(alpha=1.0), fit_intercept=False)
+    penalty = ElasticNet(20.0, 0.0, np.array([0.0, 1.0, 1.0, 0.0, 1.0]) if free else None)
+    found = solve(Fista(), fit, penalty, tol=1e-12, max_iter=2000)
+    assert found.converged.all()
