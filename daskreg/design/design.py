@@ -155,7 +155,7 @@ class Design:
         """
         scheduler = self._choose_scheduler()
         self._work = Work(passes, partial_bytes, temporaries, client_bytes, note)
-        self._make_plan(scheduler, self._work)
+        self._lay_out(scheduler)
         if not self._is_ready and self._ready is not None:
             before = self._columns
             self._columns, read = self._ready(before, scheduler)
@@ -163,8 +163,7 @@ class Design:
             self.bytes_read += read
             if self._columns is not before:
                 check_lengths(self._columns)
-                self._layout = None
-                self._make_plan(scheduler, self._work)
+                self._lay_out(scheduler)
         assert self._plan is not None
         assert self._layout is not None
         shards, homes = self._deal(scheduler, self._layout, self._plan)
@@ -241,9 +240,13 @@ class Design:
             return Threads(self._memory_limit)
         return active_scheduler(self._memory_limit)
 
+    def _lay_out(self, scheduler: Scheduler) -> None:
+        self._layout = None
+        self._make_plan(scheduler, self._work)
+
     def _make_plan(self, scheduler: Scheduler, work: Work) -> None:
         columns, workers = self._columns, scheduler.workers
-        block = choose_block(columns, workers, self._block_size)
+        block = choose_block(columns, workers, self._block_size, work.partial_bytes)
         persisted = columns.X.persisted
         if columns.X.n_rows is not None and self._layout is None:
             rows_per_block = max(1, int(block // max(1.0, columns.X.row_nbytes)))

@@ -12,8 +12,8 @@ from .columns import Columns
 from .design import Design
 from .host import parse_bytes
 from .ready import Readiness
+from .recognise import open_rows
 from .sources.base import Rows, Table
-from .sources.opening import open_rows
 
 
 def as_design(

@@ -110,9 +110,9 @@ class Plan:
         else:
             lines += [
                 f"blocks     {self.n_blocks:,} of up to {format_bytes(self.block_bytes)} in "
-                f"{self.n_segments} segment(s)",
-                f"shards     {self.n_shards} on {self.n_workers} process(es) x "
-                f"{self.n_threads} thread(s)",
+                f"{_count(self.n_segments, 'segment')}",
+                f"shards     {self.n_shards} on {_count(self.n_workers, 'process')} x "
+                f"{_count(self.n_threads, 'thread')}",
                 self._tiers(),
                 f"passes     {self.passes if self.passes is not None else 'until converged'}",
             ]
@@ -133,9 +133,16 @@ class Plan:
         )
 
 
-def choose_block(columns: Columns, workers: Sequence[Worker], block_size: int | None) -> int:
+def _count(number: int, noun: str) -> str:
+    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural}"
+
+
+def choose_block(
+    columns: Columns, workers: Sequence[Worker], block_size: int | None, partial_bytes: int = 0
+) -> int:
     """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, smaller
-    where the data would not feed every thread."""
+    where the data would not feed every thread, but no smaller than the partial that it costs."""
     if block_size is not None:
         return block_size
     readers = _readers_nbytes(columns)
@@ -148,7 +155,7 @@ def choose_block(columns: Columns, workers: Sequence[Worker], block_size: int | 
     if n_rows is None:
         return most
     total = int(n_rows * columns.X.row_nbytes)
-    return min(most, max(MIN_BLOCK, total // 32))
+    return min(most, max(MIN_BLOCK, total // 32, partial_bytes))
 
 
 def make_plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -130,6 +130,8 @@ def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) 
     if choice.name == "gram":
         # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
         client = 3 * need.partial + _to_load(settings.problems)
+        if datafit.dtype == np.float32:
+            choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
         try:
             design.prepare(1, need.partial, need.temporaries, client, choice.sentence)
         except MemoryPlanError as error:

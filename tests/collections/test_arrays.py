@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
 from daskreg.design.spool.rows import SpooledRows
 from daskreg.exceptions import DataError

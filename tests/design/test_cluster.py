@@ -21,7 +21,7 @@ from distributed import Client, LocalCluster, wait
 from daskreg.design import as_design
 from daskreg.design.host import machine_memory
 from daskreg.design.passes.cluster import Cluster
-from daskreg.design.passes.patience import WorkersLostError
+from daskreg.exceptions import WorkersLostError
 
 from . import helpers
 from .helpers import Correlate, make_data, make_design

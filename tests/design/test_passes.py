@@ -368,3 +368,10 @@ def test_an_interrupted_pass_leaves_nothing_pinned():
     assert kept
     assert LEDGER.nbytes == 0
     assert read_ahead_threads_end()
+
+
+def test_a_block_is_no_smaller_than_the_partial_that_it_costs():
+    X, y = make_data(n=60_000, p=64)
+    with make_design(X, y) as design:
+        assert design.prepare().n_blocks > 8
+        assert design.prepare(passes=1, partial_bytes=8 << 20).n_blocks <= 2

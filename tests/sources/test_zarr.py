@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import zarr
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 from daskreg.exceptions import DataError, MissingChunksError
 
 from .readings import check_rows

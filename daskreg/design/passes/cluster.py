@@ -13,8 +13,9 @@ import distributed  # noqa: TID253 - loaded only where a client is active
 from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import Worker, loaded_libraries
+from daskreg.exceptions import WorkersLostError
 
-from .patience import Patience, WorkersLostError
+from .patience import Patience
 from .progress import Events, Listener
 from .scheduler import (
     FAN_IN,

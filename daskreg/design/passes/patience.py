@@ -10,7 +10,7 @@ from typing import Any
 import dask  # noqa: TID253 - loaded only where a client is active
 
 from daskreg.design.host import format_bytes
-from daskreg.exceptions import DaskregError
+from daskreg.exceptions import WorkersLostError
 
 from .shards import Shard
 
@@ -18,10 +18,6 @@ from .shards import Shard
 NO_WORKERS = 300
 #: Shards that a message names.
 SHOWN = 4
-
-
-class WorkersLostError(DaskregError, RuntimeError):
-    """Workers die again and again in one place, or all are gone."""
 
 
 class Patience:
