@@ -22,6 +22,10 @@ class MemoryPlanError(DaskregError, MemoryError):
     """The fit cannot run inside its memory limit; raised before the first byte is read."""
 
 
+class WorkersLostError(DaskregError, RuntimeError):
+    """Workers die again and again in one place, or all are gone."""
+
+
 class CompatibilityError(DaskregError, TypeError):
     """A solver, loss and penalty that do not go together."""
 

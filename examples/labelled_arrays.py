@@ -1,27 +1,38 @@
-"""Labelled arrays in, labelled coefficients out: one time series on a grid of others."""
+"""Labelled arrays in, labelled coefficients out: one cell of a grid regressed on all the others.
+
+The same works on a file: ``xarray.open_dataset("grid.nc")["tas"]``.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
-from daskreg import ElasticNet
+from daskreg import Lasso
 
 
 def main() -> None:
-    rng = np.random.default_rng(0)
-    field = xr.DataArray(
-        rng.normal(size=(500, 6, 8)),
+    field = waves()
+    cells = field.stack(cell=("latitude", "longitude"))
+    here = (cells.latitude == 40) & (cells.longitude == 250)
+
+    model = Lasso(alpha=0.1).fit(cells[:, ~here.values], cells[:, here.values].squeeze("cell"))
+
+    coef = model.solution_["coef"].squeeze("target").to_series()
+    print(coef[coef != 0])
+    print(f"relative gap {model.relative_gap_:.1e}, passes: {model.n_passes_}")
+
+
+def waves() -> xr.DataArray:
+    """Noise that is alike in neighbouring cells."""
+    noise = np.random.default_rng(0).normal(size=(500, 8, 10))
+    smooth = noise + np.roll(noise, 1, axis=1) + np.roll(noise, 1, axis=2)
+    return xr.DataArray(
+        smooth,
         dims=("time", "latitude", "longitude"),
-        coords={"latitude": np.linspace(20, 70, 6), "longitude": np.linspace(-130, -60, 8)},
+        coords={"latitude": np.linspace(20, 55, 8), "longitude": np.linspace(230, 275, 10)},
+        name="tas",
     )
-    index = 2 * field.sel(latitude=40, longitude=-90) - field[:, 0, 0]
-
-    model = ElasticNet(alpha=0.05, l1_ratio=0.9).fit(field, index, sample_dim="time")
-
-    coef = model.solution_["coef"].squeeze()
-    print(coef.dims, coef.shape)
-    print(coef.where(abs(coef) > 0.5).to_series().dropna())
 
 
 if __name__ == "__main__":

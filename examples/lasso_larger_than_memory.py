@@ -15,13 +15,13 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         files = make_sparse_regression(folder, n_rows=200_000, n_columns=256, correlation=0.5)
         with ProgressReport() as report:
-            model = Lasso(alpha=0.1, memory_limit="512MiB", callbacks=[report])
+            model = Lasso(alpha=0.1, memory_limit="768MiB", callbacks=[report])
             model.fit(files.X, files.y)
 
     print(model.plan_)
     print("columns found", np.flatnonzero(model.coef_))
     print("the truth    ", files.problem.support)
-    print(f"relative gap {model.relative_gap_:.1e} after {model.n_passes_} pass(es)")
+    print(f"relative gap {model.relative_gap_:.1e}, passes: {model.n_passes_}")
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+from types import SimpleNamespace
 
 import pytest
 
-from daskreg.callbacks import Pace, ProgressReport, listener
+from daskreg.callbacks import Pace, ProgressReport, Rows, fold, listener
 from daskreg.solvers import Progress
 
 
@@ -90,6 +91,71 @@ def test_a_live_bar_ends_with_its_block():
     assert "gap" in stream.getvalue()
     report.on_iteration(event(2, 1e-2))
     assert "pass 3" in stream.getvalue()
+
+
+def test_a_pass_says_percent_speed_and_time_left():
+    now = [0.0]
+    rows = Rows(100, 2 * 10**9, clock=lambda: now[0])
+    assert str(rows) == ""
+    now[0] = 1.0
+    rows.add(25)
+    assert str(rows).split() == ["25%", "0.50", "GB/s", "3", "s", "left"]
+    now[0] = 4.0
+    rows.add(75)
+    assert (rows.number, str(rows).split()) == (1, ["100%", "0.50", "GB/s"])
+    rows.add(0)  # workers may have nothing to tell
+    assert (rows.number, rows.done) == (1, 100)
+    now[0] = 5.0
+    rows.add(50)  # the second pass is timed from the end of the first
+    assert (rows.number, str(rows).split()) == (2, ["50%", "1.00", "GB/s", "1", "s", "left"])
+    rows.add(75)
+    assert (rows.number, rows.done) == (3, 25)
+
+
+def test_rows_of_unknown_number_say_nothing():
+    rows = Rows()
+    rows.add(5)
+    assert (rows.number, rows.done, str(rows)) == (1, 0, "")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_the_bar_moves_inside_the_only_pass():
+    stream = Terminal()
+    with ProgressReport(stream=stream, live=True) as report:
+        report.on_plan(SimpleNamespace(n_rows=1000, total_bytes=10**9))
+        report.on_rows(450, 0)
+        report._bar.refresh()
+        shown = stream.getvalue()
+        report.on_rows(550, 0)
+        report.on_iteration(event(0, 1e-9, n_active=0))
+    assert "45%" in shown
+    assert "B/s" in shown
+    assert "left" in shown
+    assert "pass 1  gap 1.0e-09  nonzeros 3" in stream.getvalue().splitlines()[-1]
+
+
+def test_a_failed_fit_leaves_no_bar():
+    stream = Terminal()
+    with (
+        pytest.raises(ValueError, match="no such column"),
+        ProgressReport(stream=stream, live=True),
+    ):
+        raise ValueError("no such column")
+    assert stream.getvalue().endswith("\x1b[2K")  # the bar's lines are erased
+
+
+def test_long_lines_go_on_below_their_text():
+    text = "short      line\nnote       a sentence that is too long for the terminal"
+    assert fold(text, 40).splitlines() == [
+        "short      line",
+        "note       a sentence that is too long",
+        "           for the terminal",
+    ]
+    assert fold(text, 100) == text
 
 
 def test_rows_reach_every_callback_that_hears_them():

@@ -167,6 +167,16 @@ HOSTILE = {
     "method for attribute": edit(
         "zarr.json", lambda m: m["attributes"]["attributes"].update(get_params="x")
     ),
+    "a pickle beside the arrays": lambda members: members.update({"x.pkl": pickle.dumps({})}),
+    "too few names": edit(
+        "zarr.json", lambda m: m["attributes"]["attributes"].update(feature_names_in_="a")
+    ),
+    "one class": edit(
+        "zarr.json", lambda m: m["attributes"]["attributes"].update(classes_={"strings": ["no"]})
+    ),
+    "another number of features": edit(
+        "zarr.json", lambda m: m["attributes"]["attributes"].update(n_features_in_=10**9)
+    ),
 }
 
 

@@ -6,27 +6,18 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from daskreg.paths import alpha_grid, descending, fractions
+from daskreg.paths import descending, fractions
 
 
 @pytest.mark.parametrize("n_alphas", [1, 2, 100])
 @pytest.mark.parametrize("eps", [1e-3, 0.5, 1.0])
-def test_grid_is_geometric_from_alpha_max(n_alphas, eps):
-    grid = alpha_grid(3.0, n_alphas, eps)
+def test_grid_is_geometric_from_one(n_alphas, eps):
+    grid = fractions(n_alphas, eps)
     assert grid.shape == (n_alphas,)
-    assert grid[0] == 3.0
+    assert grid[0] == 1.0
     if n_alphas > 1:
-        assert_allclose(grid[-1], 3.0 * eps)
+        assert_allclose(grid[-1], eps)
         assert_allclose(grid[1:] / grid[:-1], grid[1] / grid[0])
-
-
-def test_nothing_to_explain_gives_tiny_alphas():
-    assert (alpha_grid(0.0, 3) > 0).all()
-
-
-def test_ridge_has_no_grid():
-    with pytest.raises(ValueError, match="l1_ratio"):
-        alpha_grid(np.inf)
 
 
 @pytest.mark.parametrize("wrong", [{"n_alphas": 0}, {"eps": 0.0}, {"eps": 2.0}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 import traceback
 import warnings
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import click
 
 from daskreg.exceptions import DaskregError
+
+from ._report import note
 
 BAD_INPUT = 2
 NOT_CONVERGED = 3
@@ -46,7 +49,7 @@ class Commands(click.Group):
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except KeyboardInterrupt:
-                click.echo("Stopped.", err=True)
+                note("\nStopped." if sys.stderr.isatty() else "Stopped.")  # the terminal echoes ^C
                 ctx.exit(INTERRUPTED)
             except BrokenPipeError:
                 raise  # click ends quietly when the reader of a pipe has gone
@@ -54,12 +57,12 @@ class Commands(click.Group):
                 if ctx.find_root().meta.get(_DEBUG):
                     traceback.print_exc()
                 message, status = _explain(error)
-                click.echo(f"Error: {message}", err=True)
+                note(f"Error: {message}", len("Error: "))
                 ctx.exit(status)
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    click.echo(f"Warning: {message}", err=True)
+    note(f"Warning: {message}", len("Warning: "))
 
 
 def _explain(error: Exception) -> tuple[str, int]:

@@ -18,7 +18,7 @@ def _to_bytes(ctx: click.Context, option: click.Parameter, value: str | None) ->
     from daskreg.design.host import parse_bytes
 
     try:
-        return parse_bytes(value, f"--{option.name}")
+        return parse_bytes(value, "the value")
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, option) from error
 

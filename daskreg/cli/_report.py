@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,8 @@ import click
 import numpy as np
 
 from daskreg.exceptions import DataError
+
+_LABEL = 11  # characters of the labels
 
 
 def converged(model: Any) -> bool:
@@ -21,55 +26,67 @@ def certificate(model: Any) -> str:
     gap, relative = np.atleast_1d(model.dual_gap_), np.atleast_1d(model.relative_gap_)
     met = "meets" if converged(model) else "DOES NOT MEET"
     if np.isfinite(relative).all():
+        if gap.max() == 0:
+            return f"none but rounding, which {met} tol={model.tol:g}"
         return (
-            f"No coefficients can lower the objective by more than {gap.max():.2g}, which is "
-            f"{relative.max():.2g} of its value at coefficients 0; this {met} tol={model.tol:g}."
+            f"no coefficients lower the objective by more than {gap.max():.2g}; relative to its "
+            f"value at coefficients 0 that is {relative.max():.2g} and {met} tol={model.tol:g}"
         )
     return (
-        "This problem has no useful lower bound, so there is no gap. The distance of the gradient "
-        f"from the optimality conditions {met} tol={model.tol:g}."
+        "no useful lower bound exists here; the distance of the gradient from the optimality "
+        f"conditions {met} tol={model.tol:g}"
     )
 
 
-def describe_fit(model: Any) -> str:
-    """Lines on a fit that has just ended."""
+def describe_fit(model: Any, most: int) -> str:
+    """Lines on a fitted model; ``most`` coefficients are going to be shown below them."""
     from daskreg.design.host import format_bytes
 
     coef = np.asarray(model.coef_)
+    n_nonzero = np.count_nonzero(coef)
     status = ", ".join(sorted({str(one) for one in np.atleast_1d(model.status_)}))
+    shown = f"; the {most} largest are:" if np.count_nonzero(coef, axis=-1).max() > most else ""
     lines = [
-        f"status     {status}: {certificate(model)}",
-        f"solver     {model.solver_} ({model.solver_reason_})",
-        f"passes     {model.n_passes_}, {format_bytes(model.bytes_read_)} read, "
+        f"status     {status}",
+        f"gap        {certificate(model)}",
+        f"solver     {model.solver_}: {model.solver_reason_}",
+        f"passes     {model.n_passes_:,}, {format_bytes(model.bytes_read_)} read, "
         f"{model.fit_seconds_:.1f} s",
-        f"nonzeros   {np.count_nonzero(coef)} of {coef.size}",
+        f"nonzeros   {n_nonzero:,} of {coef.size:,}{shown if most else ''}",
     ]
+    classes = getattr(model, "classes_", None)
+    if classes is not None:
+        lines.append(f"classes    {classes[0]}, {classes[1]}: coefficients raise {classes[1]}")
     return "\n".join(lines)
 
 
 def coefficients(model: Any, most: int) -> Any:
     """A table of the largest coefficients of every output."""
     from rich.table import Table
+    from rich.text import Text
 
     coef = np.atleast_2d(model.coef_)
     intercept = np.atleast_1d(model.intercept_)
     names = getattr(model, "feature_names_in_", None)
-    table = Table("output", "feature", "coefficient", box=None, header_style="bold")
-    table.columns[2].justify = "right"
+    several = len(coef) > 1
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in (["output"] if several else []) + ["feature"]:
+        table.add_column(heading, overflow="fold")
+    table.add_column("coefficient", justify="right", no_wrap=True)
+
+    def add(output: int, name: str, value: float) -> None:
+        label = [Text(_output_label(model, output, len(coef)))] if several else []
+        table.add_row(*label, Text(name), f"{value:.6g}")
+
     for output, values in enumerate(coef):
-        label = _output_label(model, output, len(coef))
-        table.add_row(label, "(intercept)", f"{intercept[output]:.6g}")
+        add(output, "(intercept)", intercept[output])
         largest = np.argsort(-np.abs(values), kind="stable")[:most]
         for j in largest[values[largest] != 0]:
-            name = str(names[j]) if names is not None else str(j)
-            table.add_row(label, name, f"{values[j]:.6g}")
+            add(output, str(names[j]) if names is not None else str(j), values[j])
     return table
 
 
 def _output_label(model: Any, output: int, n_outputs: int) -> str:
-    classes = getattr(model, "classes_", None)
-    if classes is not None and n_outputs == 1:
-        return str(classes[1])
     names = getattr(model, "target_names_", None)
     return str(names[output]) if names is not None and len(names) == n_outputs else str(output)
 
@@ -81,7 +98,7 @@ def show_table(table: Any) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)
-    console.print(table)
+    console.print(table, highlight=False)
 
 
 def require_writable(path: Path | None) -> None:
@@ -92,8 +109,22 @@ def require_writable(path: Path | None) -> None:
         raise DataError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
         raise DataError(f"the folder {path.parent} does not exist; create it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DataError(f"the folder {path.parent.resolve()} cannot be written; choose another")
 
 
-def note(text: str) -> None:
+def say(text: str) -> None:
+    """Print a part of the result on stdout, folded where that is a terminal."""
+    click.echo(_folded(text, sys.stdout))
+
+
+def note(text: str, indent: int = _LABEL) -> None:
     """Say something beside the result: on stderr, so that stdout can be piped."""
-    click.echo(text, err=True)
+    click.echo(_folded(text, sys.stderr, indent), err=True)
+
+
+def _folded(text: str, stream: Any, indent: int = _LABEL) -> str:
+    from daskreg.callbacks import fold
+
+    width = shutil.get_terminal_size().columns
+    return fold(text, width, indent) if stream.isatty() else text

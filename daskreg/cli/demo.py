@@ -18,7 +18,7 @@ from daskreg.exceptions import DataError
 
 from ._errors import NOT_CONVERGED, debug_option
 from ._options import bytes_option
-from ._report import converged, describe_fit, note, require_writable
+from ._report import converged, describe_fit, note, require_writable, say
 
 _SPARE = 64 << 20  # bytes of disk left free
 
@@ -54,13 +54,13 @@ def demo(context: click.Context, /, **options: Any) -> None:
     with _folder(options["scratch"], options["keep"], n_rows * 4 * options["columns"]) as folder:
         files = _write(folder, n_rows, options)
         model, peaks = _fit(files, options)
-    click.echo(describe_fit(model))
+    say(describe_fit(model, most=0))
     report = _compare(model, files, peaks, options)
-    click.echo(_report_lines(report))
+    say(_report_lines(report))
     model.save(options["out"])
     beside = _beside(options["out"])
     beside.write_text(json.dumps(report, indent=2) + "\n")
-    click.echo(f"saved      {options['out']}, {beside}")
+    say(f"saved      {options['out']}, {beside}")
     if not converged(model):
         context.exit(NOT_CONVERGED)
 
@@ -118,12 +118,20 @@ def _bar(total: int) -> Iterator[Any]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn()
+    from daskreg.callbacks import Rows
+
+    done = Rows(total, total)
+    columns = TextColumn("writing   "), BarColumn(30), TextColumn("{task.fields[text]}")
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda nbytes: bar.advance(task, nbytes)
+        task = bar.add_task("", total=total, text="")
+
+        def advance(nbytes: int) -> None:
+            done.add(nbytes)
+            bar.update(task, completed=done.done, text=str(done))
+
+        yield advance
 
 
 def _fit(files: Any, options: dict[str, Any]) -> tuple[Any, dict[str, int]]:

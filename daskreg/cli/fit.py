@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ._errors import NOT_CONVERGED, debug_option
+from ._model import make_model, model_options
 from ._options import (
     cluster_options,
     column_or_file,
@@ -22,28 +23,16 @@ from ._report import (
     converged,
     describe_fit,
     require_writable,
+    say,
     show_table,
 )
 
-_L1_RATIO = {"l1": 1.0, "l2": 0.0}
+_MOST = 10  # coefficients shown of each output
 
 
 @click.command()
 @data_options
-@click.option("--loss", type=click.Choice(["squared", "logistic"]), default="squared")
-@click.option("--penalty", type=click.Choice(["l1", "l2", "elasticnet"]), default="l1")
-@click.option("--alpha", type=float, help="Strength of the penalty (squared loss; default 1).")
-@click.option("--C", "C", type=float, help="Inverse strength (logistic loss; default 1).")
-@click.option("--l1-ratio", type=float, help="Share of L1 in an elastic net; default 0.5.")
-@click.option("--standardize", is_flag=True, help="Penalise per standard deviation of a column.")
-@click.option("--no-intercept", is_flag=True, help="Leave the intercept out.")
-@click.option("--positive", is_flag=True, help="No coefficient below 0 (squared loss).")
-@click.option("--class-weight", type=click.Choice(["balanced"]), help="Logistic loss only.")
-@click.option("--tol", type=float, default=1e-6, help="Relative gap at which to stop.")
-@click.option("--max-iter", type=click.IntRange(min=1), default=1000)
-@click.option(
-    "--solver", type=click.Choice(["auto", "gram", "fista", "quasi_newton"]), default="auto"
-)
+@model_options
 @click.option("--out", type=click.Path(path_type=Path), help="Save the model to this file.")
 @click.option("--quiet", is_flag=True, help="No plan and no progress.")
 @cluster_options
@@ -71,48 +60,9 @@ def fit(context: click.Context, /, **options: Any) -> None:
                 model.callbacks = [report]
                 model.fit(data, y, **rows)
                 model.callbacks = ()
-    click.echo(describe_fit(model))
-    show_table(coefficients(model, most=10))
+    say(describe_fit(model, _MOST))
+    show_table(coefficients(model, _MOST))
     if options["out"] is not None:
-        click.echo(f"saved      {model.save(options['out'])}")
+        say(f"saved      {model.save(options['out'])}")
     if not converged(model):
         context.exit(NOT_CONVERGED)
-
-
-def make_model(options: dict[str, Any]) -> Any:
-    """The estimator that the options describe, unfitted.
-
-    Raises
-    ------
-    click.UsageError
-        For an option that the chosen loss and penalty would ignore.
-    """
-    from daskreg import linear_model
-
-    loss, penalty = options["loss"], options["penalty"]
-    logistic = loss == "logistic"
-    _refuse(options, "alpha" if logistic else "C", f"--loss {loss}")
-    _refuse(options, "positive" if logistic else "class_weight", f"--loss {loss}")
-    if penalty != "elasticnet":
-        _refuse(options, "l1_ratio", f"--penalty {penalty}")
-    settings = {
-        "fit_intercept": not options["no_intercept"],
-        "standardize": options["standardize"],
-        "tol": options["tol"],
-        "max_iter": options["max_iter"],
-        "solver": options["solver"],
-        "memory_limit": options["memory"],
-    }
-    given = ("alpha", "C", "class_weight", "positive")
-    settings |= {name: options[name] for name in given if options[name] not in (None, False)}
-    ratio = 0.5 if options["l1_ratio"] is None else options["l1_ratio"]
-    if logistic:
-        return linear_model.LogisticRegression(l1_ratio=_L1_RATIO.get(penalty, ratio), **settings)
-    if penalty == "elasticnet":
-        return linear_model.ElasticNet(l1_ratio=ratio, **settings)
-    return (linear_model.Lasso if penalty == "l1" else linear_model.Ridge)(**settings)
-
-
-def _refuse(options: dict[str, Any], name: str, because: str) -> None:
-    if options[name] not in (None, False):
-        raise click.UsageError(f"--{name.replace('_', '-')} has no effect with {because}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ._errors import debug_option
+from ._model import make_model, model_options
 from ._options import (
     cluster_options,
     column_or_file,
@@ -17,42 +17,51 @@ from ._options import (
     response,
 )
 from ._options import workers as started
+from ._report import say
 
 
 @click.command()
 @data_options
+@model_options
 @cluster_options
 @debug_option
-def plan(
-    data: Path,
-    target: str | None,
-    y_path: Path | None,
-    weights: str | None,
-    offset: str | None,
-    columns: str | None,
-    sample_dim: str | None,
-    memory: int | None,
-    workers: int,
-    scheduler: str | None,
-) -> None:
-    """Say what fitting DATA would read and hold; no byte of X is read."""
-    with started(workers, scheduler, memory):
-        click.echo(
-            foresee(
-                require_data(data),
-                response(target, y_path),
-                sample_weight=column_or_file(weights),
-                offset=column_or_file(offset),
-                feature_names=names_of(columns),
-                sample_dim=sample_dim,
-                memory_limit=memory,
-            )
-        )
+def plan(**options: Any) -> None:
+    """Say what ``daskreg fit`` with the same options would read and hold; no byte of X is read."""
+    with started(options["workers"], options["scheduler"], options["memory"]):
+        rows = {
+            "sample_weight": column_or_file(options["weights"]),
+            "offset": column_or_file(options["offset"]),
+            "feature_names": names_of(options["columns"]),
+            "sample_dim": options["sample_dim"],
+        }
+        y = response(options["target"], options["y_path"])
+        say(foresee(make_model(options), require_data(options["data"]), y, **rows))
 
 
-def foresee(data: Path, y: Any, **settings: Any) -> str:
-    """The plan of a fit, as text."""
+def foresee(model: Any, X: Any, y: Any, **rows: Any) -> str:
+    """The plan of ``model.fit(X, y, **rows)``, as text.
+
+    Rows that are unknown would be counted by reading; then it is the plan of the data alone.
+    """
     from daskreg.design import as_design
 
-    with as_design(data, y, **settings) as design:
-        return str(design.plan)
+    with as_design(X, y, memory_limit=model.memory_limit, **rows) as design:
+        if design.plan.n_rows is None:
+            return str(design.plan)
+    model.callbacks = [_EndBeforeReading()]
+    try:
+        model.fit(X, y, **rows)
+    except _Planned as planned:
+        return str(planned.args[0])
+    raise AssertionError("a fit without a plan")
+
+
+class _Planned(Exception):
+    """Carries the plan out of a fit that has not begun to read."""
+
+
+class _EndBeforeReading:
+    def on_plan(self, plan: Any) -> None:
+        raise _Planned(plan)
+
+    def on_iteration(self, event: Any) -> None: ...

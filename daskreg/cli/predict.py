@@ -14,7 +14,7 @@ from daskreg.exceptions import DataError
 
 from ._errors import debug_option
 from ._options import column_or_file, require_data
-from ._report import require_writable
+from ._report import require_writable, say
 
 _SUFFIXES = (".npy", ".csv", ".zarr")
 
@@ -51,7 +51,7 @@ def predict(
     settings = {"offset": column_or_file(offset), "sample_dim": sample_dim}
     predicted = function(require_data(data), **settings)
     write(out, predicted, _columns(model, predicted, probability))
-    click.echo(f"{len(predicted)} predictions in {out}")
+    say(f"saved      {len(predicted):,} predictions: {out}")
 
 
 def _columns(model: Any, predicted: Any, probability: bool) -> list[str]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 
-from .dual import best_between, must_vanish
+from .dual import best_between, must_vanish, unit_pinv
 from .evaluation import is_penalised
 from .first import FirstPass
 from .kernels.gradient import ENTROPY_SCALES
@@ -70,7 +70,7 @@ def _projection(sums: Any, chosen: npt.NDArray[np.bool_], k: int) -> Float | Non
     """Return a, zero beyond the chosen columns of Z; None where u would leave (0, 1)."""
     hessian, rest = sums["free"][..., k], sums["free_grad"][:, k]
     a = np.zeros(len(rest))
-    a[chosen] = np.linalg.pinv(hessian[np.ix_(chosen, chosen)], hermitian=True) @ rest[chosen]
+    a[chosen] = unit_pinv(hessian[np.ix_(chosen, chosen)]) @ rest[chosen]
     left = np.abs(rest - hessian @ a)[chosen].max(initial=0.0)
     reach = np.abs(a) @ sums["largest"].values
     fits = left <= RESIDUE * np.abs(rest).max(initial=0.0) and reach < 1.0

@@ -21,7 +21,7 @@ from .gram import GramData
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
 from .kernels.tiles import compute_dtype
-from .state import pass_state
+from .state import ROUGH, pass_state, rounding
 from .survey import Survey
 
 
@@ -111,7 +111,7 @@ class Datafit:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the products of a tile."""
+        """Type of the products of a tile, where nobody asks for better."""
         return compute_dtype(self.design.dtype, self.tol)
 
     def take(self, columns: npt.ArrayLike) -> Datafit:
@@ -183,7 +183,7 @@ class Datafit:
         first = self.first()
         if first.null_grad is None:
             coef = np.zeros((self.n_features, 1, 1))
-            return self.value_and_grad(coef, first.null_intercept, [0])
+            return self.value_and_grad(coef, first.null_intercept, [0], precise=True)
         slope = np.zeros_like(first.null_intercept)
         point: DualPoint = (
             null_dual(first, self.fit_intercept)
@@ -234,11 +234,16 @@ class Datafit:
         columns : array of int, shape (C,), optional
             The problem of each column, in any order, also twice; all of them if not given.
         precise : bool
-            Multiply in float64 whatever the storage type.
+            Multiply in float64 whatever the storage type.  Otherwise float32 is taken where
+            storage type, ``tol`` and the size of the coefficients allow, and bounds are lower by
+            what it may hide.
         """
         first = self.first()
         dtype = np.dtype(np.float64) if precise else self.dtype
         state = self._state(coef, intercept, columns, dtype)
+        hidden = rounding(first, state, dtype)
+        if (hidden > ROUGH * first.null_value[state["target"]]).any():
+            return self.value_and_grad(coef, intercept, columns, precise=True)
         kernel = GradientKernel(self.loss, dtype.name, first.labels)
         sums = self.design.sum_over_rows(kernel, state)
         shift = state.get("shift", 0.0)
@@ -247,13 +252,14 @@ class Datafit:
         slope = sums["residual"] / first.total_weight * self.fit_intercept
         point: DualPoint
         if self.quadratic:
-            square = np.maximum(2.0 * value - np.square(slope), 0.0)
+            with np.errstate(over="ignore", invalid="ignore"):
+                square = np.maximum(2.0 * value - np.square(slope), 0.0)
             point = SquaredDual(square, *self._survey.free_gram())
             curvature = np.ones_like(value)
         else:
             point = logistic_dual(sums, first, self.fit_intercept)
             curvature = sums["curvature"] / first.total_weight
-        return Evaluation(value, grad, slope[None], point, curvature)
+        return Evaluation(value, grad, slope[None], point, curvature, hidden)
 
     def _state(
         self, coef: Float, intercept: Float, columns: npt.ArrayLike | None, dtype: Any
@@ -280,9 +286,9 @@ class Datafit:
         free = free_columns(penalty, self.n_features)
         if self.quadratic or not len(free):
             return self.value_and_grad(coef, intercept).dual(penalty, coef)
-        state = self._state(coef, intercept, None, self.dtype)
+        state = self._state(coef, intercept, None, np.dtype(np.float64))
         place = {"center": first.center[free], "scale": first.inverse_scale[free]}
-        kernel = ClosingKernel(self.dtype.name, first.labels, self.fit_intercept)
+        kernel = ClosingKernel(first.labels, self.fit_intercept)
         sums = self.design.sum_over_rows(kernel, {**state, **place, "columns": free})
         shift = state.get("shift", 0.0)
         return closing_bound(sums, first, free, shift, penalty, self.fit_intercept)
@@ -299,5 +305,5 @@ class Datafit:
 
     def footprint(self, n_columns: int, gram: bool = False) -> Footprint:
         """Return the bytes that the largest pass over C columns needs, before the first one."""
-        kernel = GradientKernel(self.loss, self.dtype.name)
+        kernel = GradientKernel(self.loss)
         return Footprint.of(self.design, self._survey.kernel(gram, self.tol), kernel, n_columns)

@@ -30,6 +30,9 @@ from .kernels.gradient import ENTROPY_SCALES
 #: Where the entropies of a logistic dual point are known: at the label (zero) and at the scales.
 NODES = np.array([0.0, *ENTROPY_SCALES])
 
+#: What may be left of a constraint, relative to the lengths of column and residuals.
+RESIDUE = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class SquaredDual(DualPoint):
@@ -110,7 +113,7 @@ def project(
     along, square : ndarray, shape (C,)
         ``r' S r_new`` and ``r_new' S r_new``.
     v : ndarray, shape (p, 1, C)
-        ``X' S r_new``, exactly zero where it must vanish.
+        ``X' S r_new``, exactly zero where it must vanish, NaN where rounding prevents that.
     """
     along, square, v = square.copy(), square.copy(), v.copy()
     patterns, group = np.unique(vanish, axis=1, return_inverse=True)
@@ -118,12 +121,22 @@ def project(
         columns, chosen = np.flatnonzero(group == number), free[pattern]
         place = chosen[:, None], 0, columns
         v_free, gram_free = v[place], gram[chosen][:, pattern]
-        a = np.linalg.pinv(gram_free, hermitian=True) @ v_free
+        a = unit_pinv(gram_free) @ v_free
+        left = np.abs(v_free - gram_free @ a)
+        missed = left > RESIDUE * np.sqrt(np.outer(np.diag(gram_free), square[columns]))
         along[columns] -= (a * v_free).sum(axis=0)
         square[columns] += (a * (gram_free @ a - 2.0 * v_free)).sum(axis=0)
         v[:, 0, columns] -= gram[:, pattern] @ a
-        v[place] = 0.0
+        v[place] = np.where(missed, np.nan, 0.0)  # a constraint not met gives no bound
     return along, square, v
+
+
+def unit_pinv(gram: Float) -> Float:
+    """Pseudo-inverse of a positive semidefinite matrix, its rank judged at a unit diagonal."""
+    root = np.sqrt(np.diag(gram))
+    scale = np.where(root > 0.0, root, 1.0)
+    scale = np.outer(scale, scale)
+    return np.asarray(np.linalg.pinv(gram / scale, hermitian=True) / scale)
 
 
 @dataclass(frozen=True, eq=False)

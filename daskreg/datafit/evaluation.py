@@ -60,6 +60,9 @@ class Evaluation:
     dual_point : DualPoint
     mean_curvature : ndarray, shape (C,)
         Weighted mean of the second derivative of the loss by eta.
+    rounding : ndarray, shape (C,), or 0
+        What products of low precision may hide of a gap, in the unit of the objective; bounds are
+        lower by it.
     """
 
     value: Float
@@ -67,6 +70,7 @@ class Evaluation:
     intercept_grad: Float
     dual_point: DualPoint
     mean_curvature: Float
+    rounding: Float | float = 0.0
 
     def take(self, columns: npt.ArrayLike) -> Evaluation:
         """Return the evaluation of some columns."""
@@ -77,6 +81,7 @@ class Evaluation:
             self.intercept_grad[:, index],
             self.dual_point.take(index),
             self.mean_curvature[index],
+            np.broadcast_to(self.rounding, self.value.shape)[index],
         )
 
     def dual(self, penalty: DualPenalty, coef: Float) -> Float:
@@ -95,7 +100,7 @@ class Evaluation:
             In the unit of the objective.  NaN where no dual point is known: neither L1 nor L2,
             or unpenalised columns whose constraint the point cannot be made to meet.
         """
-        bound = self.dual_point.lower_bound(penalty, coef, self.grad)
+        bound = self.dual_point.lower_bound(penalty, coef, self.grad) - self.rounding
         return np.where(is_penalised(penalty), bound, np.nan)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,29 @@ class Geometry:
         chosen = slice(None) if moments.columns is None else moments.columns
         gram = self.products(moments, moments.gram, (self.mean - self.center)[chosen])
         return gram * self.inverse_scale[chosen]
+
+
+def settled(moments: Moments) -> Moments:
+    """Return the moments, those of targets that are constant but for rounding exactly zero.
+
+    Raises
+    ------
+    DataError
+        Where squares of the numbers leave the range of float64.
+    """
+    sums = moments.m2, moments.target_m2, moments.cross, moments.gram
+    tiny = float(np.finfo(np.float64).tiny)
+    if moments.weight < tiny or not all(part is None or np.isfinite(part).all() for part in sums):
+        raise DataError(
+            "X, y or sample_weight hold numbers so large or so small that their squares leave the "
+            "range of float64 (1e-308 to 1e308): scale them first"
+        )
+    noise = CONSTANT * np.abs(moments.target_mean)
+    constant = np.sqrt(moments.target_m2 / moments.weight) <= noise
+    if not constant.any():
+        return moments
+    varying = ~constant
+    return replace(moments, target_m2=moments.target_m2 * varying, cross=moments.cross * varying)
 
 
 def require_weight(weight: float) -> None:

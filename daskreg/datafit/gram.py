@@ -30,8 +30,8 @@ class GramData:
     yy : ndarray, shape (n_targets,)
     total_weight : float
     rounding : float
-        Estimated error of an entry of G, relative to the root of the product of its diagonal
-        entries.
+        Error of an entry of G, relative to the root of the product of its diagonal entries:
+        machine precision, or what the diagonal of a float32 matrix shows.
     first : FirstPass
     output : ndarray of int, shape (K,)
         Target column of each problem.

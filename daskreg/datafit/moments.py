@@ -61,20 +61,21 @@ class Moments:
         delta = other.mean - self.mean
         target_delta = other.target_mean - self.target_mean
         gram = None
-        if self.gram is not None and other.gram is not None:
-            gram = self.gram + other.gram
-            add_outer(gram, delta[:, None], np.array([factor]), self.columns)
-        return Moments(
-            weight,
-            self.n_rows + other.n_rows,
-            self.mean + share * delta,
-            self.m2 + other.m2 + factor * np.square(delta),
-            self.target_mean + share * target_delta,
-            self.target_m2 + other.target_m2 + factor * np.square(target_delta),
-            self.cross + other.cross + factor * np.outer(delta, target_delta),
-            gram,
-            self.columns,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.gram is not None and other.gram is not None:
+                gram = self.gram + other.gram
+                add_outer(gram, delta[:, None], np.array([factor]), self.columns)
+            return Moments(
+                weight,
+                self.n_rows + other.n_rows,
+                self.mean + share * delta,
+                self.m2 + other.m2 + factor * np.square(delta),
+                self.target_mean + share * target_delta,
+                self.target_m2 + other.target_m2 + factor * np.square(target_delta),
+                self.cross + other.cross + factor * np.outer(delta, target_delta),
+                gram,
+                self.columns,
+            )
 
     def scaled(self, factor: float) -> Moments:
         """Return the moments of the same rows with all weights times ``factor``."""

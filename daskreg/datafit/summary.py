@@ -10,7 +10,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.losses import PointwiseLoss
 
-from .first import FirstPass, Geometry, label_moments, require_weight
+from .first import FirstPass, Geometry, label_moments, require_weight, settled
 from .moments import ByLabel, Moments
 from .null import null_from_moments, null_from_rows
 
@@ -32,7 +32,7 @@ def summarise(
     Raises
     ------
     DataError
-        For classes that are not two, or where nothing has a weight.
+        For classes that are not two, where nothing has a weight, or where squares overflow.
     """
     labels = classes = count = sums = None
     if isinstance(found, ByLabel):
@@ -42,6 +42,7 @@ def summarise(
     else:
         moments = found
     require_weight(moments.weight)
+    moments = settled(moments)
     geometry = Geometry.of(moments, fit_intercept, standardize)
     mean = moments.target_mean
     cross = geometry.products(moments, moments.cross, mean)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from daskreg.exceptions import DataError
+
 from .sources.base import Rows
 
 #: Blocks alive in a stream: the one in the kernel and the one being read.
@@ -43,3 +45,32 @@ class Columns:
     def futures(self) -> list[Any]:
         """Futures that ``open`` needs, flat."""
         return [future for _, rows in self.parts() for future in rows.futures]
+
+
+def check_lengths(columns: Columns) -> None:
+    """Raise ``DataError`` where y, weights or offset have another length than X."""
+    weight, n_rows = columns.sample_weight, columns.X.n_rows
+    if weight is not None and weight.n_columns != 1:
+        raise DataError(
+            f"sample_weight has {weight.n_columns} columns ({weight.describe}): one weight a row "
+            "is expected"
+        )
+    if n_rows is None:
+        return
+    if n_rows == 0:
+        raise DataError(
+            f"Found array with 0 sample(s) (shape=(0, {columns.X.n_columns})) in "
+            f"{columns.X.describe} while a minimum of 1 is required."
+        )
+    if columns.X.n_columns == 0:
+        raise DataError(
+            f"Found array with 0 feature(s) (shape=({n_rows}, 0)) in {columns.X.describe} "
+            "while a minimum of 1 is required."
+        )
+    for name, rows in columns.parts()[1:]:
+        if rows.n_rows is not None and rows.n_rows != n_rows:
+            raise DataError(
+                f"X has {n_rows} rows ({columns.X.describe}) but {name} has {rows.n_rows} "
+                f"({rows.describe}): inconsistent numbers of samples. Both must describe the "
+                "same rows"
+            )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from daskreg._typing import Partial, State
-from daskreg.exceptions import DataError
 
-from .columns import Columns
-from .layout import MAX_SEGMENTS, Layout, make_layout
+from .columns import Columns, check_lengths
+from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
 from .passes.active import active_scheduler
+from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
-from .passes.shards import Shard, make_runs
+from .passes.shards import Shard
 from .passes.threads import Threads
 from .plan import SMALL, Plan, Work, choose_block, make_plan
 from .ready import Readiness
@@ -156,7 +155,7 @@ class Design:
         """
         scheduler = self._choose_scheduler()
         self._work = Work(passes, partial_bytes, temporaries, client_bytes, note)
-        self._make_plan(scheduler, self._work)
+        self._lay_out(scheduler)
         if not self._is_ready and self._ready is not None:
             before = self._columns
             self._columns, read = self._ready(before, scheduler)
@@ -164,8 +163,7 @@ class Design:
             self.bytes_read += read
             if self._columns is not before:
                 check_lengths(self._columns)
-                self._layout = None
-                self._make_plan(scheduler, self._work)
+                self._lay_out(scheduler)
         assert self._plan is not None
         assert self._layout is not None
         shards, homes = self._deal(scheduler, self._layout, self._plan)
@@ -242,10 +240,14 @@ class Design:
             return Threads(self._memory_limit)
         return active_scheduler(self._memory_limit)
 
+    def _lay_out(self, scheduler: Scheduler) -> None:
+        self._layout = None
+        self._make_plan(scheduler, self._work)
+
     def _make_plan(self, scheduler: Scheduler, work: Work) -> None:
         columns, workers = self._columns, scheduler.workers
-        block = choose_block(columns, workers, self._block_size)
-        persisted = bool(getattr(columns.X, "persisted", False))
+        block = choose_block(columns, workers, self._block_size, work.partial_bytes)
+        persisted = columns.X.persisted
         if columns.X.n_rows is not None and self._layout is None:
             rows_per_block = max(1, int(block // max(1.0, columns.X.row_nbytes)))
             self._layout = make_layout(
@@ -281,61 +283,23 @@ class Design:
         groups: list[tuple[Sequence[int], str | None]]
         homes = getattr(self._columns.X, "chunk_homes", None)
         if homes is not None and plan.n_workers >= 1 and not isinstance(scheduler, Threads):
-            groups = _by_home(homes(scheduler), plan.n_shards)
+            groups = by_home(homes(scheduler), plan.n_shards)
         else:
             groups = [(run, None) for run in layout.deal(plan.n_shards)]
         share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
+        pins = spread_pins(layout.rows, share)
+        runs = [
+            make_runs(self._columns, layout.rows, layout.segments, list(chosen))
+            for chosen, _ in groups
+        ]
         shards = [
             Shard(
-                make_runs(self._columns, layout.rows, layout.segments, list(chosen)),
+                own,
                 layout.n_segments,
-                pin_share=share,
+                pins=pins.intersection(spec.index for run in own for spec in run.specs),
                 budget=plan.pin_capacity,
                 names=self.feature_names,
             )
-            for chosen, _ in groups
+            for own in runs
         ]
         return shards, [home for _, home in groups]
-
-
-def _by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[int], str | None]]:
-    """Segments grouped by the worker that holds their block, each group cut into shards."""
-    by_worker: dict[str | None, list[int]] = {}
-    for segment, home in enumerate(homes):
-        by_worker.setdefault(home, []).append(segment)
-    each = max(1, n_shards // max(1, len(by_worker)))
-    groups: list[tuple[Sequence[int], str | None]] = []
-    for home, segments in by_worker.items():
-        pieces = min(each, len(segments))
-        borders = [0, *accumulate(len(segments[i::pieces]) for i in range(pieces))]
-        groups += [(segments[a:b], home) for a, b in pairwise(borders) if b > a]
-    return groups
-
-
-def check_lengths(columns: Columns) -> None:
-    """Raise ``DataError`` where y, weights or offset have another length than X."""
-    weight, n_rows = columns.sample_weight, columns.X.n_rows
-    if weight is not None and weight.n_columns != 1:
-        raise DataError(
-            f"sample_weight has {weight.n_columns} columns ({weight.describe}): one weight a row "
-            "is expected"
-        )
-    if n_rows is None:
-        return
-    if n_rows == 0:
-        raise DataError(
-            f"Found array with 0 sample(s) (shape=(0, {columns.X.n_columns})) in "
-            f"{columns.X.describe} while a minimum of 1 is required."
-        )
-    if columns.X.n_columns == 0:
-        raise DataError(
-            f"Found array with 0 feature(s) (shape=({n_rows}, 0)) in {columns.X.describe} "
-            "while a minimum of 1 is required."
-        )
-    for name, rows in columns.parts()[1:]:
-        if rows.n_rows is not None and rows.n_rows != n_rows:
-            raise DataError(
-                f"X has {n_rows} rows ({columns.X.describe}) but {name} has {rows.n_rows} "
-                f"({rows.describe}): inconsistent numbers of samples. Both must describe the "
-                "same rows"
-            )

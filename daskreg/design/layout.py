@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 #: Segments are the leaves of the summation tree; some hundreds keep shards even and trees small.
 MAX_SEGMENTS = 256
@@ -66,6 +66,28 @@ class Layout:
             cuts.append(max(cuts[-1], bisect_right(middles, self.n_rows * shard / n_shards)))
         cuts.append(self.n_segments)
         return [range(a, b) for a, b in pairwise(cuts) if b > a]
+
+
+def by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[int], str | None]]:
+    """Segments grouped by the worker that holds their block, each group cut into shards.
+
+    Parameters
+    ----------
+    homes : sequence of str or None
+        The address of each segment's worker.
+    n_shards : int
+        Shards wanted in all.
+    """
+    by_worker: dict[str | None, list[int]] = {}
+    for segment, home in enumerate(homes):
+        by_worker.setdefault(home, []).append(segment)
+    each = max(1, n_shards // max(1, len(by_worker)))
+    groups: list[tuple[Sequence[int], str | None]] = []
+    for home, segments in by_worker.items():
+        pieces = min(each, len(segments))
+        borders = [0, *accumulate(len(segments[i::pieces]) for i in range(pieces))]
+        groups += [(segments[a:b], home) for a, b in pairwise(borders) if b > a]
+    return groups
 
 
 def make_layout(

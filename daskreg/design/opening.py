@@ -12,8 +12,8 @@ from .columns import Columns
 from .design import Design
 from .host import parse_bytes
 from .ready import Readiness
+from .recognise import open_rows
 from .sources.base import Rows, Table
-from .sources.opening import open_rows
 
 
 def as_design(
@@ -132,6 +132,9 @@ def _features(
         left = [name for name in opened.columns if name not in taken]
         chosen = list(feature_names) if feature_names is not None else left
         opened.require(chosen)
+        if not chosen:
+            beside = f" beside {', '.join(map(repr, taken))}" if taken else ""
+            raise DataError(f"{opened.describe} has no column that can be X{beside}")
         twice = [name for name in chosen if name in taken]
         if twice:
             raise DataError(f"{twice[0]!r} cannot be a feature: it is y, the weights or the offset")
@@ -159,7 +162,9 @@ def _columns_of(
 
 
 def _text_names(feature_names: Sequence[str] | None, rows: Rows) -> tuple[str, ...] | None:
-    names = feature_names if feature_names is not None else rows.names
+    names = rows.names  # a variable of labelled arrays is many columns
+    if feature_names is not None and len(feature_names) == rows.n_columns:
+        names = tuple(feature_names)
     if names is None or not all(isinstance(name, str) for name in names):
         return None
     return tuple(names)

@@ -10,41 +10,18 @@ from daskreg.exceptions import MemoryPlanError
 from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
+from .sources.base import Rows
+from .workers import LIBRARY_NBYTES, LOCAL_SHARE, MIB, Worker
 
-MIB = 1 << 20
 #: Data in this process's memory below this size never meet a scheduler.
 SMALL = 8 * MIB
 #: Largest block unless the caller asks for another size.
 MAX_BLOCK = 64 * MIB
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
-#: Share of a worker's limit that may be filled: Dask starts to spill at 60%.
-CLUSTER_SHARE = 0.6
-#: Without a nanny the limit is only ours to keep; the rest is for what Python frees late.
-LOCAL_SHARE = 0.85
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A process that runs shards.
-
-    ``memory_limit`` and ``memory`` (resident now) are in bytes; ``share`` of the limit may be
-    filled.
-    """
-
-    address: str
-    threads: int
-    memory_limit: int
-    memory: int
-    share: float = CLUSTER_SHARE
-    host: str = "localhost"
-
-    @property
-    def usable(self) -> int:
-        return int(self.memory_limit * self.share)
 
 
 @dataclass(frozen=True)
@@ -133,9 +110,9 @@ class Plan:
         else:
             lines += [
                 f"blocks     {self.n_blocks:,} of up to {format_bytes(self.block_bytes)} in "
-                f"{self.n_segments} segment(s)",
-                f"shards     {self.n_shards} on {self.n_workers} process(es) x "
-                f"{self.n_threads} thread(s)",
+                f"{_count(self.n_segments, 'segment')}",
+                f"shards     {self.n_shards} on {_count(self.n_workers, 'process')} x "
+                f"{_count(self.n_threads, 'thread')}",
                 self._tiers(),
                 f"passes     {self.passes if self.passes is not None else 'until converged'}",
             ]
@@ -156,18 +133,29 @@ class Plan:
         )
 
 
-def choose_block(columns: Columns, workers: Sequence[Worker], block_size: int | None) -> int:
+def _count(number: int, noun: str) -> str:
+    plural = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{plural}"
+
+
+def choose_block(
+    columns: Columns, workers: Sequence[Worker], block_size: int | None, partial_bytes: int = 0
+) -> int:
     """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, smaller
-    where the data would not feed every thread."""
+    where the data would not feed every thread, but no smaller than the partial that it costs."""
     if block_size is not None:
         return block_size
-    left = min(max(w.usable - w.memory - HEADROOM, 0) // max(1, w.threads) for w in workers)
+    readers = _readers_nbytes(columns)
+    left = min(
+        (w.usable - w.memory - HEADROOM - _libraries(columns, w)) // max(1, w.threads) - readers
+        for w in workers
+    )
     most = max(MIN_BLOCK // 4, min(MAX_BLOCK, left // 8))
     n_rows = columns.X.n_rows
     if n_rows is None:
         return most
     total = int(n_rows * columns.X.row_nbytes)
-    return min(most, max(MIN_BLOCK, total // 32))
+    return min(most, max(MIN_BLOCK, total // 32, partial_bytes))
 
 
 def make_plan(
@@ -192,11 +180,13 @@ def make_plan(
     extra = sum(rows.row_nbytes for name, rows in columns.parts() if name != "X")
     row_bytes = X.row_nbytes + extra
     total = int((X.n_rows or 0) * row_bytes)
-    in_memory = X.resident or persisted
+    local = len(workers) == 1 and workers[0].share == LOCAL_SHARE
+    # What lies in the client's memory reaches other processes through a file.
+    in_memory = (X.resident and local) or persisted
     if layout is not None:
         block_bytes = int(layout.largest_block * row_bytes)
     worker = min(workers, key=lambda w: w.usable - w.memory)
-    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, len(workers))
+    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, local)
     free = worker.usable - sum(terms.values())
     if free < 0:
         _refuse(worker, terms, block_bytes)
@@ -240,17 +230,19 @@ def _terms(
     in_memory: bool,
     layout: Layout | None,
     n_shards: int,
-    n_workers: int,
+    local: bool,
 ) -> dict[str, int]:
     tree = 2 + (max(1, layout.n_segments // max(1, n_shards)).bit_length() if layout else 1)
-    running = min(worker.threads, max(1, n_shards))
-    chunk = _largest_cut_chunk(columns, layout)
-    local = n_workers == 1 and worker.share == LOCAL_SHARE
-    terms = {"process as it stands": worker.memory, "libraries and threads to come": HEADROOM}
+    # A census runs on every thread.
+    running = min(worker.threads, max(1, n_shards)) if layout else worker.threads
+    terms = {
+        "process as it stands": worker.memory,
+        "libraries and threads to come": HEADROOM + _libraries(columns, worker),
+    }
     if not in_memory:
-        # One block in the kernel, one being decoded.
-        decode = block_bytes * (IN_FLIGHT - 1 + columns.X.decode_factor) + chunk
-        terms["blocks in flight"] = int(running * decode)
+        # Workers are started with a malloc that hands back what is freed; here it keeps a block.
+        kept = block_bytes if local else 0
+        terms["blocks in flight"] = running * (_in_flight(columns, block_bytes, layout) + kept)
     terms["kernel temporaries"] = running * work.temporaries
     terms["partial sums"] = running * tree * work.partial_bytes
     if local:
@@ -258,12 +250,42 @@ def _terms(
     return terms
 
 
-def _largest_cut_chunk(columns: Columns, layout: Layout | None) -> int:
-    """Bytes of the largest chunk that is decoded whole and handed out in pieces."""
-    chunks = columns.X.row_chunks
-    if not chunks or layout is None or max(chunks) <= layout.largest_block:
+def _libraries(columns: Columns, worker: Worker) -> int:
+    """Bytes of what reading is still going to import."""
+    needed = {name for _, rows in columns.parts() for name in rows.libraries}
+    return sum(LIBRARY_NBYTES[name] for name in needed - worker.loaded)
+
+
+def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int:
+    """Bytes of blocks in one running shard: one in the kernel, one being decoded.
+
+    A chunk that is larger than a block is decoded whole and handed out in pieces.
+    """
+    factor = columns.X.decode_factor
+    size = block_bytes * (IN_FLIGHT - 1 + factor)
+    for name, rows in columns.parts():
+        chunk = _largest_cut_chunk(rows, layout)
+        if chunk and name == "X":
+            # Pieces are copied where they are pinned or the last of their chunk.
+            size = block_bytes * (IN_FLIGHT + 1)
+        size += chunk
+    return int(size) + _readers_nbytes(columns)
+
+
+def _readers_nbytes(columns: Columns) -> int:
+    """Bytes that open readers hold beside blocks; columns of one file are read together."""
+    readers: dict[str, int] = {}
+    for _, rows in columns.parts():
+        readers[rows.describe] = max(rows.reader_nbytes, readers.get(rows.describe, 0))
+    return sum(readers.values())
+
+
+def _largest_cut_chunk(rows: Rows, layout: Layout | None) -> int:
+    """Bytes it takes to decode the largest chunk that is larger than a block; 0: there is none."""
+    chunks = rows.row_chunks
+    if not chunks or rows.resident or layout is None or max(chunks) <= layout.largest_block:
         return 0
-    return int(max(chunks) * columns.X.row_nbytes * columns.X.decode_factor)
+    return int(max(chunks) * rows.row_nbytes * rows.decode_factor)
 
 
 def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:

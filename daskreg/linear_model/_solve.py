@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from daskreg._typing import Float
 from daskreg.callbacks import listener
-from daskreg.datafit import Datafit
+from daskreg.datafit import Datafit, fit_free
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
@@ -118,7 +118,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         tol=settings.tol,
         max_iter=settings.max_iter,
         callbacks=settings.callbacks,
-        **({} if start is None else {"start": datafit.to_solver(*start)}),
+        start=_start(datafit, settings, choice, start),
     )
     coef, intercept = datafit.to_original(solution.coef, solution.intercept)
     return Fitted(
@@ -133,6 +133,8 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
 
 def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
     """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
+    if choice.name == "gram" and datafit.dtype == np.float32:
+        choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
     try:
         _plan(design, datafit, choice, settings)
     except MemoryPlanError as error:
@@ -175,9 +177,22 @@ def _to_load(settings: Settings) -> int:
 
 
 def _free(settings: Settings) -> Any:
-    """Positions of the unpenalised columns, or None."""
+    """Positions of the unpenalised columns."""
     weight = settings.penalty_weight
-    return None if weight is None else np.flatnonzero(weight == 0)
+    return np.flatnonzero(weight == 0) if weight is not None else np.arange(0)
+
+
+def _start(datafit: Any, settings: Settings, choice: Choice, start: Any) -> Any:
+    """Where the solver begins, in its coordinates; None is the null model.
+
+    In memory the unpenalised columns come first: at alpha_max nothing is left to do.
+    """
+    if start is not None:
+        return datafit.to_solver(*start)
+    free = _free(settings)
+    if choice.name != "gram" or not free.size:
+        return None
+    return fit_free(datafit, free, settings.positive)[0], datafit.null_intercept
 
 
 def _penalty(datafit: Any, settings: Settings) -> ElasticNet:
@@ -185,9 +200,9 @@ def _penalty(datafit: Any, settings: Settings) -> ElasticNet:
     problems = settings.problems
     largest = None
     if problems.alpha_unit == "fraction":
-        largest = alpha_max(
-            datafit.null_grad, problems.l1_ratio, settings.penalty_weight, settings.positive
-        )
+        free = _free(settings)
+        grad = fit_free(datafit, free, settings.positive)[1] if free.size else datafit.null_grad
+        largest = alpha_max(grad, problems.l1_ratio, settings.penalty_weight, settings.positive)
         if settings.share_alpha_max:
             largest = largest.max()
     total = datafit.first().total_weight if problems.alpha_unit == "sum" else 1.0

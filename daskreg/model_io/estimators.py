@@ -79,7 +79,8 @@ def restore_estimator(path: str | os.PathLike[str], classes: Mapping[str, type])
     Raises
     ------
     ModelFileError
-        As `load_model`; also for a class, parameter or attribute that this version lacks.
+        As `load_model`; also for a class, parameter or attribute that this version lacks, and
+        for sizes that contradict each other.
     """
     model = load_model(path)
     if model.class_name not in classes:
@@ -99,4 +100,25 @@ def restore_estimator(path: str | os.PathLike[str], classes: Mapping[str, type])
         if not _FITTED.match(name) or hasattr(type(estimator), name):
             raise ModelFileError(f"{path} holds {name!r}, which is not a fitted attribute")
         setattr(estimator, name, value)
+    _check_sizes(path, fitted)
     return estimator
+
+
+def _check_sizes(path: str | os.PathLike[str], fitted: Mapping[str, Any]) -> None:
+    """Raise ``ModelFileError`` where fitted attributes contradict the shape of ``coef_``."""
+    coef = fitted["coef_"]
+    n_outputs, n_features = coef.shape if coef.ndim == 2 else (1, coef.size)
+    expected: dict[str, Any] = {
+        "n_features_in_": n_features,
+        "feature_names_in_": (n_features,),
+        "intercept_": (n_outputs,),
+        "classes_": (max(2, n_outputs),),
+    }
+    found = {
+        name: value if name == "n_features_in_" else np.atleast_1d(value).shape
+        for name, value in fitted.items()
+        if name in expected
+    }
+    for name, value in {"coef_": coef.ndim in (1, 2), **found}.items():
+        if value != expected.get(name, True):
+            raise ModelFileError(f"{path}: {name} does not fit coef_ of shape {coef.shape}")

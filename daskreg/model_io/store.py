@@ -219,6 +219,10 @@ def _parse(members: Mapping[str, bytes]) -> StoredModel:
     arrays, dims = {}, {}
     for name in names:
         arrays[name], dims[name] = _parse_array(name, members)
+    known = {"zarr.json", *(f"{name}/zarr.json" for name in names)}
+    known |= {_chunk_key(name, array.shape) for name, array in arrays.items()}
+    if strange := sorted(members.keys() - known):
+        raise ModelFileError(f"it has the member {strange[0]!r}, which is no part of a model")
     return StoredModel(
         class_name=class_name,
         params={key: from_json(value) for key, value in attributes["params"].items()},
@@ -244,8 +248,12 @@ def _parse_array(name: str, members: Mapping[str, bytes]) -> tuple[AnyArray, tup
     if tuple(meta["chunk_grid"]["configuration"]["chunk_shape"]) != shape:
         raise ModelFileError(f"array {name!r} is not one chunk")
     dtype = np.dtype(meta["data_type"]).newbyteorder("<")
-    data = members.get("/".join([name, "c", *("0" for _ in shape)]))
+    data = members.get(_chunk_key(name, shape))
     if data is None or len(data) != math.prod(shape) * dtype.itemsize:
         raise ModelFileError(f"array {name!r}: the bytes of shape {shape}, {dtype} are not there")
     array = np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="))
     return array, tuple(str(dim) for dim in meta.get("dimension_names") or ())
+
+
+def _chunk_key(name: str, shape: tuple[int, ...]) -> str:
+    return "/".join([name, "c", *("0" for _ in shape)])

@@ -16,13 +16,21 @@ from .protocols import Evaluation, SmoothDatafit, require
 from .results import Candidates, Goal
 from .start import start_point
 
+#: Relative gap below which a problem is near its optimum: low precision hides far less.
+NEAR = 1e-3
+#: Rounding of gradients, relative.
+ROUNDING = 1e-15
+#: Changes of the objective below this share of it are rounding: it cannot judge a step.
+BLIND = 1e-13
+
 
 @dataclass(frozen=True)
 class FistaState:
     """Everything a step reads; (p, n_outputs, K), (n_outputs, K) or (K,), problems last.
 
     ``point`` is the extrapolated point, where ``value`` and the gradients were taken; ``iterate``
-    is the last accepted prox step.
+    is the last accepted prox step.  ``bound`` (K,) is the best lower bound so far, ``near`` (K,)
+    the distance to it within which passes are precise.
     """
 
     iterate: Float
@@ -34,6 +42,8 @@ class FistaState:
     intercept_grad: Float
     momentum: Float
     lipschitz: Float
+    bound: Float
+    near: Float
     n_iter: npt.NDArray[np.intp]
     exhausted: npt.NDArray[np.bool_]
     candidates: Candidates
@@ -63,8 +73,10 @@ class Fista(Solver):
     :math:`\langle g(b^+) - g(z), d\rangle > L \|d\|_D^2` with :math:`d = b^+ - z`, and the loss
     did not descend below its quadratic model either, both are discarded and L grows; so
     backtracking costs passes only when it is needed.  (The curvature form is free of
-    cancellation.)  D is the diagonal of the curvature bound, so badly scaled columns do no harm.
-    The intercept is one more, unpenalised, coordinate.
+    cancellation; near the optimum it alone decides.)  D is the diagonal of the curvature bound,
+    so badly scaled columns do no harm.  The intercept is one more, unpenalised, coordinate.  Far
+    from the optimum products of low precision will do; once some problem comes near, or has no
+    bound, passes are precise.
 
     Passes: 1 (none where the first pass holds the null model's evaluation) + one per iteration.
 
@@ -101,6 +113,7 @@ class Fista(Solver):
         n_problems = datafit.n_problems
         everyone = np.arange(n_problems)
         coef, intercept, evaluation = start_point(datafit, start)
+        candidates = Candidates.best_of(penalty, coef, intercept, evaluation, everyone)
         return FistaState(
             iterate=coef,
             iterate_intercept=intercept,
@@ -111,9 +124,11 @@ class Fista(Solver):
             intercept_grad=evaluation.intercept_grad,
             momentum=np.ones(n_problems),
             lipschitz=np.ones(n_problems),
+            bound=candidates.bound,
+            near=NEAR * goal.null_value,
             n_iter=np.zeros(n_problems, dtype=np.intp),
             exhausted=np.zeros(n_problems, dtype=bool),
-            candidates=Candidates.best_of(penalty, coef, intercept, evaluation, everyone),
+            candidates=candidates,
         )
 
     def step(self, datafit: SmoothDatafit, penalty: ElasticNet, state: FistaState) -> FistaState:
@@ -122,54 +137,68 @@ class Fista(Solver):
         length = 1.0 / (state.lipschitz * metric)
         coef = penalty.prox(state.point - length * state.grad, length)
         intercept = state.point_intercept - state.intercept_grad / (state.lipschitz * weight)
-
-        momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * state.momentum**2))
-        beta = (state.momentum - 1.0) / momentum
         d, d0 = coef - state.point, intercept - state.point_intercept
         gain, gain0 = coef - state.iterate, intercept - state.iterate_intercept
+        momentum = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * state.momentum**2))
+        beta = (state.momentum - 1.0) / momentum
         if self.restart:
             uphill = (metric * d * gain).sum(axis=(0, 1)) + weight * (d0 * gain0).sum(axis=0) < 0
             momentum, beta = np.where(uphill, 1.0, momentum), np.where(uphill, 0.0, beta)
 
-        # Without momentum the next point is the step itself: one column serves as both.
-        n_problems = beta.size
-        moving = np.flatnonzero(beta)
-        columns = np.concatenate([np.arange(n_problems), moving])
-        next_column = np.arange(n_problems)
-        next_column[moving] = n_problems + np.arange(moving.size)
+        columns, ahead = _columns(beta)
+        moving = columns[beta.size :]
         trial = np.concatenate([coef, (coef + beta * gain)[..., moving]], axis=-1)
         trial0 = np.concatenate([intercept, (intercept + beta * gain0)[..., moving]], axis=-1)
-        evaluation = datafit.value_and_grad(trial, trial0, columns)
+        evaluation = datafit.value_and_grad(trial, trial0, columns, precise=_close(state))
 
         # A point beyond the domain of the loss has no gradient to go on from: stay at the step.
         reachable = _finite(evaluation)
-        lost = ~reachable[next_column]
-        next_column[lost] = np.flatnonzero(lost)
-        momentum = np.where(lost, 1.0, momentum)
+        lost = ~reachable[ahead]
+        ahead = np.where(lost, np.arange(beta.size), ahead)
         length2 = (metric * d * d).sum(axis=(0, 1)) + weight * (d0 * d0).sum(axis=0)
-        accept, ratio = _accept(state, evaluation, d, d0, length2)
-        accept &= reachable[:n_problems]
-        with np.errstate(invalid="ignore"):
-            steeper = np.where(np.isfinite(ratio), ratio, 0.0)
+        accept, steeper = _accept(state, evaluation, d, d0, length2)
+        accept &= reachable[: beta.size]
         rejected = np.maximum(self.grow * state.lipschitz, steeper)
+        candidates = Candidates.best_of(penalty, trial, trial0, evaluation, columns)
         new = FistaState(
             iterate=coef,
             iterate_intercept=intercept,
-            point=trial[..., next_column],
-            point_intercept=trial0[..., next_column],
-            value=evaluation.value[next_column],
-            grad=evaluation.grad[..., next_column],
-            intercept_grad=evaluation.intercept_grad[..., next_column],
-            momentum=momentum,
+            point=trial[..., ahead],
+            point_intercept=trial0[..., ahead],
+            value=evaluation.value[ahead],
+            grad=evaluation.grad[..., ahead],
+            intercept_grad=evaluation.intercept_grad[..., ahead],
+            momentum=np.where(lost, 1.0, momentum),
             lipschitz=np.where(accept, self.shrink * state.lipschitz, rejected),
+            bound=np.maximum(state.bound, candidates.bound),
+            near=state.near,
             n_iter=state.n_iter + 1,
             exhausted=length2 == 0,
-            candidates=Candidates.best_of(penalty, trial, trial0, evaluation, columns),
+            candidates=candidates,
         )
         return new.where(
             accept, state, "iterate", "iterate_intercept", "point", "point_intercept",
             "value", "grad", "intercept_grad", "momentum",
         )  # fmt: skip
+
+
+def _columns(beta: Float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The problem of each column of a pass, and which column is each problem's next point.
+
+    Without momentum the next point is the step itself: one column serves as both.
+    """
+    everyone = np.arange(beta.size)
+    moving = np.flatnonzero(beta)
+    ahead = everyone.copy()
+    ahead[moving] = beta.size + np.arange(moving.size)
+    return np.concatenate([everyone, moving]), ahead
+
+
+def _close(state: FistaState) -> bool:
+    """Whether some problem is near its optimum, or cannot tell."""
+    with np.errstate(invalid="ignore"):
+        gap = state.candidates.objective - state.bound
+    return bool((~np.isfinite(gap) | (gap <= state.near)).any())
 
 
 def _metric(datafit: SmoothDatafit) -> Float:
@@ -189,15 +218,18 @@ def _finite(evaluation: Evaluation) -> npt.NDArray[np.bool_]:
 def _accept(
     state: FistaState, evaluation: Evaluation, d: Float, d0: Float, length2: Float
 ) -> tuple[npt.NDArray[np.bool_], Float]:
-    """Which steps the curvature allows, and the curvature met along each step."""
+    """Which steps the curvature allows, and the curvature met along each step (0 if unknown)."""
     first = slice(0, length2.size)
     grad, grad0 = evaluation.grad[..., first], evaluation.intercept_grad[..., first]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         turn = ((grad - state.grad) * d).sum(axis=(0, 1))
         turn += ((grad0 - state.intercept_grad) * d0).sum(axis=0)
         slope = (state.grad * d).sum(axis=(0, 1)) + (state.intercept_grad * d0).sum(axis=0)
-        flat = turn <= state.lipschitz * length2 * (1 + 1e-10)
-        model = 0.5 * state.lipschitz * length2 + 1e-14 * np.abs(state.value)
-        descended = evaluation.value[first] - state.value - slope <= model
-        ratio = np.where(length2 > 0, turn / length2, 0.0)
-    return np.asarray(flat | descended), ratio
+        size = (np.abs(state.grad) * np.abs(d)).sum(axis=(0, 1))
+        size += (np.abs(state.intercept_grad) * np.abs(d0)).sum(axis=0)
+        flat = turn <= state.lipschitz * length2 * (1 + 1e-10) + ROUNDING * size
+        model = 0.5 * state.lipschitz * length2
+        told = model > BLIND * np.abs(state.value)
+        descended = told & (evaluation.value[first] - state.value - slope <= model)
+        met = np.where(length2 > 0, turn / length2, 0.0)
+    return np.asarray(flat | descended), np.where(np.isfinite(met), met, 0.0)

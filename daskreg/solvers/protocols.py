@@ -70,9 +70,17 @@ class Datafit(Protocol):
     def null_grad(self) -> Float: ...
 
     def value_and_grad(
-        self, coef: Float, intercept: Float, columns: npt.NDArray[np.intp]
+        self,
+        coef: Float,
+        intercept: Float,
+        columns: npt.NDArray[np.intp],
+        *,
+        precise: bool = False,
     ) -> Evaluation:
-        """Evaluate C columns; column c belongs to problem ``columns[c]``.  One pass."""
+        """Evaluate C columns; column c belongs to problem ``columns[c]``.  One pass.
+
+        ``precise`` asks for products in float64; without, they may be as rough as the bounds say.
+        """
 
     def take(self, columns: AnyArray) -> Datafit:
         """The datafit of some of the problems, on the same data.  No pass."""
@@ -177,16 +185,6 @@ class QuadraticDatafit(Datafit, Protocol):
     def output(self) -> npt.NDArray[np.intp]: ...
 
     def gram(self) -> GramData: ...
-
-    def value_and_grad(
-        self,
-        coef: Float,
-        intercept: Float,
-        columns: npt.NDArray[np.intp],
-        *,
-        precise: bool = False,
-    ) -> Evaluation:
-        """As in :class:`Datafit`; ``precise`` asks for products in float64."""
 
 
 def require(solver: str, owner: Any, names: Sequence[str], hint: str = "") -> None:

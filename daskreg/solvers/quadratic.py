@@ -11,6 +11,9 @@ import scipy.linalg
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
+EPS = float(np.finfo(np.float64).eps)
+#: Columns shorter than this share of the longest one are rounding.
+SHORT = 1e-14
 #: Gradient entries of unpenalised columns below this share of sqrt(G_jj yy) are rounding.
 ROUNDING = 1e-13
 
@@ -101,42 +104,50 @@ def _solve_semidefinite(matrix: Float, right: Float) -> Float:
     try:
         return np.asarray(scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix), right))
     except np.linalg.LinAlgError:
-        return Spectrum.of(matrix).solve(right, np.zeros(right.shape[1]))
+        return least_norm(matrix, right)
 
 
-@dataclass(frozen=True)
-class Spectrum:
-    """Eigenvalues and vectors of a positive semidefinite matrix.
+def least_norm(matrix: Float, right: Float, rounding: float = 0.0) -> Float:
+    """Solve ``matrix @ b = right`` for b of least norm; shape (p, K).
 
-    ``cutoff``: eigenvalues up to here are zero as far as rounding lets us see.
+    What is singular is judged after scaling to a unit diagonal, so the units of columns do not
+    matter.
+
+    Parameters
+    ----------
+    matrix : array of shape (p, p)
+        Positive semidefinite.
+    right : array of shape (p, K)
+        In the range of the matrix, but for rounding.
+    rounding : float
+        Relative error of the entries; machine precision at least.
     """
+    size = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+    longest = float(size.max(initial=0.0))
+    scale = np.where(size > SHORT * longest, size, longest or 1.0)[:, None]
+    values, vectors = scipy.linalg.eigh(matrix / (scale * scale.T))
+    cutoff = max(rounding, EPS) * len(values) * float(values.max(initial=0.0))
+    seen = values > cutoff
+    directions = vectors[:, seen]
 
-    values: Float
-    vectors: Float
-    cutoff: float
+    def solved(rest: Float) -> Float:
+        inside = (directions.T @ (rest / scale)) / values[seen, None]
+        return np.asarray(directions @ inside) / scale
 
-    @classmethod
-    def of(cls, matrix: Float, rounding: float = 0.0) -> Spectrum:
-        """``rounding`` is the relative error of the entries."""
-        values, vectors = scipy.linalg.eigh(matrix)
-        values = np.maximum(values, 0.0)
-        relative = max(rounding, float(np.finfo(float).eps)) * len(values)
-        return cls(values, vectors, relative * float(values.max(initial=0.0)))
-
-    def solve(self, right: Float, shift: Float) -> Float:
-        """Solve ``(matrix + shift_k) b_k = right_k``; right is (p, K), shift (K,).
-
-        Of least norm where the shift is 0 and the matrix singular.
-        """
-        divisor = self.values[:, None] + shift
-        usable = (self.values[:, None] > self.cutoff) | (shift > 0)
-        inside = self.vectors.T @ right
-        scaled = np.divide(inside, divisor, out=np.zeros_like(inside), where=usable)
-        return np.asarray(self.vectors @ scaled)
+    coef = solved(right)
+    if not seen.all():
+        basis = np.linalg.qr(vectors[:, ~seen] / scale)[0]
+        coef = coef - basis @ (basis.T @ coef)
+        coef = coef + solved(right - matrix @ coef)  # what rounding of the projection has moved
+    return coef
 
 
 #: Up to this many different alphas a Cholesky factor each is cheaper than all eigenvectors.
 FEW_ALPHAS = 6
+
+
+#: ... unless an alpha is below this share of the largest eigenvalue, which blurs the others.
+BLUR = 1e-8
 
 
 def solve_ridge(model: Quadratic, penalty: ElasticNet, rounding: float = 0.0) -> Float:
@@ -146,23 +157,22 @@ def solve_ridge(model: Quadratic, penalty: ElasticNet, rounding: float = 0.0) ->
     Where alpha is 0 and columns are collinear, the solution of least norm.
     """
     coef = np.zeros_like(model.c)
-    weight = np.ones(len(coef))
-    if penalty.penalty_weight is not None:
-        weight = np.asarray(penalty.penalty_weight, dtype=np.float64)
-    alpha = penalty.alpha
-    plain = np.flatnonzero(alpha == 0)
+    weight = np.ones(len(coef)) if penalty.penalty_weight is None else penalty.penalty_weight
+    plain = np.flatnonzero(penalty.alpha == 0)
     if plain.size:
-        spectrum = Spectrum.of(model.G, rounding)
-        coef[:, plain] = spectrum.solve(model.c[:, plain], np.zeros(plain.size))
-    ridged = np.flatnonzero(alpha > 0)
-    levels = np.unique(alpha[ridged])
+        coef[:, plain] = least_norm(model.G, model.c[:, plain], rounding)
+    ridged = np.flatnonzero(penalty.alpha > 0)
+    levels = np.unique(penalty.alpha[ridged])
     if levels.size > FEW_ALPHAS and (weight > 0).all():
         root = np.sqrt(weight)[:, None]
-        spectrum = Spectrum.of(model.G / (root * root.T))
-        coef[:, ridged] = spectrum.solve(model.c[:, ridged] / root, alpha[ridged]) / root
-        return coef
+        values, vectors = scipy.linalg.eigh(model.G / (root * root.T))
+        if levels[0] >= BLUR * values.max(initial=0.0):
+            inside = vectors.T @ (model.c[:, ridged] / root)
+            shifted = np.maximum(values, 0.0)[:, None] + penalty.alpha[ridged]
+            coef[:, ridged] = vectors @ (inside / shifted) / root
+            return coef
     for level in levels:
-        columns = np.flatnonzero(alpha == level)
-        shifted = model.G + np.diag(level * weight)
-        coef[:, columns] = _solve_semidefinite(shifted, model.c[:, columns])
+        columns = np.flatnonzero(penalty.alpha == level)
+        ridge = model.G + np.diag(level * weight)
+        coef[:, columns] = _solve_semidefinite(ridge, model.c[:, columns])
     return coef

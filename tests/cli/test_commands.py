@@ -40,6 +40,19 @@ def test_plan_reads_nothing(run, data, tmp_path):
     assert "2.0 GiB" in result.stdout or "2 GiB" in result.stdout
 
 
+def test_plan_is_that_of_the_fit(run, data, tmp_path):
+    what = data / "X.npy", "--y", data / "y.npy", "--alpha", 0.1
+    for solver, passes in (("gram", "1"), ("fista", "until converged")):
+        plan = run("plan", *what, "--solver", solver)
+        assert plan.exit_code == 0, plan.output
+        fitted = run("fit", *what, "--solver", solver)
+        line = f"passes     {passes}\n"
+        assert line in plan.stdout
+        assert line in fitted.stderr
+    counted = run("plan", data / "table.csv", "--target", "outcome")
+    assert "rows unknown" in counted.stdout
+
+
 def test_plan_refuses_what_cannot_fit(run, data):
     result = run("plan", data / "X.npy", "--y", data / "y.npy", "--memory", "10MiB")
     assert result.exit_code == 2
@@ -51,10 +64,50 @@ def test_show(run, model):
     result = run("show", model, "--most", 2)
     assert result.exit_code == 0, result.output
     assert "Lasso(alpha=0.1" in result.stdout
-    assert "3 of 5 coefficients" in result.stdout
+    assert "3 of 5; the 2 largest are:" in result.stdout
     assert "meets tol=1e-06" in result.stdout
     assert "age" in result.stdout
     assert "ldl" not in result.stdout
+
+
+def test_show_takes_names_as_they_are(run, tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(50, 2)), columns=["t[latitude=40.0]", "[red]b"])
+    model = daskreg.Lasso(0.01).fit(table, table.sum(axis=1).to_numpy())
+    result = run("show", model.save(tmp_path / "model"))
+    assert "t[latitude=40.0]" in result.stdout
+    assert "[red]b" in result.stdout
+
+
+def test_variables_of_netcdf(run, tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(40, 2, 3))
+    dims = ("time", "latitude", "longitude")
+    xarray.Dataset({"t": (dims, values), "u": (dims, values)}).to_netcdf(tmp_path / "grid.nc")
+    np.save(tmp_path / "y.npy", values[:, 1, 2])
+    out, data = tmp_path / "model", tmp_path / "grid.nc"
+    result = run(
+        *("fit", data, "--y", tmp_path / "y.npy", "--columns", "t", "--sample-dim", "time"),
+        *("--alpha", 0.1, "--out", out),
+    )
+    assert result.exit_code == 0, result.output
+    model = daskreg.load(out)
+    assert len(model.feature_names_in_) == 6
+    assert np.flatnonzero(model.coef_).tolist() == [5]
+    result = run("predict", out, data, "--out", tmp_path / "p.npy")
+    assert result.exit_code == 0, result.output
+    expected = model.predict(values.reshape(40, 6))
+    np.testing.assert_allclose(np.load(tmp_path / "p.npy"), expected, rtol=1e-6)
+
+
+def test_no_column_left_for_X(run, data):
+    table = pd.read_parquet(data / "table.parquet")[["age"]]
+    table.to_parquet(data / "lone.parquet")
+    result = run("fit", data / "lone.parquet", "--target", "age")
+    assert result.exit_code == 2
+    assert "no column that can be X beside 'age'" in result.stderr
 
 
 def test_predict_npy_and_csv(run, data, model, tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
 from daskreg.design.spool.rows import SpooledRows
 from daskreg.exceptions import DataError
@@ -147,6 +147,25 @@ def test_csr_blocks(folder, scratch, values):
     assert rows.sparse
     (ready,), _ = settle([rows], scratch)
     read_ranges(ready, np.where(values > 1, values, 0))
+
+
+def test_csr_blocks_are_made_canonical(scratch):
+    def repeat(block):
+        n = len(block)
+        indices = np.tile(np.array([3, 1, 3], np.int64), n)
+        return sp.csr_array((np.ones(3 * n), indices, np.arange(0, 3 * n + 1, 3)), shape=(n, 5))
+
+    meta = sp.csr_array((0, 5))
+    x = da.ones((40, 5), chunks=(10, 5)).map_blocks(repeat, dtype=float, meta=meta)
+    (ready,), read = settle([open_collection(x)], scratch)
+    # One chunk is made before the first pass, to learn how dense they are.
+    assert read == 10 * (2 * (8 + 4)) + 11 * 4
+    assert ready.row_nbytes == read / 10
+    with ready.open() as reader:
+        block = reader.read(5, 25)
+    assert block.has_canonical_format
+    assert block.indices.dtype == block.indptr.dtype == np.int32
+    np.testing.assert_array_equal(block.toarray(), np.tile([0.0, 1, 0, 2, 0], (20, 1)))
 
 
 def test_unknown_chunks_of_x_and_y_are_counted_together(values, scratch):

@@ -9,7 +9,7 @@ import dask
 import numpy as np
 import pytest
 
-from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
 from daskreg.exceptions import DataError
 

@@ -7,7 +7,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
-from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
 from daskreg.design.spool.rows import SpooledRows
 from daskreg.design.spool.scratch import Scratch

@@ -10,7 +10,7 @@ import dask.array as da
 import numpy as np
 
 from daskreg.design.collections.graphs import take_graph
-from daskreg.design.collections.rows import open_collection
+from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
 from daskreg.design.collections.sharing import find_shared
 

@@ -64,6 +64,8 @@ def test_csr_parts(scratch):
     assert rows.row_nbytes < 7 * 16
     with pickle.loads(pickle.dumps(rows.cut(15, 33))).open() as reader:
         np.testing.assert_array_equal(reader.read(15, 33).toarray(), matrix[15:33].toarray())
+        # Indices keep their type: wider ones would be a copy, half as large again.
+        assert reader.read(20, 33).indices.dtype == matrix.indices.dtype
 
 
 @pytest.mark.parametrize(

@@ -210,3 +210,10 @@ def test_separable_labels_far_from_the_margin():
         bound = found.dual(penalty, coef)
         assert np.isfinite(found.value).all()
         assert 0.0 <= bound[0] <= found.value[0] + penalty.value(coef)[0]
+
+
+def test_large_coefficients_are_never_multiplied_in_float32():
+    X, y, _, _ = problem(loss=Squared(), weights=False, offset=False)
+    fit = datafit(X.astype(np.float32), y, None, None, loss=Squared())
+    coef = np.full((X.shape[1], 1, 1), 1e3)
+    assert fit.value_and_grad(coef, np.zeros((1, 1))).rounding == 0.0

@@ -150,5 +150,5 @@ def test_a_constant_column_has_no_gradient(constant, dtype, kind):
 def test_a_step_too_far_is_not_finite_and_does_not_warn(loss):
     X, y, w, o = problem(loss=loss)
     fit = datafit(X.astype(np.float32), y, w, o, loss=loss)
-    found = fit.value_and_grad(np.full((X.shape[1], 1, 1), 1e300), np.zeros((1, 1)))
+    found = fit.value_and_grad(np.full((X.shape[1], 1, 1), 1e308), np.zeros((1, 1)))
     assert not np.isfinite(found.value).any() or not np.isfinite(found.grad).all()

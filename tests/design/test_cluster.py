@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import sys
+import threading
 import time
+from dataclasses import dataclass
+from typing import ClassVar
 
 import cloudpickle
+import dask
+import dask.array as da
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, wait
 
+from daskreg.design import as_design
+from daskreg.design.host import machine_memory
 from daskreg.design.passes.cluster import Cluster
+from daskreg.exceptions import WorkersLostError
 
 from . import helpers
 from .helpers import Correlate, make_data, make_design
@@ -20,7 +30,9 @@ from .helpers import Correlate, make_data, make_design
 @pytest.fixture(scope="module", autouse=True)
 def helpers_travel_by_value():
     cloudpickle.register_pickle_by_value(helpers)
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
+    cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     cloudpickle.unregister_pickle_by_value(helpers)
 
 
@@ -150,3 +162,190 @@ def test_a_worker_that_dies_between_passes_costs_a_reread_and_no_bit(client):
         reread = design.bytes_read - once
         assert 0 < reread <= 0.6 * once
         assert client.run_on_scheduler(moved_or_spilled)[1] == 0
+
+
+@dataclass(frozen=True)
+class Slowly(Correlate):
+    """Takes its time over each block."""
+
+    seconds: float = 0.1
+
+    def __call__(self, block, state):
+        time.sleep(self.seconds)
+        return super().__call__(block, state)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Ends the process that gets to one block."""
+
+    name: ClassVar[str] = "deadly"
+
+    def __call__(self, block, state):
+        if block.index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return np.ones(1)
+
+
+def wait_until(condition, seconds=5):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def tasks_of_workers(client):
+    return sum(client.run(lambda dask_worker: len(dask_worker.state.tasks)).values())
+
+
+def test_ctrl_c_ends_the_pass_on_the_workers_too(client):
+    X, y = make_data(n=20_000)
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.prepare()
+        main = threading.main_thread().ident
+        timer = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
+        timer.start()
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            design.sum_over_rows(Slowly(), {"times": 1.0})
+        assert time.monotonic() - started < 2
+        # Shards of some seconds stop at their next block.
+        wait_until(lambda: tasks_of_workers(client) == 0, seconds=1)
+        again = design.sum_over_rows(Correlate(), {"times": 1.0})
+    np.testing.assert_array_equal(again, on_threads(X, y, 1 << 15)[0])
+
+
+def test_passes_leave_no_topics_on_the_scheduler(client):
+    def topics(dask_scheduler):
+        return sum(name.startswith("daskreg") for name in dask_scheduler._broker._topics)
+
+    X, y = make_data(n=2_000)
+    seen = []
+    for _ in range(3):
+        with make_design(X, y, block_size=1 << 15) as design:
+            design.progress = lambda rows, read: None
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+        seen.append(client.run_on_scheduler(topics))
+    assert seen[0] == seen[2]
+
+
+def copies_of_shards(dask_scheduler):
+    shards = [k for k in dask_scheduler.tasks if k.startswith("daskreg-shard")]
+    return [len(dask_scheduler.tasks[key].who_has) for key in shards]
+
+
+def test_large_partials_leave_each_shard_on_one_worker(client):
+    X, y = make_data(n=20_000)
+    expected = on_threads(X, y, 1 << 15)
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.prepare(partial_bytes=2 << 20)
+        for times, same in zip((1.0, 2.0), expected[:2], strict=True):
+            np.testing.assert_array_equal(design.sum_over_rows(Correlate(), {"times": times}), same)
+            assert set(client.run_on_scheduler(copies_of_shards)) == {1}
+        assert design.bytes_read == X.nbytes + y.nbytes
+
+
+def test_rows_of_the_client_are_planned_as_they_will_be_read(client):
+    X, y = np.ones((1 << 18, 8)), np.ones(1 << 18)
+    with as_design(X, y) as design:
+        said = design.plan
+        assert (said.resident, said.peak) == (False, pytest.approx(design.prepare().peak, rel=0.2))
+        assert said.bytes_pinned == said.total_bytes
+
+
+def test_persisted_blocks_count_no_bytes_and_stay(client):
+    X, y = make_data(n=20_000)
+    blocks = da.from_array(X, chunks=(500, X.shape[1])).map_blocks(np.copy).persist()
+    wait(blocks)
+    before = client.who_has(blocks)
+    with as_design(blocks, y) as design:
+        assert design.plan.resident
+        assert design.plan.bytes_pinned == 0
+        results = [design.sum_over_rows(Correlate(), {"times": t}) for t in (1.0, 2.0)]
+        assert design.bytes_read == 0
+        assert design.bytes_pinned == 0
+        assert client.who_has(blocks) == before
+        assert client.run_on_scheduler(moved_or_spilled)[1:] == (0, 1)
+    block_size = 500 * X.shape[1] * X.itemsize
+    for result, expected in zip(results, on_threads(X, y, block_size), strict=False):
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_scattered_blocks_that_are_lost_are_an_error(client):
+    X, y = make_data(n=2_000)
+    client.wait_for_workers(2)
+    parts = client.scatter([X[i : i + 100] for i in range(0, len(X), 100)], hash=False)
+    graph = {("scattered", i, 0): part for i, part in enumerate(parts)}
+    rows = da.Array(graph, "scattered", chunks=((100,) * 20, (X.shape[1],)), meta=X[:0])
+    with as_design(rows, y) as design:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        kill_a_holder(client)
+        wait_until(lambda: any(part.status != "finished" for part in parts))
+        with pytest.raises(WorkersLostError, match="cannot be made again"):
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+    client.wait_for_workers(2)
+
+
+def kill_a_holder(client):
+    held = client.run(lambda dask_worker: len(dask_worker.data))
+    victim = next(address for address, shards in held.items() if shards)
+    os.kill(client.run(os.getpid)[victim], signal.SIGKILL)
+
+
+@pytest.mark.parametrize("partial_bytes", [0, 2 << 20])
+def test_a_worker_that_dies_with_results_not_yet_fetched(client, monkeypatch, partial_bytes):
+    X, y = make_data(n=20_000)
+    client.wait_for_workers(2)
+    killed = []
+
+    def wait_and_kill(self, tasks, original=Cluster._wait):
+        done = original(self, tasks)
+        if done and not killed:
+            killed.append(True)
+            kill_a_holder(client)
+            time.sleep(0.2)
+        return done
+
+    monkeypatch.setattr(Cluster, "_wait", wait_and_kill)
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.prepare(partial_bytes=partial_bytes)
+        result = design.sum_over_rows(Correlate(), {"times": 1.0})
+    np.testing.assert_array_equal(result, on_threads(X, y, 1 << 15)[0])
+
+
+def test_a_block_that_ends_every_process_is_an_error_that_names_its_rows(client):
+    X, y = make_data(n=20_000)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        make_design(X, y, block_size=1 << 15) as design,
+    ):
+        design.prepare()
+        start, stop = design.layout.rows[3:5]
+        with pytest.raises(WorkersLostError, match="died 2 times in a row") as error:
+            design.sum_over_rows(Deadly(), {})
+    runs = re.findall(r"(\d+) to (\d+)", str(error.value))
+    assert any(int(low) <= start and stop - 1 <= int(high) for low, high in runs)
+    wait_until(lambda: tasks_of_workers(client) == 0)
+
+
+def test_a_cluster_without_workers_is_an_error(client, cluster):
+    X, y = make_data(n=2_000)
+    cluster.scale(0)
+    wait_until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
+    try:
+        with pytest.raises(RuntimeError, match="has no workers"):
+            make_design(X, y).prepare()
+    finally:
+        cluster.scale(2)
+        client.wait_for_workers(2)
+
+
+def test_workers_without_a_limit_share_their_machine():
+    with (
+        LocalCluster(
+            n_workers=1, processes=False, memory_limit=0, dashboard_address=":0"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        assert Cluster(client).workers[0].memory_limit == machine_memory()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import re
+import signal
 import threading
 import time
 
@@ -10,11 +13,22 @@ import dask
 import numpy as np
 import pytest
 
+from daskreg.design.columns import Columns
+from daskreg.design.design import Design
+from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
-from daskreg.design.passes.shards import Shard, make_runs
+from daskreg.design.passes.runs import make_runs, spread_pins
+from daskreg.design.passes.shards import Shard
 from daskreg.exceptions import DataError, MemoryPlanError
 
-from .helpers import ArrayRows, Correlate, CountRows, make_data, make_design
+from .helpers import (
+    ArrayRows,
+    Correlate,
+    CountingReader,
+    CountRows,
+    make_data,
+    make_design,
+)
 
 
 def read_ahead_threads_end():
@@ -106,6 +120,75 @@ def test_a_fixed_part_is_pinned_and_the_rest_streams(monkeypatch):
     streamed = (design.bytes_read - total) / 2
     assert streamed == pytest.approx(plan.bytes_streamed, rel=0.15)
     assert plan.peak <= plan.usable
+
+
+def test_a_pinned_block_keeps_no_chunk_alive():
+    X, y = make_data()
+    with make_design(X, y, block_size=8192, row_chunks=(len(X),)) as design:
+        design.prepare()
+        (shard, *_) = design._scheduler._shards
+        design._scheduler._shards = [shard]
+        shard.pins = frozenset({0, 2})
+        shard.run(Correlate(), {"times": 1.0})
+        pinned = LEDGER.blocks(shard._token).values()
+        assert [block.index for block in pinned] == [0, 2]
+        roots = [block.X if block.X.base is None else block.X.base for block in pinned]
+        assert sum(root.nbytes for root in roots) <= LEDGER.nbytes
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.77, 1.0])
+def test_pins_are_the_share_of_the_rows_up_to_one_block(share):
+    rows = (0, 10, 20, 27, 40, 50, 61, 70, 80, 90, 100)
+    pinned = sum(rows[i + 1] - rows[i] for i in spread_pins(rows, share))
+    assert share * 100 - 13 < pinned <= share * 100
+
+
+@pytest.mark.parametrize("passes", [1, None])
+@pytest.mark.parametrize("options", [{}, {"row_chunks": (5000,)}, {"block_size": 1 << 20}])
+def test_advice_of_a_plan_that_does_not_fit_makes_it_fit(passes, options):
+    X, y = make_data()
+    work = {"passes": passes, "partial_bytes": 1 << 22, "temporaries": 1 << 24}
+    with pytest.raises(MemoryPlanError) as refused:
+        make_design(X, y, memory_limit=1 << 20, **options).prepare(**work)
+    advice = re.search(r"Raise memory_limit to ([\d.]+ \w+) or more", str(refused.value))
+    limit = parse_bytes(advice[1])
+    plan = make_design(X, y, memory_limit=limit, **options).prepare(**work)
+    assert plan.peak <= plan.usable
+
+
+def test_an_error_of_a_library_says_which_rows():
+    X, y = make_data()
+
+    class Torn(ArrayRows):
+        def cut(self, start, stop):
+            return self
+
+        def open(self, values=()):
+            return TornReader(self)
+
+    class TornReader(CountingReader):
+        def read(self, start, stop, out=None):
+            if start >= 4000:
+                raise OSError("checksum")
+            return super().read(start, stop, out)
+
+    design = Design(Columns(Torn(X), ArrayRows(y)), block_size=8192)
+    with design, pytest.raises(DataError, match=r"rows \d+ to \d+ of X .* OSError: checksum"):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+
+
+def test_a_scheduler_of_the_users_own_is_called_as_dask_calls_it():
+    seen = []
+
+    def get(graph, keys):
+        seen.append(len(graph))
+        return dask.get(graph, keys)
+
+    X, y = make_data()
+    with dask.config.set(scheduler=get):
+        result = sums(make_design(X, y, block_size=8192))[0]
+    np.testing.assert_array_equal(result, sums(make_design(X, y, block_size=8192))[0])
+    assert len(seen) == 3
 
 
 def test_the_ledger_is_empty_when_the_design_is_closed():
@@ -262,3 +345,33 @@ def test_one_weight_a_row_is_expected():
     X, y = make_data(n=100)
     with pytest.raises(DataError, match="sample_weight has 2 columns"):
         as_design(X, y, np.ones((100, 2)))
+
+
+def pass_again_and_again(design):
+    for _ in range(1000):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        time.sleep(0.01)
+
+
+def test_an_interrupted_pass_leaves_nothing_pinned():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192)
+    design.prepare()
+    kept = design._scheduler._shards
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    with design:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            pass_again_and_again(design)
+        assert LEDGER.nbytes > 0
+    # Whoever still holds the trace of the error holds the shards as well.
+    assert kept
+    assert LEDGER.nbytes == 0
+    assert read_ahead_threads_end()
+
+
+def test_a_block_is_no_smaller_than_the_partial_that_it_costs():
+    X, y = make_data(n=60_000, p=64)
+    with make_design(X, y) as design:
+        assert design.prepare().n_blocks > 8
+        assert design.prepare(passes=1, partial_bytes=8 << 20).n_blocks <= 2

@@ -257,3 +257,12 @@ def test_nan_is_told(ridge, data):
     lazy = ridge.predict(da.from_array(X))
     with pytest.raises(DataError, match="NaN"):
         lazy.compute(scheduler="sync")
+
+
+def test_a_coordinate_may_be_called_as_a_variable_is():
+    xr = pytest.importorskip("xarray")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(30, 3))
+    data = xr.Dataset({"f": (("time", "cell"), X)}, coords={"cell": ["e", "f", "g"]})
+    model = Lasso(0.1).fit(data, X[:, 0], sample_dim="time")
+    assert_allclose(model.predict(data), model.predict(X))

@@ -164,6 +164,35 @@ def test_path_equals_single_fits(diabetes):
     assert_allclose(coefs, theirs[1], atol=1e-6)
 
 
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("solver", ["gram", "fista"])
+def test_a_path_with_unpenalised_columns_starts_from_their_fit(diabetes, positive, solver):
+    """At the first alpha only the free columns are in the model, just below one more is."""
+    X, y = diabetes
+    free = np.array([1, 8])
+    settings = {"penalty_weight": ~np.isin(np.arange(10), free) * 1.0, "positive": positive}
+    settings |= {"fit_intercept": True, "solver": solver, **TIGHT}
+    alphas, coefs, _ = Lasso.path(X, y, n_alphas=5, eps=0.5, **settings)
+    alone = reference.LinearRegression(positive=positive).fit(X[:, free], y)
+    assert_allclose(coefs[free, 0], alone.coef_, rtol=1e-5, atol=1e-9)
+    others = np.delete(coefs, free, axis=0)
+    assert_allclose(others[:, 0], 0.0, atol=0.0 if solver == "gram" else 1e-4)
+    below = Lasso(alphas[0] * (1 - 1e-6), **settings).fit(X, y)
+    assert np.delete(below.coef_, free).any()
+    single = Lasso(alphas[3], **settings).fit(X, y)
+    assert_allclose(coefs[:, 3], single.coef_, atol=1e-4)
+
+
+@pytest.mark.parametrize("solver", ["gram", "fista"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.3, 0.7])
+def test_the_first_alpha_is_the_smallest_without_coefficients(diabetes, solver, l1_ratio):
+    X, y = diabetes
+    settings = {"l1_ratio": l1_ratio, "fit_intercept": True, "solver": solver, **TIGHT}
+    _, coefs, _ = ElasticNet.path(X, y, n_alphas=3, eps=1 - 1e-4, **settings)
+    assert not coefs[:, 0].any()
+    assert coefs[:, 2].any()
+
+
 def test_elastic_net_path_of_given_alphas(diabetes):
     X, y = diabetes
     Y = np.stack([y, -y], axis=1)

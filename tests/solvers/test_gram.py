@@ -78,6 +78,36 @@ def test_no_penalty_on_collinear_columns_has_the_least_norm():
     assert solution.relative_gap[0] <= 1e-10
 
 
+@pytest.mark.parametrize("twins", [False, True])
+def test_units_of_the_columns_do_not_decide_what_is_singular(twins):
+    """Least squares of columns from 1e-6 to 1e6: predictions are those of unit columns."""
+    X, Y = design()
+    X = np.hstack([X, X[:, :2]]) if twins else X
+    scale = np.geomspace(1e-6, 1e6, X.shape[1])
+    plain, scaled = squared(X, Y), squared(X * scale, Y)
+    expected = solve(Gram(), plain, L2(0.0), tol=1e-10)
+    found = solve(Gram(), scaled, L2(0.0), tol=1e-10)
+    assert found.relative_gap[0] <= 1e-10
+    fitted, wanted = scaled.Z @ found.coef[:, 0, 0], plain.Z @ expected.coef[:, 0, 0]
+    np.testing.assert_allclose(fitted, wanted, atol=1e-8 * np.abs(wanted).max())
+
+
+def test_nothing_but_constant_columns_leaves_nothing_to_solve():
+    X, Y = np.zeros((30, 3)), design()[1][:30]
+    solution = solve(Gram(), squared(X, Y), L2(0.0), tol=1e-10)
+    assert not solution.coef.any()
+    assert solution.converged.all()
+
+
+def test_ridge_of_many_tiny_alphas_on_columns_of_any_unit():
+    X, Y = design()
+    scale = np.geomspace(1e-5, 1e5, X.shape[1])
+    alpha = np.geomspace(1e-8, 1e-12, 12)
+    datafit = squared(X * scale, Y, 12)
+    solution = solve(Gram(), datafit, L2(alpha), tol=1e-10)
+    assert (solution.relative_gap <= 1e-10).all()
+
+
 @pytest.mark.parametrize("positive", [False, True])
 def test_unpenalised_columns(positive):
     X, Y = design(rho=0.9)

@@ -149,3 +149,80 @@ def test_a_wide_single_precision_gram_is_repaired(penalty):
     objective = there.value + penalty.value(solution.coef)
     assert objective - best.objective <= 1e-6 * exact.null_value
     assert solution.objective - solution.dual_gap <= best.objective * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic()])
+@pytest.mark.parametrize("kind", ["normal", "mean 10", "bool", "correlated"])
+@pytest.mark.parametrize("share", [0.3, 1e-3])
+def test_bounds_of_float32_products_allow_for_their_rounding(loss, kind, share):
+    """A float32 bound is never above that of float64 at the same point."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 12))
+    X = {
+        "normal": X,
+        "mean 10": X + 10.0,
+        "bool": X > 1.0,
+        "correlated": 0.1 * X + X[:, :1],
+    }[kind]
+    eta = (X[:, :3] - X[:, :3].mean(axis=0)).sum(axis=1) + rng.logistic(size=3000)
+    y = (eta > 0).astype(float) if isinstance(loss, Logistic) else eta
+    X = X.astype(bool if kind == "bool" else np.float32)
+    fit = Datafit(FakeDesign(X, y), loss, Problems.product(alpha=1.0))
+    penalty = L1(share * np.abs(fit.null_grad).max())
+    near = solve(Fista(), fit, penalty, tol=1e-3, max_iter=300)
+    rough = fit.value_and_grad(near.coef, near.intercept)
+    exact = fit.value_and_grad(near.coef, near.intercept, precise=True)
+    assert exact.rounding == 0.0
+    assert rough.rounding[0] > 0.0 or kind == "mean 10"  # where rounding is large, float64 steps in
+    difference = exact.dual(penalty, near.coef) - rough.dual(penalty, near.coef)
+    assert 0.0 <= difference[0] <= 1e-3 * fit.null_value[0]
+    assert abs(rough.value - exact.value)[0] <= rough.rounding[0]
+
+
+@pytest.mark.parametrize("twin", [False, True])
+def test_free_columns_of_any_unit_are_projected_away(twin):
+    """The rank of the free columns does not depend on their units."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 6))
+    if twin:
+        X[:, 1] = X[:, 0]
+    X[:, :3] *= [1e-6, 1e3, 1e6]
+    y = X @ np.array([1e6, 0, 1e-6, 1, 0, 0]) + rng.normal(size=200)
+    penalty = ElasticNet(0.05, 1.0, np.array([0.0, 0.0, 0.0, 1.0, 1.0, 1.0]))
+    fit = Datafit(FakeDesign(X, y), Squared(), Problems.product(alpha=1.0), tol=1e-10)
+    fit.first(np.arange(3))
+    found = solve(Fista(), fit, penalty, tol=1e-10, max_iter=2000)
+    exact = solve(Gram(), fit, penalty, tol=1e-12)
+    assert found.converged.all()
+    assert found.certificate[0] == "gap"
+    assert found.objective[0] - found.dual_gap[0] <= exact.objective[0] * (1 + 1e-13)
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic()])
+def test_a_certificate_over_float32_data_is_true_in_float64(loss):
+    """Near the optimum passes are precise: what they certify holds to rounding of float64."""
+    X, y = data(loss)
+    X = (X + 10.0).astype(np.float32)
+    penalty = L1(ALPHA)
+    fit = Datafit(FakeDesign(X, y), loss, problems())
+    found = solve(Fista(), fit, penalty, tol=1e-6, max_iter=3000)
+    assert found.converged.all()
+    assert fit.n_passes == 1 + found.n_iter.max()
+    exact = Datafit(FakeDesign(X.astype(np.float64), y), loss, problems())
+    best = solve(Fista(), exact, penalty, tol=1e-10, max_iter=10_000)
+    true = exact.value_and_grad(found.coef, found.intercept).value + penalty.value(found.coef)
+    np.testing.assert_allclose(found.objective, true, rtol=1e-12)
+    assert (true - best.objective <= found.dual_gap + 1e-12).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("free", [True, False])
+def test_fista_goes_on_where_the_objective_can_no_longer_tell(seed, free):
+    """A violation of 1e-12 is a change of the objective by 1e-24: gradients judge the steps."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(100, 5)) * np.geomspace(1.0, 30.0, 5)
+    y = (X[:, 0] + rng.logistic(size=100) > 0).astype(float)
+    fit = Datafit(FakeDesign(X, y), Logistic(), Problems.product(alpha=1.0), fit_intercept=False)
+    penalty = ElasticNet(20.0, 0.0, np.array([0.0, 1.0, 1.0, 0.0, 1.0]) if free else None)
+    found = solve(Fista(), fit, penalty, tol=1e-12, max_iter=2000)
+    assert found.converged.all()

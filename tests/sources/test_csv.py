@@ -5,7 +5,8 @@ import pickle
 import numpy as np
 import pytest
 
-from daskreg.design.sources import csv_parts, open_rows
+from daskreg.design.recognise import open_rows
+from daskreg.design.sources import csv_parts
 from daskreg.design.sources.csv import CsvTable
 from daskreg.exceptions import DataError
 

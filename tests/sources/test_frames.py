@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 from daskreg.exceptions import DataError
 
 from .readings import check_rows

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 
 from .readings import check_rows
 

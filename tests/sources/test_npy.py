@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 from daskreg.design.sources.npy import memmap_rows
 from daskreg.design.sources.raw import RawRows
 from daskreg.exceptions import DataError

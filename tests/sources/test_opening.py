@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 from daskreg.exceptions import DataError
 
 REFUSED = [
@@ -60,7 +60,8 @@ def test_rows_pass_through():
 
 def test_opening_an_array_imports_nothing_heavy():
     code = (
-        "import sys, numpy; from daskreg.design.sources import open_rows; open_rows(numpy.eye(3));"
+        "import sys, numpy; from daskreg.design.recognise import open_rows;"
+        "open_rows(numpy.eye(3));"
         "heavy = {'dask', 'xarray', 'zarr', 'pandas', 'narwhals', 'sklearn', 'scipy'};"
         "print(sorted(heavy & set(sys.modules)))"
     )

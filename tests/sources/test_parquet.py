@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from daskreg.design.sources import open_rows, parquet_reader
+from daskreg.design.recognise import open_rows
 from daskreg.design.sources import parquet as source
+from daskreg.design.sources import parquet_reader
 from daskreg.exceptions import DataError, MissingDependencyError
 
 from .readings import check_rows

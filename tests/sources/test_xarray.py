@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 from daskreg.design.sources.xr import boxes_of_rows
 from daskreg.exceptions import DataError, MissingDependencyError
 

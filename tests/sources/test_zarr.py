@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import zarr
 
-from daskreg.design.sources import open_rows
+from daskreg.design.recognise import open_rows
 from daskreg.exceptions import DataError, MissingChunksError
 
 from .readings import check_rows
@@ -88,6 +90,24 @@ def test_absent_chunk(tmp_path, random, layout, where, total, rows):
             open_rows(obj)
         with open_rows(obj, missing_chunks="fill").open() as reader:
             assert (reader.read(0, 40) == 0).any()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_that_goes_after_it_was_looked_for(tmp_path, random, version):
+    values = random.standard_normal((40, 6))
+    path = tmp_path / "X.zarr"
+    array = zarr.create_array(
+        path, shape=values.shape, chunks=(10, 6), dtype="f8", zarr_format=version
+    )
+    array[:] = values
+    rows = pickle.loads(pickle.dumps(open_rows(str(path))))
+    (path / ("2.0" if version == 2 else "c/2/0")).unlink()
+    with rows.open() as reader:
+        np.testing.assert_array_equal(reader.read(0, 20), values[:20])
+        with pytest.raises(MissingChunksError, match=r"2[./]0 .*has gone"):
+            reader.read(20, 30)
+    with open_rows(str(path), missing_chunks="fill").open() as reader:
+        np.testing.assert_array_equal(reader.read(20, 30), 0)
 
 
 def test_many_absent_chunks(tmp_path):

@@ -50,7 +50,6 @@ class ClosingKernel:
 
     name: ClassVar[str] = "closing"
     reads_X: ClassVar[bool] = True
-    dtype: str = "float64"
     labels: Labels | None = None
     fit_intercept: bool = True
 
@@ -82,7 +81,7 @@ class ClosingKernel:
             crossed = (curved[:, None, :] * Z[:, :, None]).reshape(len(eta), -1)
             return np.concatenate([gradient, crossed], axis=1)
 
-        products = Products(block, state, self.dtype).walk(residual)
+        products = Products(block, state, "float64").walk(residual)
         sums["grad"] = products[:, :n_columns]
         sums["cross"] = products[:, n_columns:].reshape(len(products), n_free, n_columns)
         return sums

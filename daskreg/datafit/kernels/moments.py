@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from daskreg._array import is_sparse, scale_rows, take_rows, to_dense
+from daskreg._array import is_sparse, scale_rows, take_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.moments import ByLabel, Moments, add_outer
 from daskreg.design.blocks import Block
@@ -26,7 +26,8 @@ from .tiles import (
 
 #: More distinct labels than this are taken for a continuous target.
 MAX_LABELS = 1000
-#: Sparse columns are not shifted: below this share of the mean square a variance is rounding.
+#: Sparse columns with empty places are not shifted: below this share of the mean square a
+#: variance is rounding.
 SPARSE_NOISE = 1e-12
 #: Classes that the losses can tell apart so far.
 N_CLASSES = 2
@@ -82,10 +83,11 @@ class MomentsKernel:
     ) -> Moments:
         sums = _Running(X.shape[1], z.shape[1], self)
         root = None if weight is None else np.sqrt(weight)
-        for start, stop in tile_borders(len(z), self.rows(X)):
-            tile = take_rows(X, start, stop) if rows is None else X[rows[start:stop]]
-            sums.add(tile, z[start:stop], None if root is None else root[start:stop])
-        return sums.result()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start, stop in tile_borders(len(z), self.rows(X)):
+                tile = take_rows(X, start, stop) if rows is None else X[rows[start:stop]]
+                sums.add(tile, z[start:stop], None if root is None else root[start:stop])
+            return sums.result()
 
     def rows(self, X: Matrix) -> int:
         """Return the rows of one tile."""
@@ -129,23 +131,38 @@ class _Running:
         weight = float(np.add.reduce(np.square(ones))) if root is not None else float(len(z))
         if not weight:
             return
-        z_shift = np.add.reduce(z, axis=0) / len(z)
+        z_shift = np.square(ones) @ z / weight
         right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
+        shift = self._shift(tile, ones, weight)
+        scaled: Matrix
         if is_sparse(tile):
-            scaled: Matrix = scale_rows(tile, ones)
+            scaled = scale_rows(_shift_stored(tile, shift), ones)
             squares = _column_squares(scaled)
-            shift = np.zeros(tile.shape[1])
         else:
-            shift = self.shift if self.shift is not None else tile.mean(axis=0, dtype=np.float64)
             scaled = self._shifted(tile, shift, root)
             squares = np.einsum("ij,ij->j", scaled, scaled)
         sums = scaled.T @ right if is_sparse(tile) else (right.T @ scaled).T
         m2 = squares - np.square(sums[:, 0]) / weight
         least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
-        m2 = np.where(m2 > least, m2, 0.0)
+        m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
         self._join(sums, m2, right, weight, shift, z_shift)
         if self.gram is not None:
             self._add_gram(scaled)
+
+    def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
+        """Return a point inside each column: the mean of the tile before, or of this one.
+
+        Rows without weight have no say: a column that only they vary is constant.  Sparse columns
+        are shifted where every row of the tile is stored, elsewhere zero lies inside them.
+        """
+        if is_sparse(tile):
+            whole = np.bincount(tile.indices, minlength=tile.shape[1]) == tile.shape[0]
+            if not whole.any():
+                return np.zeros(tile.shape[1])
+            return np.where(whole, (tile.T @ np.square(root)) / weight, 0.0)
+        if self.shift is not None:
+            return self.shift
+        return np.square(root) @ tile / weight
 
     def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
         if len(self.scratch) < len(tile):
@@ -200,6 +217,11 @@ class _Running:
             gram,
             self.columns,
         )
+
+
+def _shift_stored(X: Matrix, shift: Float) -> Matrix:
+    """Return sparse X less ``shift`` where it is stored; all of it where shift is not zero."""
+    return with_data(X, X.data - shift[X.indices]) if shift.any() else X
 
 
 def _column_squares(X: Matrix) -> Float:

@@ -137,8 +137,8 @@ def numeric_target(y: AnyArray) -> Float:
     except (TypeError, ValueError):
         pass
     raise DataError(
-        f"y holds {y.dtype} values such as {y.ravel()[0]!r}, but a regression needs numbers; "
-        "for labels use LogisticRegression"
+        f"y holds values such as {y.ravel()[:1].tolist()[0]!r}, but a regression needs numbers; "
+        "for labels use LogisticRegression (--loss logistic)"
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
+from daskreg.design.sources.sparse import canonical
 from daskreg.exceptions import DataError
 
 
@@ -49,7 +50,7 @@ class Convert:
     def _matrix(self, chunk: Any) -> Matrix:
         if self.columns is not None:
             return self._of_frame(chunk)
-        found = as_csr(chunk)
+        found = as_csr(chunk, self.dtype)
         if found is not None:
             if not self.sparse:
                 raise DataError(
@@ -104,8 +105,8 @@ def _pandas_na() -> Any:
     return pandas.NA if pandas is not None else ...
 
 
-def as_csr(chunk: Any) -> Any:
-    """A sparse chunk as ``csr_array`` with sorted indices; None where it is not sparse."""
+def as_csr(chunk: Any, dtype: np.dtype[Any]) -> Any:
+    """A sparse chunk as canonical ``csr_array`` of a type; None where it is not sparse."""
     if isinstance(chunk, np.ndarray):
         return None
     import scipy.sparse as sp
@@ -114,10 +115,7 @@ def as_csr(chunk: Any) -> Any:
         chunk = chunk.to_scipy_sparse()
     if not sp.issparse(chunk):
         return None
-    matrix = sp.csr_array(chunk)
-    if not matrix.has_sorted_indices:
-        matrix = matrix.sorted_indices()
-    return matrix
+    return canonical(sp.csr_array(chunk), dtype)
 
 
 def is_sparse_meta(meta: Any) -> bool:

@@ -39,6 +39,8 @@ class GraphRecipe(Rows):
 
     Attributes
     ----------
+    bytes_per_row : float
+        Of sparse chunks as a sample of them tells.
     persisted : bool
         Every chunk is the value of a future: the blocks are used where they are.
     chunk_futures : list of Future
@@ -52,6 +54,9 @@ class GraphRecipe(Rows):
     bytes_spooled : int
         Bytes written to scratch for it.
     """
+
+    #: Tasks of arrays call its functions, and it imports pandas.
+    libraries = ("pandas", "dask.array")
 
     def __init__(
         self,
@@ -72,6 +77,7 @@ class GraphRecipe(Rows):
         self.row_chunks: tuple[int, ...] | None = tuple(rows for _, rows in kept)
         self.n_rows = self._borders[-1] if n_rows is None else n_rows
         self.n_columns, self.dtype, self.sparse = convert.n_columns, convert.dtype, convert.sparse
+        self.bytes_per_row = float(convert.n_columns * convert.dtype.itemsize)
         self.names, self.describe = names, describe
         self.futures = tuple(graph.futures.values())
         nodes, futures = graph.nodes, graph.futures
@@ -98,7 +104,7 @@ class GraphRecipe(Rows):
             n_rows=self.n_rows,
         )
         # Borders of blocks are chosen before; the reader keeps a chunk that they cut.
-        recipe.row_chunks = None
+        recipe.row_chunks, recipe.bytes_per_row = None, self.bytes_per_row
         return recipe
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
@@ -106,9 +112,7 @@ class GraphRecipe(Rows):
 
     @property
     def row_nbytes(self) -> float:
-        # Lazy CSR blocks do not tell their density before they are made.
-        dense = self.n_columns * self.dtype.itemsize
-        return dense * 0.2 if self.sparse else dense
+        return self.bytes_per_row
 
     def _homes(self, scheduler: Any) -> list[str | None]:
         """The address of a worker that holds each chunk, in row order."""
@@ -143,6 +147,9 @@ class GraphReader(Reader):
             first, last = max(start, low) - low, min(stop, high) - low
             chunk = self._chunk(at)
             piece = chunk if (first, last) == (0, high - low) else chunk[first:last]
+            if first and last == high - low and not self._convert.sparse and not self._at_hand(at):
+                # The next chunk is made while a kernel works on this block: let go of this one.
+                piece = piece.copy()
             if out is not None and not self._convert.sparse:
                 out[low + first - start : low + last - start] = piece
             else:
@@ -153,6 +160,9 @@ class GraphReader(Reader):
             return out
         convert = self._convert
         return stack(pieces, convert.n_columns, convert.dtype, convert.sparse)
+
+    def _at_hand(self, at: int) -> bool:
+        return is_literal(self._nodes, self._keys[at])
 
     def _chunk(self, at: int) -> Matrix:
         if self._last is not None and self._last[0] == at:

@@ -11,6 +11,7 @@ import numpy as np
 from daskreg.design.sources.base import Reader, Rows, Table
 from daskreg.exceptions import DataError
 
+from .graphs import is_future
 from .matrices import Convert, frame_dtype, is_sparse_meta
 
 #: Rows of chunks that are put together from column chunks stay below these bytes.
@@ -33,6 +34,9 @@ class DaskRows(Rows):
         Where the columns are taken from: rows of one frame are read together.
     """
 
+    #: Tasks of arrays call its functions, and it imports pandas.
+    libraries = ("pandas", "dask.array")
+
     def __init__(
         self,
         collection: Any,
@@ -51,7 +55,8 @@ class DaskRows(Rows):
         )
         self.n_columns, self.dtype, self.sparse = convert.n_columns, convert.dtype, convert.sparse
         self.names, self.describe = names, describe
-        self.decode_factor = 3.0
+        self.persisted = frame is None and _is_persisted(collection)
+        self.decode_factor = 1.0 if self.persisted else 3.0
 
     @property
     def settled(self) -> bool:
@@ -80,70 +85,7 @@ class FrameTable(Table):
             raise DataError(f"{self.describe}: a column is chosen twice in {list(columns)}")
         chosen = self._frame[list(columns)]
         dtype = frame_dtype(dict(chosen.dtypes), self.describe)
-        return _frame_rows(chosen, tuple(columns), dtype, self.describe)
-
-
-def open_collection(obj: Any, *, sample_dim: Any = None, role: str = "X") -> Rows | Table:
-    """Rows, or a table of named columns, of a Dask collection; computes nothing.
-
-    Parameters
-    ----------
-    obj : dask Array, data frame or series; xarray DataArray or Dataset over Dask arrays
-    sample_dim : str or sequence of str, optional
-        Dimensions of an xarray object that become rows, in this order; the first by default.
-    role : str
-        "X", "y", "sample_weight" or "offset": X must have two dimensions.
-
-    Raises
-    ------
-    DataError
-        If the shape or type cannot be rows.
-    TypeError
-        If ``obj`` is no such collection.
-    """
-    kind = _kind(obj)
-    if kind == "array":
-        return array_rows(_two_dimensional(obj, role), "dask array")
-    if kind == "frame":
-        return FrameTable(obj)
-    if kind == "series":
-        dtype = frame_dtype({obj.name: obj.dtype}, "dask series")
-        name = () if obj.name is None else (str(obj.name),)
-        return _frame_rows(obj, None, dtype, "dask series", names=name or None)
-    if kind == "dataset":
-        from .labelled import DatasetTable
-
-        return DatasetTable(obj, sample_dim)
-    if kind == "dataarray":
-        from .labelled import data_array_rows
-
-        return data_array_rows(obj, sample_dim, role)
-    raise TypeError(f"{type(obj).__name__} is no Dask collection")
-
-
-def _kind(obj: Any) -> str | None:
-    module = type(obj).__module__
-    if module.startswith("xarray."):
-        return "dataset" if hasattr(obj, "data_vars") else "dataarray"
-    if not hasattr(obj, "__dask_graph__"):
-        return None
-    if hasattr(obj, "map_partitions"):
-        return "frame" if hasattr(obj, "columns") and obj.ndim == 2 else "series"
-    return "array" if hasattr(obj, "chunks") else None
-
-
-def _two_dimensional(array: Any, role: str) -> Any:
-    if array.ndim == 1 and role != "X":
-        return array
-    if array.ndim == 1:
-        raise DataError(
-            f"Expected 2D array, got 1D array instead: {role} is a dask array of shape "
-            f"{array.shape}. Reshape your data either using array.reshape(-1, 1) if your data has "
-            "a single feature or array.reshape(1, -1) if it contains a single sample."
-        )
-    if array.ndim != 2:
-        raise DataError(f"{role} must have two dimensions; this dask array has shape {array.shape}")
-    return array
+        return frame_rows(chosen, tuple(columns), dtype, self.describe)
 
 
 def array_rows(array: Any, describe: str) -> DaskRows:
@@ -174,11 +116,19 @@ def _whole_rows(array: Any, convert: Convert) -> Any:
     return array.rechunk({0: max(1, CUT_CHUNK // row), 1: -1}, method="tasks")
 
 
+def _is_persisted(collection: Any) -> bool:
+    """Whether the keys are futures already, as far as that can be told without making tasks."""
+    graph = collection.__dask_graph__()
+    layers = list(getattr(graph, "layers", {}).values())
+    values = getattr(layers[0], "mapping", {}).values() if len(layers) == 1 else ()
+    return bool(values) and all(is_future(getattr(v, "value", v)) for v in values)
+
+
 def _unknown(lengths: Sequence[float]) -> bool:
     return any(math.isnan(n) for n in lengths)
 
 
-def _frame_rows(
+def frame_rows(
     frame: Any,
     columns: tuple[Any, ...] | None,
     dtype: np.dtype[Any],

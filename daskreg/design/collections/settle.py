@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from dask._task_spec import Alias  # noqa: TID253
 
+from daskreg.design.passes.ledger import matrix_nbytes
 from daskreg.design.sources.base import Rows
 from daskreg.design.spool.rows import Part, write_part
 from daskreg.design.spool.scratch import Scratch
@@ -95,6 +96,9 @@ def _settle_graphs(
                 names=member.names,
                 describe=member.describe,
             )
+            if member.sparse:
+                recipe.bytes_per_row, sampled = _sampled(graph, keys[i], member)
+                read += sampled
             recipe.repeated_keys = shared.borders
             recipe.extra_reads = int(done.computed)
             recipe.bytes_spooled = done.bytes_spooled + written
@@ -114,6 +118,19 @@ def _settle_graphs(
                 made[i] = _labelled(rows, members[i])
                 read += rows.bytes_spooled
     return [rows for rows in made if rows is not None], read
+
+
+def _sampled(graph: Subgraph, keys: Sequence[Key], member: DaskRows) -> tuple[float, int]:
+    """Bytes of a row and of the chunk they were taken from: lazy blocks do not tell their density
+    before one is made, and a plan that guessed would be wrong by a factor."""
+    lengths = member.lengths or ()
+    at = next(i for i, n in enumerate(lengths) if n)
+    (nbytes,) = compute(graph, [(_chunk_nbytes, keys[at], (member.convert,))])
+    return nbytes / lengths[at], nbytes
+
+
+def _chunk_nbytes(chunk: Any, convert: Convert) -> int:
+    return matrix_nbytes(convert(chunk))
 
 
 def _take(members: Sequence[DaskRows]) -> tuple[Subgraph, list[list[Key]]]:

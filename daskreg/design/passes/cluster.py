@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import pickle
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import cloudpickle
 import distributed  # noqa: TID253 - loaded only where a client is active
 
 from daskreg._typing import State
-from daskreg.design.plan import Worker
+from daskreg.design.host import machine_memory, process_memory
+from daskreg.design.workers import Worker, loaded_libraries
+from daskreg.exceptions import WorkersLostError
 
+from .patience import Patience
+from .progress import Events, Listener
 from .scheduler import (
     FAN_IN,
     LARGE_PARTIAL,
@@ -28,8 +31,6 @@ from .shards import Outcome, Shard
 
 #: Seconds between two looks at who is still there while a pass runs.
 LOOK_UP = 2
-#: Seconds between two progress events of a shard.
-EVENT_INTERVAL = 0.25
 
 
 class Cluster(Scheduler):
@@ -60,22 +61,32 @@ class Cluster(Scheduler):
             raise RuntimeError(
                 "the Dask cluster has no workers: scale it up, or wait with client.wait_for_workers"
             )
+        hosts = [info["host"] for info in known.values()]
+        # What heartbeats told is half a second old, which is long after a persist or a census.
+        standing = self.client.run(_standing, workers=list(known), on_error="ignore")
         return [
             Worker(
                 address=address,
                 threads=info["nthreads"],
-                memory_limit=min(filter(None, (self._limit, info["memory_limit"] or 1 << 50))),
-                memory=int(info.get("metrics", {}).get("memory", 0)) or 180 << 20,
+                # A worker without a limit shares its machine, taken to be like this one.
+                memory_limit=min(
+                    self._limit or 1 << 62,
+                    info["memory_limit"] or machine_memory() // hosts.count(info["host"]),
+                ),
+                memory=standing[address][0],
                 host=info["host"],
+                loaded=standing[address][1],
             )
             for address, info in sorted(known.items())
+            if address in standing
         ]
 
     def _known_workers(self) -> dict[str, Any]:
         return dict(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
-        slots = [worker.address for worker in self.workers for _ in range(worker.threads)]
+        known = sorted(self._known_workers().items())
+        slots = [address for address, info in known for _ in range(info["nthreads"])]
         self._shards = list(shards)
         self._homes = [home or slots[i % len(slots)] for i, home in enumerate(homes)]
         self._futures = [None] * len(shards)
@@ -87,27 +98,64 @@ class Cluster(Scheduler):
         payload: Any = payload_of(kernel, state)
         if len(payload) > LARGE_STATE:
             payload = self.client.submit(_itself, payload, key=fresh("state"), pure=False)
-        self._rehome()
-        listener = _Listener(self.client, progress)
-        tasks = [self._submit(i, kernel.name, payload, listener.topic) for i in self._numbers]
+        self._rehome(sorted(self._known_workers()))
+        listener = Listener(self.client, progress)
+        tasks: list[Any] = []
         try:
             with listener:
-                while not self._wait(tasks):
-                    for i in self._rehome():
-                        tasks[i] = self._submit(i, kernel.name, payload, listener.topic)
-                if partial_bytes > LARGE_PARTIAL:
-                    tasks = self._tree(tasks)
-                outcomes = [_outcome(result) for result in self.client.gather(tasks)]
-        except BaseException:
+                tasks += [self._submit(i, kernel.name, payload, listener.topic) for i in self._all]
+                again = partial(
+                    self._submit, name=kernel.name, payload=payload, topic=listener.topic
+                )
+                outcomes = self._collect(tasks, again, partial_bytes > LARGE_PARTIAL)
+        except BaseException as error:
             self.client.cancel(tasks)
             self._futures = [None for _ in self._shards]
+            if isinstance(error, distributed.CancelledError):
+                raise WorkersLostError(
+                    "tasks of the pass were cancelled, most likely since blocks that they need "
+                    "were lost with a worker and cannot be made again (scattered data, or futures "
+                    f"that were cancelled): make them anew and fit again ({error})"
+                ) from error
             raise
         listener.catch_up(self._shards, outcomes)
         return outcomes
 
     @property
-    def _numbers(self) -> range:
+    def _all(self) -> range:
         return range(len(self._shards))
+
+    def _collect(self, tasks: list[Any], again: Callable[[int], Any], large: bool) -> list[Outcome]:
+        """Outcomes of all tasks; those of lost workers are submitted again until they come."""
+        patience, timeout = Patience(self.client), float(LOOK_UP)
+        last: list[Any] = []
+        while True:
+            while not self._wait(tasks):
+                last = last if not self._replace_lost(tasks, again, patience) else []
+            last = last or (self._tree(tasks) if large else tasks)
+            try:
+                results = self.client.sync(self.client._gather, last, callback_timeout=timeout)
+                return [_outcome(result) for result in results]
+            except TimeoutError:
+                # Slow, or a worker died with results that nobody has fetched yet.
+                if any(task.status == "error" for task in last):
+                    raise
+                timeout *= 2
+            if self._replace_lost(tasks, again, patience):
+                last = []
+
+    def _replace_lost(
+        self, tasks: list[Any], again: Callable[[int], Any], patience: Patience
+    ) -> bool:
+        known = sorted(self._known_workers())
+        patience.check_workers(known)
+        lost = self._rehome(known)
+        if lost:
+            left = [i for i in self._all if i in lost or tasks[i].status != "finished"]
+            patience.check_loss(len(tasks) - len(left), [self._shards[i] for i in left])
+        for i in lost:
+            tasks[i] = again(i)
+        return bool(lost)
 
     def _wait(self, tasks: list[Any]) -> bool:
         """Whether all tasks have ended or one has failed; looks up now and then."""
@@ -117,19 +165,19 @@ class Cluster(Scheduler):
             return any(task.status in ("error", "cancelled") for task in tasks)
         return True
 
-    def _rehome(self) -> list[int]:
+    def _rehome(self, known: Sequence[str]) -> list[int]:
         """Give shards of lost workers another home; returns their numbers."""
-        known = sorted(self._known_workers())
-        lost = [i for i in self._numbers if self._homes[i] not in known]
+        if not known:
+            return []
+        lost = [i for i in self._all if self._homes[i] not in known]
+        load = {address: self._homes.count(address) for address in known}
         for i in lost:
-            if not known:
-                break
-            load = [self._homes.count(address) for address in known]
-            self._homes[i] = known[load.index(min(load))]
-            self._futures[i] = None
-        return lost if known else []
+            home = min(known, key=load.__getitem__)
+            load[home] += 1
+            self._homes[i], self._futures[i] = home, None
+        return lost
 
-    def _submit(self, i: int, name: str, payload: Any, topic: str | None) -> Any:
+    def _submit(self, i: int, name: str, payload: Any, topic: tuple[str, str] | None) -> Any:
         shard, future = self._shards[i], self._futures[i]
         values = [value for run in shard.runs for value in run.columns.futures]
         options = {"workers": [self._homes[i]], "pure": False}
@@ -152,6 +200,15 @@ class Cluster(Scheduler):
 
     def _tree(self, tasks: list[Any]) -> list[Any]:
         n_segments = self._shards[0].n_segments
+        # A shard stays where it is: only what it found travels.
+        tasks = [
+            self.client.submit(
+                _outcome, task, key=fresh("outcome"), workers=[self._homes[i]], pure=False
+            )
+            if task is self._futures[i]
+            else task
+            for i, task in enumerate(tasks)
+        ]
         while len(tasks) > 1:
             tasks = [
                 self.client.submit(
@@ -175,6 +232,10 @@ class Cluster(Scheduler):
         self._shards = []
 
 
+def _standing() -> tuple[int, frozenset[str]]:
+    return process_memory(), loaded_libraries()
+
+
 def _itself(value: Any) -> Any:
     return value
 
@@ -184,26 +245,34 @@ def _call(pickled: bytes) -> Any:
     return function(*arguments)
 
 
-def _make_shard(recipe: bytes, payload: bytes, topic: str | None, *values: Any) -> Shard:
+def _make_shard(
+    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, *values: Any
+) -> Shard:
     shard: Shard = pickle.loads(recipe)
     shard.first = _run(shard, payload, topic, values)
     return shard
 
 
-def _run_shard(shard: Shard, payload: bytes, topic: str | None, *values: Any) -> Outcome:
+def _run_shard(
+    shard: Shard, payload: bytes, topic: tuple[str, str] | None, *values: Any
+) -> Outcome:
     shard.first = None
     return _run(shard, payload, topic, values)
 
 
-def _run_recipe(recipe: bytes, payload: bytes, topic: str | None, *values: Any) -> Outcome:
+def _run_recipe(
+    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, *values: Any
+) -> Outcome:
     return _run(pickle.loads(recipe), payload, topic, values)
 
 
-def _run(shard: Shard, payload: bytes, topic: str | None, values: Sequence[Any]) -> Outcome:
+def _run(
+    shard: Shard, payload: bytes, topic: tuple[str, str] | None, values: Sequence[Any]
+) -> Outcome:
     kernel, state = pickle.loads(payload)
     worker = distributed.get_worker()
-    progress = _Events(worker, topic) if topic is not None else None
-    outcome = shard.run(kernel, state, values, progress=progress)
+    progress = Events(worker, topic) if topic is not None else None
+    outcome = shard.run(kernel, state, values, cancel=_Abandoned(worker), progress=progress)
     if progress is not None:
         progress.flush()
     return outcome
@@ -219,57 +288,13 @@ def _outcome(result: Any) -> Outcome:
     return outcome
 
 
-class _Events:
-    """Tells the client rows done and bytes read, a few times a second."""
+class _Abandoned:
+    """Whether nobody wants the result of the task that this thread runs any more."""
 
-    def __init__(self, worker: Any, topic: str) -> None:
-        self._worker, self._topic = worker, topic
-        self._rows = self._bytes = 0
-        self._last = time.monotonic()
+    def __init__(self, worker: Any) -> None:
+        self._tasks, self._key = worker.state.tasks, worker.get_current_task()
 
-    def __call__(self, rows: int, read: int) -> None:
-        self._rows += rows
-        self._bytes += read
-        if time.monotonic() - self._last > EVENT_INTERVAL:
-            self.flush()
-
-    def flush(self) -> None:
-        self._worker.log_event(self._topic, {"rows": self._rows, "bytes": self._bytes})
-        self._rows = self._bytes = 0
-        self._last = time.monotonic()
-
-
-class _Listener:
-    """Hands what workers tell during a pass to its progress function."""
-
-    def __init__(self, client: Any, progress: Progress | None) -> None:
-        self.topic = fresh("progress") if progress is not None else None
-        self._client, self._progress = client, progress
-        self._rows = self._bytes = 0
-        self._lock = threading.Lock()
-        self._over = False
-
-    def __enter__(self) -> None:
-        if self.topic is not None:
-            self._client.subscribe_topic(self.topic, self._hear)
-
-    def _hear(self, event: Any) -> None:
-        self._tell(event[1]["rows"], event[1]["bytes"])
-
-    def _tell(self, rows: int, read: int) -> None:
-        with self._lock:
-            if self._progress is not None and not self._over:
-                self._rows += rows
-                self._bytes += read
-                self._progress(rows, read)
-
-    def __exit__(self, *_: object) -> None:
-        if self.topic is not None:
-            self._client.unsubscribe_topic(self.topic)
-
-    def catch_up(self, shards: Sequence[Shard], outcomes: Sequence[Outcome]) -> None:
-        """Tell what events still on their way would have told."""
-        rows = sum(spec.stop - spec.start for shard in shards for spec in shard.specs)
-        read = sum(outcome.bytes_read for outcome in outcomes)
-        self._tell(rows - self._rows, read - self._bytes)
-        self._over = True
+    def is_set(self) -> bool:
+        """Asked between blocks: a thread cannot be stopped from outside."""
+        task = self._tasks.get(self._key)
+        return task is None or task.state == "cancelled"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Hashable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -54,6 +56,24 @@ class Ledger:
         with self._lock:
             self._blocks.pop(shard, None)
             self._bytes.pop(shard, None)
+
+
+def owned(block: Block) -> Block:
+    """The block with arrays of its own: a view would keep the whole chunk it looks into."""
+    return replace(
+        block,
+        X=_owned(block.X),
+        y=_owned(block.y),
+        sample_weight=_owned(block.sample_weight),
+        offset=_owned(block.offset),
+    )
+
+
+def _owned(array: Any) -> Any:
+    root = array
+    while isinstance(getattr(root, "base", None), np.ndarray):
+        root = root.base
+    return array if root is array or root.nbytes <= array.nbytes else array.copy()
 
 
 def matrix_nbytes(matrix: object) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from daskreg._typing import Partial, State
-from daskreg.design.plan import Worker
+from daskreg.design.workers import Worker
 
 from .dyadic import DyadicSum
 from .shards import Outcome, Shard

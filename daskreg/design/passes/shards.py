@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +18,8 @@ from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 
 from .blas import single_threaded_blas
 from .dyadic import DyadicSum, Node
-from .ledger import LEDGER
+from .ledger import LEDGER, owned
+from .runs import Run
 from .stream import BlockReader, ReadAhead
 from .validate import check_block
 
@@ -29,12 +28,10 @@ class Cancelled(RuntimeError):
     """The pass was given up by whoever started it."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """Consecutive blocks and the recipes that make them."""
+class Flag(Protocol):
+    """Whether a pass was given up."""
 
-    columns: Columns
-    specs: tuple[BlockSpec, ...]
+    def is_set(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -77,8 +74,8 @@ class Shard:
     runs : sequence of Run
     n_segments : int
         Segments of the whole data.
-    pin_share : float
-        Share of its rows that this shard may keep between passes, 0 to 1.
+    pins : set of int
+        Numbers of the blocks to keep between passes.
     budget : int
         Bytes that all shards of a process may keep together.
     names : tuple of str, optional
@@ -89,13 +86,13 @@ class Shard:
         self,
         runs: Sequence[Run],
         n_segments: int,
-        pin_share: float = 0.0,
+        pins: frozenset[int] = frozenset(),
         budget: int = 0,
         names: tuple[str, ...] | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
-        self.pin_share = pin_share
+        self.pins = pins
         self.budget = budget
         self.names = names
         self.first: Outcome | None = None
@@ -104,13 +101,11 @@ class Shard:
     def _start_empty(self) -> None:
         self._token = uuid.uuid4().hex
         self._validated: set[int] = set()
-        self._order = {spec.index: at for at, spec in enumerate(self.specs)}
-        self._wish = _spread([spec.stop - spec.start for spec in self.specs], self.pin_share)
         self._settled = False
         weakref.finalize(self, LEDGER.release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("runs", "n_segments", "pin_share", "budget", "names", "first")
+        kept = ("runs", "n_segments", "pins", "budget", "names", "first")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -119,6 +114,11 @@ class Shard:
 
     def __sizeof__(self) -> int:
         return 1024 + LEDGER.held_by(self._token)
+
+    def release(self) -> None:
+        """Let go of what is pinned, whoever else still refers to the shard."""
+        self.pins = frozenset()
+        LEDGER.release(self._token)
 
     @property
     def specs(self) -> list[BlockSpec]:
@@ -130,7 +130,7 @@ class Shard:
         kernel: Any,
         state: State,
         values: Sequence[Any] = (),
-        cancel: threading.Event | None = None,
+        cancel: Flag | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> Outcome:
         """Sum the kernel over the shard's rows: one pass over them.
@@ -143,7 +143,7 @@ class Shard:
             Handed to the kernel.
         values : sequence
             Results of the futures of the runs' recipes, in order.
-        cancel : threading.Event, optional
+        cancel : threading.Event or alike, optional
             Looked at between blocks.
         progress : callable, optional
             Told rows done and bytes read after each block.
@@ -199,6 +199,8 @@ class Shard:
             for spec in run.specs:
                 block = pinned.get(spec.index)
                 yield spec, (block, 0) if block is not None else self._take(next(stream), reads_X)
+            # Persisted blocks lie in any order: hundreds of runs, each with open files.
+            stack.close()
 
     def _stream(
         self,
@@ -223,7 +225,7 @@ class Shard:
         self, columns: Columns, specs: list[BlockSpec]
     ) -> Callable[[BlockSpec], AnyArray | None]:
         """Buffers for the blocks that stream; those to be pinned get memory of their own."""
-        if columns.X.sparse or (self.pin_share and not self._settled):
+        if columns.X.sparse or (self.pins and not self._settled):
             return lambda spec: None
         most = max(spec.stop - spec.start for spec in specs)
         shape = (most, columns.X.n_columns)
@@ -245,43 +247,6 @@ class Shard:
         if block.index not in self._validated:
             check_block(block, self.names)
             self._validated.add(block.index)
-        if self.pin_share and not self._settled and self._wish[self._order[block.index]]:
-            LEDGER.pin(self._token, block, self.budget)
+        if not self._settled and block.index in self.pins:
+            LEDGER.pin(self._token, owned(block), self.budget)
         return result
-
-
-def _spread(rows: Sequence[int], share: float) -> list[bool]:
-    """Which blocks to pin: ``share`` of the rows, spread evenly among the streamed ones, so that
-    the disk works while the kernel is busy with pinned blocks."""
-    wish, pinned, seen = [], 0.0, 0
-    for length in rows:
-        seen += length
-        wish.append(pinned + length <= share * seen * (1 + 1e-12))
-        pinned += length if wish[-1] else 0
-    return wish
-
-
-def make_runs(
-    columns: Columns, rows: Sequence[int], segments: Sequence[int], chosen: Sequence[int]
-) -> list[Run]:
-    """Runs for the chosen segments (ascending): one for each unbroken stretch.
-
-    Parameters
-    ----------
-    columns : Columns
-        Of the whole data.
-    rows, segments : sequence of int
-        Borders as in ``Layout``.
-    chosen : sequence of int
-    """
-    breaks = [i for i, (a, b) in enumerate(pairwise(chosen), 1) if b != a + 1]
-    runs = []
-    for low, high in pairwise([0, *breaks, len(chosen)]):
-        stretch = chosen[low:high]
-        specs = tuple(
-            BlockSpec(index, rows[index], rows[index + 1], segment)
-            for segment in stretch
-            for index in range(segments[segment], segments[segment + 1])
-        )
-        runs.append(Run(columns.cut(specs[0].start, specs[-1].stop), specs))
-    return runs

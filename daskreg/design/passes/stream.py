@@ -15,7 +15,7 @@ from daskreg._typing import AnyArray, Matrix
 from daskreg.design.blocks import Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 from daskreg.design.sources.base import Reader, Rows
-from daskreg.exceptions import DataError
+from daskreg.exceptions import DaskregError, DataError
 
 
 class BlockReader:
@@ -37,13 +37,13 @@ class BlockReader:
         read = 0
         for name, (rows, reader) in self._readers.items():
             buffer = out if name == "X" else None
-            values = reader.read(spec.start, spec.stop, buffer)
+            values = _guarded(rows, name, reader, spec, buffer)
             if values.shape[0] != spec.stop - spec.start:
                 raise DataError(
                     f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
                     f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
                 )
-            read += 0 if rows.resident else _nbytes(values)
+            read += 0 if rows.resident or rows.persisted else _nbytes(values)
             parts[name] = values if name == "X" else _column(name, values)
         X = parts.pop("X", None)
         block = Block(
@@ -59,6 +59,21 @@ class BlockReader:
     def close(self) -> None:
         """Let go of files."""
         self._stack.close()
+
+
+def _guarded(
+    rows: Rows, name: str, reader: Reader, spec: BlockSpec, out: AnyArray | None
+) -> Matrix:
+    """What the reader reads; where a library raises, the error says of which rows."""
+    try:
+        return reader.read(spec.start, spec.stop, out)
+    except (DaskregError, MemoryError):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"rows {spec.start} to {spec.stop - 1} of {name} ({rows.describe}) cannot be read: "
+            f"{type(error).__name__}: {error}. Was the data moved, changed or cut short?"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,8 @@ class _ChunkReader(Reader):
             self._chunk = low, high, self._reader.read(low, high)
         rows = self._chunk[2][start - low : stop - low]
         if stop == high:
-            self._chunk = None
+            # The next chunk is decoded while a kernel works on this block: let go of this one.
+            rows, self._chunk = rows.copy(), None
         return rows
 
     def close(self) -> None:

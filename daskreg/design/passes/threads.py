@@ -10,7 +10,7 @@ from typing import Any
 
 from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
-from daskreg.design.plan import LOCAL_SHARE, Worker
+from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
 from .scheduler import Progress, Scheduler
 from .shards import Outcome, Shard
@@ -32,6 +32,7 @@ class Threads(Scheduler):
                 memory_limit=self._limit or machine_memory(),
                 memory=process_memory(),
                 share=LOCAL_SHARE,
+                loaded=loaded_libraries(),
             )
         ]
 
@@ -60,12 +61,15 @@ class Threads(Scheduler):
             return [call() for call in calls]
         import dask.threaded
 
-        get = _chosen_get() or dask.threaded.get
+        get = _chosen_get() or partial(dask.threaded.get, num_workers=_n_threads())
         keys = [(name, number) for number in range(len(calls))]
         graph = {key: (call,) for key, call in zip(keys, calls, strict=True)}
-        return list(get(graph, keys, num_workers=_n_threads()))
+        return list(get(graph, keys))
 
     def release(self) -> None:
+        # The trace of an interrupted pass would keep shards, and what they pin, for a while.
+        for shard in self._shards:
+            shard.release()
         self._shards = []
 
 

@@ -107,7 +107,7 @@ def variables_of(
         return list(known)
     names = [n if n in known else n.partition("[")[0] for n in feature_names]
     placed = any("[" in name for name in feature_names)
-    if feature_dims and not placed and not any(name in known for name in names):
+    if feature_dims and not placed and not all(name in known for name in names):
         return list(known)
     absent = [name for name in names if name not in known]
     if absent:

@@ -30,7 +30,7 @@ class StoredRuns:
         sample_dim: Any = None,
         feature_dims: Sequence[str] | None = None,
     ) -> None:
-        from daskreg.design.sources import open_rows
+        from daskreg.design.recognise import open_rows
         from daskreg.design.sources.base import Table
 
         from .labelled import variables_of

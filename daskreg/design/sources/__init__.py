@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from .base import Reader, Rows, Table
 from .labels import Labels
-from .opening import open_rows
 
-__all__ = ["Labels", "Reader", "Rows", "Table", "open_rows"]
+__all__ = ["Labels", "Reader", "Rows", "Table"]

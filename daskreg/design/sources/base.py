@@ -62,6 +62,12 @@ class Rows(ABC):
     resident : bool
         The rows lie in the memory of this process: reading is a view or a slice and counts
         no bytes.
+    reader_nbytes : int
+        Bytes that an open reader holds beside its blocks, whatever their size.
+    libraries : tuple of str
+        What reading imports; see ``LIBRARY_NBYTES`` in the plan.
+    persisted : bool
+        The blocks lie in the memory of a cluster's workers already; they count no bytes either.
     names : tuple of str or None
         Column names, where the source has them.
     labels : Labels or None
@@ -77,6 +83,9 @@ class Rows(ABC):
     row_chunks: tuple[int, ...] | None = None
     decode_factor: float = 1.0
     resident: bool = False
+    persisted: bool = False
+    reader_nbytes: int = 0
+    libraries: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
     labels: Labels | None = None
     describe: str = "array"

@@ -20,7 +20,12 @@ from .csv_parts import CsvFile
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst")
 #: Rows that types are inferred from.
 ROWS_INFERRED = 10_000
-PART_NBYTES = 32 * 2**20
+#: Bytes of text that are parsed at once.
+PART_NBYTES = 8 * 2**20
+#: Memory that parsing takes, over the bytes of the text.
+PARSE_FACTOR = 6
+#: Text, over its bytes when compressed.
+COMPRESSED_FACTOR = 5
 
 
 class CsvTable(Table):
@@ -88,6 +93,7 @@ class CsvRows(Rows):
     """
 
     decode_factor = 3.0
+    libraries = ("pandas",)
     n_rows = None
 
     def __init__(
@@ -97,6 +103,7 @@ class CsvRows(Rows):
         self.names, self.n_columns, self.dtype = columns, len(columns), dtype
         self._columns, self.describe = columns, describe
         self.n_parts = file.n_parts
+        self.reader_nbytes = PARSE_FACTOR * file.largest_part(COMPRESSED_FACTOR)
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
         raise DataError(

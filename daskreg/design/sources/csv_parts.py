@@ -36,9 +36,15 @@ class CsvFile:
     ) -> None:
         self.path, self._separator, self._columns = path, separator, columns
         self._part_nbytes = part_nbytes
-        size = os.path.getsize(path)
-        self.n_parts = 1 if part_nbytes is None else max(1, -(-size // part_nbytes))
+        self._size = os.path.getsize(path)
+        self.n_parts = 1 if part_nbytes is None else max(1, -(-self._size // part_nbytes))
         self._wanted: dict[str, None] = {}
+
+    def largest_part(self, compressed_factor: int) -> int:
+        """Bytes of text parsed at once, guessed where it is compressed."""
+        if self._part_nbytes is None:
+            return self._size * compressed_factor
+        return min(self._size, self._part_nbytes)
 
     def want(self, columns: Sequence[str]) -> None:
         """Parse these too, whenever a part is parsed."""

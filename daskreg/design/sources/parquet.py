@@ -16,7 +16,7 @@ from daskreg.exceptions import DataError
 from .arrow import numpy_dtype
 from .base import Reader, Rows, Table
 from .checks import common_dtype, existing, need
-from .parquet_reader import ParquetReader
+from .parquet_reader import BATCH_NBYTES, COLUMN_NBYTES, ParquetReader
 
 #: Row groups up to this many decoded bytes are worth a block border of their own.
 SMALL_GROUP_NBYTES = 64 * 2**20
@@ -103,8 +103,7 @@ class ParquetRows(Rows):
         Number of the first row of ``files`` and rows of the whole data, for a part of it.
     """
 
-    #: Streamed: a dictionary and some pages of every column are alive beside the block.
-    decode_factor = 4.0
+    libraries = ("pyarrow",)
 
     def __init__(
         self,
@@ -124,6 +123,8 @@ class ParquetRows(Rows):
         small = max(groups, default=0) * self.row_nbytes <= SMALL_GROUP_NBYTES
         if small:
             self.decode_factor = 2.0
+        else:
+            self.reader_nbytes = 3 * BATCH_NBYTES + len(columns) * COLUMN_NBYTES
         if small and sum(groups) == self.n_rows:
             self.row_chunks = tuple(length for length in groups if length)
 

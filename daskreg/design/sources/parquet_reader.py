@@ -13,8 +13,12 @@ from daskreg._typing import AnyArray
 from .arrow import column_values
 from .base import Reader
 
-#: Rows that are streamed at once: few enough for the core's cache, enough to amortise the call.
+#: Rows that are streamed at once, at most, and their bytes: few enough for the core's cache and
+#: for memory, enough to amortise the call.
 BATCH_ROWS = 16_384
+BATCH_NBYTES = 8 * 2**20
+#: What decoding holds of every column while streaming: a page, a dictionary, buffers.
+COLUMN_NBYTES = 192 * 2**10
 #: Bytes of columns that are decoded at once where row groups are read whole.
 COLUMNS_NBYTES = 4 * 2**20
 #: Bytes of a column chunk that are read ahead when streaming, at least and at most.
@@ -135,5 +139,8 @@ class ParquetReader(Reader):
             path = self._groups[group][0]
             inside = [i for file, i in self._groups[group:] if file == path]
             file = self._open(path)
-            yield from file.iter_batches(BATCH_ROWS, inside, list(self._columns), use_threads=False)
+            size = max(1, BATCH_NBYTES // max(1, 8 * len(self._columns)))
+            yield from file.iter_batches(
+                min(BATCH_ROWS, size), inside, list(self._columns), use_threads=False
+            )
             group += len(inside)

@@ -91,9 +91,17 @@ class RawRows(Rows):
 class _RawReader(Reader):
     """The open file."""
 
+    _file: int | None = None
+
     def __init__(self, rows: RawRows) -> None:
         self._rows = rows
-        self._file: int | None = os.open(rows.path, os.O_RDONLY)
+        try:
+            self._file = os.open(rows.path, os.O_RDONLY)
+        except OSError as error:
+            raise DataError(
+                f"{rows.path} cannot be opened any more: {error.strerror}; was it moved or removed "
+                "after the plan was made?"
+            ) from error
 
     def close(self) -> None:
         if self._file is not None:

@@ -32,6 +32,7 @@ class SparseRows(Rows):
 
     resident = True
     sparse = True
+    libraries = ("scipy.sparse",)
 
     def __init__(
         self, matrix: Any, *, what: str = "sparse matrix", first: int = 0, n_rows: int | None = None

@@ -20,6 +20,8 @@ from .memory import fill
 
 #: HDF5 is not thread-safe: one read at a time in this process.
 READ_LOCK = threading.Lock()
+#: Decoded chunks that netCDF keeps of every open variable by default.
+CHUNK_CACHE = 64 << 20
 
 SampleDim = str | Sequence[str] | None
 
@@ -40,6 +42,7 @@ class XarrayRows(Rows):
 
     #: What a library loads, then the block.
     decode_factor = 2.3
+    libraries = ("pandas", "xarray")
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class XarrayRows(Rows):
         labels: Labels | None = None,
         describe: str = "xarray",
     ) -> None:
+        self.reader_nbytes = sum(map(_cache_nbytes, variables))
         self._variables = tuple(_bare(variable) for variable in variables)
         self._sample_dims = sample_dims
         self._sizes = tuple(self._variables[0].sizes[dim] for dim in sample_dims)
@@ -265,6 +269,15 @@ def _bare(variable: Any) -> Any:
     bare = variable.copy(deep=False)
     bare.attrs, bare.encoding = {}, {}
     return bare
+
+
+def _cache_nbytes(variable: Any) -> int:
+    """What the HDF5 library keeps of the chunks of a variable."""
+    chunks = variable.encoding.get("chunksizes")
+    if chunks is None or _in_memory(variable):
+        return 0
+    # Beside the cache: a chunk on its way in and one on its way out, and what malloc keeps of both.
+    return int(min(CHUNK_CACHE, variable.nbytes)) + 4 * math.prod(chunks) * variable.dtype.itemsize
 
 
 def _in_memory(variable: Any) -> bool:

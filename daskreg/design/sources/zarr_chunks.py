@@ -42,6 +42,17 @@ def require_all_chunks(array: Any, what: str) -> None:
         raise MissingChunksError(_message(array, what, absent, math.prod(grid), sizes[0]))
 
 
+def refusing_absent(array: Any) -> Any:
+    """The same array, of which a chunk that has gone since it was opened is an error too."""
+    import zarr
+    from zarr.storage import StorePath
+
+    from .zarr_store import RefusingStore
+
+    place = StorePath(RefusingStore(array.store), array.path)
+    return zarr.Array(zarr.AsyncArray(metadata=array.metadata, store_path=place))
+
+
 def _message(
     array: Any, what: str, absent: list[Absent], n_chunks: int, rows_per_chunk: int
 ) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +15,14 @@ from daskreg.exceptions import DataError
 from .base import Reader, Rows, Table
 from .checks import existing, native_dtype
 from .memory import fill
-from .zarr_chunks import require_all_chunks
+from .zarr_chunks import refusing_absent, require_all_chunks
+
+#: Chunks that zarr decodes together by default.
+CONCURRENCY = 10
+#: Allocations above this are mapped one by one (glibc's largest threshold).
+MAPPED = 32 << 20
+#: Most that threads were seen to keep of smaller ones.
+KEPT_NBYTES = 64 << 20
 
 
 class ZarrRows(Rows):
@@ -37,6 +45,7 @@ class ZarrRows(Rows):
 
     #: A decoded chunk, its compressed bytes and the block it goes into are alive together.
     decode_factor = 3.0
+    libraries = ("zarr",)
 
     def __init__(self, array: Any, *, what: str = "zarr array", labels: bool = False) -> None:
         if array.ndim not in (1, 2):
@@ -46,6 +55,12 @@ class ZarrRows(Rows):
         self.dtype = native_dtype(array.dtype, what, labels=labels)
         self.n_rows = int(array.shape[0])
         self.n_columns = int(array.shape[1]) if array.ndim == 2 else 1
+        chunk = math.prod(array.chunks) * self.dtype.itemsize
+        abreast = min(
+            CONCURRENCY, math.ceil(array.shape[-1] / array.chunks[-1]) if array.ndim == 2 else 1
+        )
+        # What malloc keeps for zarr's threads, twice a chunk each; larger ones it hands back.
+        self.reader_nbytes = min(2 * abreast * chunk, KEPT_NBYTES) if chunk < MAPPED else 0
 
     @property
     def row_chunks(self) -> tuple[int, ...]:  # type: ignore[override]
@@ -88,10 +103,11 @@ def zarr_array_rows(array: Any, *, missing_chunks: str, what: str, labels: bool)
     MissingChunksError
         ``missing_chunks`` is 'raise' and there are some.
     """
-    rows = ZarrRows(array, what=what, labels=labels)
     if missing_chunks == "raise":
+        rows = ZarrRows(refusing_absent(array), what=what, labels=labels)
         require_all_chunks(array, what)
-    return rows
+        return rows
+    return ZarrRows(array, what=what, labels=labels)
 
 
 def open_zarr(

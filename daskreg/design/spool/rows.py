@@ -39,8 +39,10 @@ class CsrPart:
         start, stop, _ = rows.indices(self.shape[0])
         indptr = self.indptr[start : stop + 1]
         first, last = int(indptr[0]), int(indptr[-1])
+        # One type for both, or SciPy makes the wider one of the indices too.
+        local = (indptr - first).astype(self.indices.dtype)
         return csr_array(
-            (self.data[first:last], self.indices[first:last], indptr - indptr[0]),
+            (self.data[first:last], self.indices[first:last], local),
             shape=(stop - start, self.shape[1]),
         )
 

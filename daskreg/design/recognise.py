@@ -14,10 +14,10 @@ import numpy as np
 from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
-from .base import Rows, Table
-from .checks import existing
-from .memory import ArrayRows
-from .npy import memmap_rows, npy_rows
+from .sources.base import Rows, Table
+from .sources.checks import existing
+from .sources.memory import ArrayRows
+from .sources.npy import memmap_rows, npy_rows
 
 ACCEPTED = (
     "a numpy array or np.memmap, scipy.sparse matrix, pandas, polars, Arrow or Dask data frame, "
@@ -109,7 +109,7 @@ def _path(obj: Any, request: _Request) -> Opened | None:
     path = os.fspath(obj)
     parts = PurePath(path).parts
     if any(part.endswith(".zarr") for part in parts) or path.rstrip("/").endswith(".zarr"):
-        from .zarrs import open_zarr
+        from .sources.zarrs import open_zarr
 
         return open_zarr(
             path,
@@ -128,20 +128,20 @@ def _file(path: str, request: _Request) -> Opened:
         rows.describe = f"npy {PurePath(path).name}"
         return rows
     if last in (".nc", ".nc4", ".cdf"):
-        from .netcdf import netcdf_table
+        from .sources.netcdf import netcdf_table
 
         return netcdf_table(path, sample_dim=request.sample_dim)
     if last in (".parquet", ".pq"):
-        from .parquet import ParquetTable
+        from .sources.parquet import ParquetTable
 
         return ParquetTable(path)
     if {".csv", ".tsv"} & {suffix.lower() for suffix in suffixes[-2:]}:
-        from .csv import CsvTable
+        from .sources.csv import CsvTable
 
         return CsvTable(path)
     file = existing(path)
     if file.is_dir() and any(file.glob("*.parquet")):
-        from .parquet import ParquetTable
+        from .sources.parquet import ParquetTable
 
         return ParquetTable(path)
     hint = ""
@@ -158,7 +158,7 @@ def _sparse(obj: Any, request: _Request) -> Opened | None:
         return None
     if request.role != "X":
         raise DataError(f"{request.role} is sparse; pass it dense, {request.role}.toarray()")
-    from .sparse import SparseRows
+    from .sources.sparse import SparseRows
 
     return SparseRows(obj, what=f"{type(obj).__name__}")
 
@@ -168,7 +168,7 @@ def _zarr(obj: Any, request: _Request) -> Opened | None:
     if zarr is None or not isinstance(obj, zarr.Array):
         return None
     _check_dimensions(obj.shape, request, "zarr")
-    from .zarrs import zarr_array_rows
+    from .sources.zarrs import zarr_array_rows
 
     return zarr_array_rows(
         obj,
@@ -185,7 +185,7 @@ def _dask(obj: Any, request: _Request) -> Opened | None:
             return None
     elif _module(obj) not in ("dask", "dask_expr"):
         return None
-    from daskreg.design.collections.rows import open_collection
+    from .collections.opening import open_collection
 
     return open_collection(obj, sample_dim=request.sample_dim, role=request.role)
 
@@ -193,7 +193,7 @@ def _dask(obj: Any, request: _Request) -> Opened | None:
 def _xarray(obj: Any, request: _Request) -> Opened | None:
     if _module(obj) != "xarray":
         return None
-    from .xr import XarrayTable, data_array_rows
+    from .sources.xr import XarrayTable, data_array_rows
 
     if hasattr(obj, "data_vars"):
         return XarrayTable(obj, sample_dim=request.sample_dim)
@@ -205,7 +205,7 @@ def _xarray(obj: Any, request: _Request) -> Opened | None:
 def _frame(obj: Any, request: _Request) -> Opened | None:
     if _module(obj) not in ("pandas", "polars", "pyarrow", "modin", "cudf", "narwhals"):
         return None
-    from .frames import FrameTable, series_rows
+    from .sources.frames import FrameTable, series_rows
 
     kind = type(obj).__name__
     if kind in ("Series", "ChunkedArray"):
