@@ -19,7 +19,12 @@ class MissingChunksError(DataError):
 
 
 class MemoryPlanError(DaskregError, MemoryError):
-    """The fit cannot run inside its memory limit; raised before the first byte is read."""
+    """The fit cannot run inside its memory limit; raised before the first byte is read.
+
+    ``limit`` is the memory limit in bytes that would do, where it is known.
+    """
+
+    limit: int | None = None
 
 
 class WorkersLostError(DaskregError, RuntimeError):

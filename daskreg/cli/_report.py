@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,27 @@ def require_writable(path: Path | None) -> None:
         raise DataError(f"the folder {path.parent} does not exist; create it first")
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise DataError(f"the folder {path.parent.resolve()} cannot be written; choose another")
+
+
+def save(model: Any, path: Path) -> Path:
+    """Save a fitted model; where that fails, keep it in the system's temporary folder.
+
+    Raises
+    ------
+    DataError
+        Naming what went wrong and where the model is now.
+    OSError
+        If it can be kept nowhere.
+    """
+    try:
+        return Path(model.save(path))
+    except OSError as error:
+        kept = Path(tempfile.mkdtemp(prefix="daskreg-")) / path.name
+        try:
+            model.save(kept)
+        except OSError:
+            raise error from None
+        raise DataError(f"{path}: {error.strerror}; the fitted model is kept in {kept}") from error
 
 
 def say(text: str) -> None:

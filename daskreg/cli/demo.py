@@ -18,7 +18,7 @@ from daskreg.exceptions import DataError
 
 from ._errors import NOT_CONVERGED, debug_option
 from ._options import bytes_option
-from ._report import converged, describe_fit, note, require_writable, say
+from ._report import converged, describe_fit, note, require_writable, save, say
 
 _SPARE = 64 << 20  # bytes of disk left free
 
@@ -57,7 +57,7 @@ def demo(context: click.Context, /, **options: Any) -> None:
     say(describe_fit(model, most=0))
     report = _compare(model, files, peaks, options)
     say(_report_lines(report))
-    model.save(options["out"])
+    save(model, options["out"])
     beside = _beside(options["out"])
     beside.write_text(json.dumps(report, indent=2) + "\n")
     say(f"saved      {options['out']}, {beside}")

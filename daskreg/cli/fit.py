@@ -23,6 +23,7 @@ from ._report import (
     converged,
     describe_fit,
     require_writable,
+    save,
     say,
     show_table,
 )
@@ -63,6 +64,6 @@ def fit(context: click.Context, /, **options: Any) -> None:
     say(describe_fit(model, _MOST))
     show_table(coefficients(model, _MOST))
     if options["out"] is not None:
-        say(f"saved      {model.save(options['out'])}")
+        say(f"saved      {save(model, options['out'])}")
     if not converged(model):
         context.exit(NOT_CONVERGED)

@@ -292,10 +292,12 @@ def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:
     need = sum(terms.values())
     parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in terms.items() if size)
     limit = -(-int(need / worker.share) // MIB) * MIB
-    raise MemoryPlanError(
+    error = MemoryPlanError(
         f"this fit needs {format_bytes(need)} in a process but may use "
         f"{format_bytes(worker.usable)} ({worker.share:.0%} of "
         f"memory_limit={format_bytes(worker.memory_limit)}): {parts}. "
         f"Raise memory_limit to {format_bytes(limit)} or more, use fewer threads per process "
         f"(now {worker.threads}), or a smaller block_size (now {format_bytes(block_bytes)})"
     )
+    error.limit = limit
+    raise error

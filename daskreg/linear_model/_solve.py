@@ -12,6 +12,7 @@ import numpy as np
 from daskreg._typing import Float
 from daskreg.callbacks import listener
 from daskreg.datafit import Datafit, fit_free
+from daskreg.design.host import format_bytes
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
@@ -140,7 +141,8 @@ def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) 
     except MemoryPlanError as error:
         if not choice.fallback:
             raise
-        choice = Choice("fista", f"the Gram matrix does not fit the memory limit: {error}")
+        need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
+        choice = Choice("fista", f"a Gram matrix does not fit the memory limit{need}")
         _plan(design, datafit, choice, settings)
     design.progress = listener(settings.callbacks)
     for callback in settings.callbacks:

@@ -67,7 +67,8 @@ def save_model(path: str | os.PathLike[str], model: StoredModel) -> Path:
     ModelFileError
         If the folder does not exist, ``path`` is a folder, or an array is not numeric.
     OSError
-        If the disk is full or the folder cannot be written; the old file is then untouched.
+        If the disk is full or the folder cannot be written; names ``path``. The old file is then
+        untouched.
     """
     target = Path(path)
     if not target.parent.is_dir():
@@ -84,8 +85,10 @@ def save_model(path: str | os.PathLike[str], model: StoredModel) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target)) from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             part.unlink()
     _sync_folder(target.parent)
     return target

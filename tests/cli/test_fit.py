@@ -115,3 +115,30 @@ def test_worker_processes_give_the_same(run, data, tmp_path):
     assert (one.exit_code, two.exit_code) == (0, 0), two.output
     coef = [daskreg.load(tmp_path / name).coef_ for name in ("one", "two")]
     np.testing.assert_array_equal(*coef)
+
+
+def test_a_model_that_cannot_be_saved_is_kept_elsewhere(run, data, tmp_path, monkeypatch):
+    import errno
+    import os
+    import tempfile
+    from pathlib import Path
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    out = tmp_path / "model.zarr.zip"
+    replace = os.replace
+
+    def full(source, target):
+        if Path(target) == out:
+            raise OSError(errno.ENOSPC, "No space left on device", str(source))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    result = run("fit", data / "X.npy", "--y", data / "y.npy", "--alpha", 0.1, "--out", out)
+    assert result.exit_code == 2
+    (kept,) = (tmp_path / "elsewhere").rglob("model.zarr.zip")
+    shown = "".join(result.stderr.split())
+    assert f"{out}:Nospaceleftondevice" in shown
+    assert str(kept) in shown
+    assert daskreg.load(kept).coef_.any()
+    assert not out.exists()
