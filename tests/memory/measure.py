@@ -24,13 +24,18 @@ COLUMNS = 128
 PASSES = 3
 
 
-def write(folder: Path, kind: str, nbytes: int) -> tuple[str, Any]:
+def write(folder: Path, kind: str, nbytes: int) -> None:
     """One random tile, shifted from block to block, so that writing costs little."""
     rng = np.random.default_rng(0)
     tile = rng.standard_normal((16384, COLUMNS), dtype=np.float32)
     n_tiles = -(-nbytes // tile.nbytes)
     shape = (n_tiles * len(tile), COLUMNS)
     path = folder / f"X.{kind}"
+    y = rng.integers(0, 2, shape[0]).astype(np.float64)
+    np.save(folder / "y.npy", y)
+    if kind == "parquet":
+        write_parquet(path, tile, n_tiles)
+        return
     if kind == "npy":
         out = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     else:
@@ -40,9 +45,21 @@ def write(folder: Path, kind: str, nbytes: int) -> tuple[str, Any]:
     for i in range(n_tiles):
         out[i * len(tile) : (i + 1) * len(tile)] = np.roll(tile, i, axis=1)
     del out
-    y = rng.integers(0, 2, shape[0]).astype(np.float64)
-    np.save(folder / "y.npy", y)
-    return str(path), str(folder / "y.npy")
+
+
+def write_parquet(path: Path, tile: Any, n_tiles: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = [f"c{j}" for j in range(COLUMNS)]
+    schema = pa.schema([(name, pa.float32()) for name in names])
+    # Row groups of several tiles: a group is larger than a block.
+    with pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=False) as writer:
+        for i in range(0, n_tiles, 4):
+            group = np.concatenate(
+                [np.roll(tile, i + k, axis=1) for k in range(min(4, n_tiles - i))]
+            )
+            writer.write_table(pa.table(dict(zip(names, group.T, strict=True)), schema=schema))
 
 
 def passes(X: str, y: str, limit: int) -> dict[str, Any]:
