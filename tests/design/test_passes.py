@@ -13,10 +13,11 @@ import dask
 import numpy as np
 import pytest
 
+from daskreg.design.blocks import Block
 from daskreg.design.columns import Columns
 from daskreg.design.design import Design
 from daskreg.design.host import parse_bytes
-from daskreg.design.passes.ledger import LEDGER
+from daskreg.design.passes.ledger import LEDGER, Ledger
 from daskreg.design.passes.runs import make_runs, spread_pins
 from daskreg.design.passes.shards import Shard
 from daskreg.exceptions import DataError, MemoryPlanError
@@ -375,3 +376,15 @@ def test_a_block_is_no_smaller_than_the_partial_that_it_costs():
     with make_design(X, y) as design:
         assert design.prepare().n_blocks > 8
         assert design.prepare(passes=1, partial_bytes=8 << 20).n_blocks <= 2
+
+
+def test_a_released_shard_pins_nothing_that_was_on_its_way():
+    X, y = make_data(n=100)
+    block = Block(X, y, None, None, 0, 0)
+    ledger = Ledger()
+    assert not ledger.pin("shard", block, 1 << 30)
+    ledger.open("shard")
+    assert ledger.pin("shard", block, 1 << 30)
+    ledger.release("shard")
+    assert not ledger.pin("shard", block, 1 << 30)
+    assert ledger.nbytes == 0

@@ -21,9 +21,15 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # Reentrant: the collector may end a shard, and so release it, inside any of these methods.
+        self._lock = threading.RLock()
         self._blocks: dict[Hashable, dict[int, Block]] = {}
         self._bytes: dict[Hashable, int] = {}
+
+    def open(self, shard: Hashable) -> None:
+        """Let a shard pin blocks until it is released."""
+        with self._lock:
+            self._blocks[shard], self._bytes[shard] = {}, 0
 
     @property
     def nbytes(self) -> int:
@@ -42,13 +48,14 @@ class Ledger:
             return dict(self._blocks.get(shard, ()))
 
     def pin(self, shard: Hashable, block: Block, budget: int) -> bool:
-        """Keep a block unless the process would then hold more than ``budget`` bytes."""
+        """Keep a block unless the process would then hold more than ``budget`` bytes, or the shard
+        was released while the block was on its way."""
         size = block_nbytes(block)
         with self._lock:
-            if sum(self._bytes.values()) + size > budget:
+            if shard not in self._blocks or sum(self._bytes.values()) + size > budget:
                 return False
-            self._blocks.setdefault(shard, {})[block.index] = block
-            self._bytes[shard] = self._bytes.get(shard, 0) + size
+            self._blocks[shard][block.index] = block
+            self._bytes[shard] += size
             return True
 
     def release(self, shard: Hashable) -> None:

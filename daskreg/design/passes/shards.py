@@ -102,6 +102,7 @@ class Shard:
         self._token = uuid.uuid4().hex
         self._validated: set[int] = set()
         self._settled = False
+        LEDGER.open(self._token)
         weakref.finalize(self, LEDGER.release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
