@@ -92,10 +92,6 @@ class Design:
         return self._columns.X.dtype
 
     @property
-    def target_dtype(self) -> np.dtype[Any] | None:
-        return None if self._columns.y is None else self._columns.y.dtype
-
-    @property
     def sparse(self) -> bool:
         return self._columns.X.sparse
 

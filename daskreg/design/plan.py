@@ -166,7 +166,6 @@ def make_plan(
     *,
     block_bytes: int,
     n_shards: int,
-    state_bytes: int = 0,
     persisted: bool = False,
 ) -> Plan:
     """Add up what the fit needs; raise where it cannot fit.
