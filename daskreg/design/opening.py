@@ -79,13 +79,13 @@ def as_design(
     rows = _features(opened, feature_names, taken)
     others: dict[str, Rows | None] = {}
     for role, value in named.items():
+        beside = _member_beside(X, names[role]) if table is None else None
         if value is None:
             others[role] = None
-        elif names[role]:
-            beside = _member_beside(X, names[role])
-            others[role] = _columns_of(table, opened, names[role], role, beside)
+        elif names[role] and beside is None:
+            others[role] = _columns_of(table, opened, names[role], role)
         else:
-            found = _open(value, role, missing_chunks, sample_dim)
+            found = _open(beside or value, role, missing_chunks, sample_dim)
             others[role] = found.rows(found.columns) if isinstance(found, Table) else found
     columns = Columns(rows, **others)
     ready = Readiness(scratch)
@@ -146,13 +146,7 @@ def _features(
     return opened
 
 
-def _columns_of(
-    table: Table | None, opened: Any, names: list[str], role: str, beside: str | None
-) -> Rows:
-    if table is None and beside is not None:
-        found = open_rows(beside, role=role)
-        if isinstance(found, Rows):
-            return found
+def _columns_of(table: Table | None, opened: Any, names: list[str], role: str) -> Rows:
     if table is None:
         raise DataError(
             f"{role}={names[0]!r} names a column, but X ({opened.describe}) has no named columns: "

@@ -8,7 +8,7 @@ import pytest
 import zarr
 
 from daskreg.design import as_design
-from daskreg.exceptions import DataError
+from daskreg.exceptions import DataError, MissingChunksError
 
 
 @pytest.fixture
@@ -61,6 +61,16 @@ def test_y_may_be_a_member_of_the_group_that_X_lies_in(tmp_path):
     assert (design.n_samples, design.n_features, design.n_targets) == (20, 3, 1)
     with pytest.raises(DataError, match="no named columns"):
         as_design(str(tmp_path / "data.zarr"), "z")
+
+
+def test_a_member_with_absent_chunks_is_treated_as_asked(tmp_path):
+    group = zarr.create_group(tmp_path / "data.zarr")
+    group.create_array("X", data=np.ones((20, 3)), chunks=(7, 3))
+    group.create_array("y", shape=(20,), chunks=(7,), dtype="f8")
+    path = str(tmp_path / "data.zarr")
+    with pytest.raises(MissingChunksError):
+        as_design(path, "y")
+    assert as_design(path, "y", missing_chunks="fill").n_targets == 1
 
 
 def test_unknown_rows_are_said_to_be_unknown_until_the_census(tmp_path, frame):
