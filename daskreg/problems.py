@@ -26,6 +26,10 @@ class Problems:
         Share of L1 in the penalty, 0 to 1.
     output : array of int, shape (n_problems,)
         Column of y that the problem explains.
+    fold : array of int, shape (n_problems,), optional
+        The fold that the problem leaves out; -1, the default, leaves out none.
+    bootstrap : array of int, shape (n_problems,), optional
+        The resample of the rows that the problem counts; -1, the default, is the rows themselves.
     alpha_unit : {"mean", "sum", "fraction"}
         "mean": the loss is the weighted mean over rows (Lasso, ElasticNet).  "sum": the loss is
         the weighted sum over rows (Ridge; LogisticRegression with alpha = 1 / C).  "fraction":
@@ -38,8 +42,8 @@ class Problems:
 
     Notes
     -----
-    A further axis (the fold that is held out, the number of a bootstrap) is one more field with
-    one value per problem: ``take``, ``product`` and ``n_problems`` handle whatever fields exist.
+    What a fold holds out and how a resample counts its rows is known to the datafit: here both are
+    numbers.  Alphas in units of alpha_max refer to that of all rows, whatever the fold.
 
     Examples
     --------
@@ -53,6 +57,8 @@ class Problems:
     alpha: Float
     l1_ratio: Float
     output: npt.NDArray[np.intp]
+    fold: npt.NDArray[np.intp] | None = None
+    bootstrap: npt.NDArray[np.intp] | None = None
     alpha_unit: AlphaUnit = "mean"
 
     def __post_init__(self) -> None:
@@ -63,12 +69,18 @@ class Problems:
             "l1_ratio": np.array(self.l1_ratio, dtype=np.float64, ndmin=1),
             "output": np.array(self.output, dtype=np.intp, ndmin=1),
         }
+        for name in ("fold", "bootstrap"):
+            given = getattr(self, name)
+            none = np.full(axes["alpha"].shape, -1)
+            axes[name] = np.array(none if given is None else given, dtype=np.intp, ndmin=1)
         lengths = {name: axis.shape for name, axis in axes.items()}
         if len(set(lengths.values())) != 1 or axes["alpha"].ndim != 1:
             raise ValueError(f"every axis must have one value per problem, got shapes {lengths}")
         _require("alpha", axes["alpha"], np.inf)
         _require("l1_ratio", axes["l1_ratio"], 1.0)
         _require("output", axes["output"], np.inf)
+        _require("fold", axes["fold"], np.inf, least=-1)
+        _require("bootstrap", axes["bootstrap"], np.inf, least=-1)
         for name, axis in axes.items():
             axis.flags.writeable = False
             object.__setattr__(self, name, axis)
@@ -78,13 +90,32 @@ class Problems:
         cls,
         alpha: npt.ArrayLike = 1.0,
         l1_ratio: npt.ArrayLike = 1.0,
+        fold: npt.ArrayLike = -1,
         output: npt.ArrayLike = 0,
+        bootstrap: npt.ArrayLike = -1,
         alpha_unit: AlphaUnit = "mean",
     ) -> Problems:
         """Every combination of the given values; the last axis varies fastest."""
-        axes = [np.atleast_1d(np.asarray(axis)) for axis in (alpha, l1_ratio, output)]
+        given = {
+            "alpha": alpha,
+            "l1_ratio": l1_ratio,
+            "fold": fold,
+            "output": output,
+            "bootstrap": bootstrap,
+        }
+        axes = [np.atleast_1d(np.asarray(axis)) for axis in given.values()]
         grid = [axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")]
-        return cls(grid[0], grid[1], grid[2], alpha_unit)
+        return cls(**dict(zip(given, grid, strict=True)), alpha_unit=alpha_unit)
+
+    @classmethod
+    def joined(cls, *parts: Problems) -> Problems:
+        """The problems of several batches, one after the other; they share ``alpha_unit``."""
+        units = {part.alpha_unit for part in parts}
+        if len(units) != 1:
+            raise ValueError(f"batches of different alpha_unit cannot be joined: {sorted(units)}")
+        names = ("alpha", "l1_ratio", "output", "fold", "bootstrap")
+        axes = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**axes, alpha_unit=units.pop())
 
     @property
     def n_problems(self) -> int:
@@ -133,8 +164,8 @@ class Problems:
         return self.alpha * largest
 
 
-def _require(name: str, axis: AnyArray, upper: float) -> None:
-    wrong = ~((axis >= 0) & (axis <= upper) & np.isfinite(axis))
+def _require(name: str, axis: AnyArray, upper: float, least: int = 0) -> None:
+    wrong = ~((axis >= least) & (axis <= upper) & np.isfinite(axis))
     if wrong.any():
-        allowed = "finite and >= 0" if upper == np.inf else f"between 0 and {upper:g}"
+        allowed = f"finite and >= {least}" if upper == np.inf else f"between 0 and {upper:g}"
         raise ValueError(f"{name} must be {allowed}, got {axis[wrong][0]}")

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 
+from .coordinates import Coordinates
 from .dual import best_between, must_vanish, unit_pinv
 from .evaluation import is_penalised
-from .first import FirstPass
 from .kernels.gradient import ENTROPY_SCALES
 
 #: What may be left of the constraint, relative to what was there before the projection.
@@ -20,7 +20,7 @@ RESIDUE = 1e-8
 
 def closing_bound(
     sums: Any,
-    first: FirstPass,
+    place: Coordinates,
     free: AnyArray,
     shift: Float | float,
     penalty: Any,
@@ -37,7 +37,8 @@ def closing_bound(
     ----------
     sums : Sums
         Of the closing kernel.
-    first : FirstPass
+    place : Coordinates
+        Of the C columns.
     free : ndarray of int, shape (f,)
     shift : ndarray, shape (p,), or 0
         What the kernel subtracted from the columns.
@@ -56,11 +57,12 @@ def closing_bound(
             a = _projection(sums, chosen, k)
             if a is None:
                 break
-            v = _moved(sums, first, shift, a, k, fit_intercept)
+            v = _moved(sums, place.only(k), shift, a, k, fit_intercept)
             v[free[vanish]] = 0.0
             more = vanish | must_vanish(one, v[free, 0])[:, 0]
             if (more == vanish).all():
-                bounds[k] = _bound(sums, one, first.total_weight, v, a, k)
+                total = float(place.only(k).total_weight[0])
+                bounds[k] = _bound(sums, one, total, v, a, k)
                 break
             vanish = more
     return bounds
@@ -78,12 +80,12 @@ def _projection(sums: Any, chosen: npt.NDArray[np.bool_], k: int) -> Float | Non
 
 
 def _moved(
-    sums: Any, first: FirstPass, shift: Float | float, a: Float, k: int, fit_intercept: bool
+    sums: Any, place: Coordinates, shift: Float | float, a: Float, k: int, fit_intercept: bool
 ) -> Float:
     """Return minus the gradient (p, 1, 1) that belongs to the moved means."""
     grad = sums["grad"][:, k] - sums["cross"][..., k] @ a
     residual = sums["residual"][k] - (sums["free"][0, :, k] @ a if fit_intercept else 0.0)
-    return -first.centred_grad(grad[:, None], np.array([residual]), shift)[:, None]
+    return -place.centred_grad(grad[:, None], np.array([residual]), shift)[:, None]
 
 
 def _bound(sums: Any, penalty: Any, total: float, v: Float, a: Float, k: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import CompatibilityError, DataError
 from daskreg.losses import PointwiseLoss, Squared
+from daskreg.splits import Folds, RowWeights
 
 from .closing import closing_bound
-from .dual import SquaredDual, logistic_dual, null_dual
-from .evaluation import DualPoint, Evaluation, free_columns
+from .coordinates import Coordinates
+from .evaluated import evaluation_of, null_evaluation
+from .evaluation import Evaluation, free_columns
 from .first import FirstPass
 from .footprint import Footprint
 from .gram import GramData
@@ -23,6 +26,7 @@ from .kernels.gradient import GradientKernel
 from .kernels.tiles import compute_dtype
 from .state import ROUGH, pass_state, rounding
 from .survey import Survey
+from .weightings import Weightings
 
 
 class Datafit:
@@ -39,7 +43,12 @@ class Datafit:
         Rows, with ``sum_over_rows(kernel, state)``.
     loss : PointwiseLoss
     problems : Problems
-        With ``output``, the target column of each problem, and ``take``.
+        With ``output``, the target column of each problem, ``fold`` and ``bootstrap``, which rows
+        it counts, and ``take``.
+    folds : Folds, optional
+        What the numbers of ``problems.fold`` leave out.
+    resamples : RowWeights, optional
+        How the numbers of ``problems.bootstrap`` count the rows.
     fit_intercept, standardize : bool
     classes : array of shape (2,), optional
         Labels that y may hold; found in the first pass if not given.
@@ -63,6 +72,8 @@ class Datafit:
         loss: PointwiseLoss,
         problems: Any,
         *,
+        folds: Folds | None = None,
+        resamples: RowWeights | None = None,
         fit_intercept: bool = True,
         standardize: bool = False,
         classes: npt.ArrayLike | None = None,
@@ -75,7 +86,10 @@ class Datafit:
         self.fit_intercept = fit_intercept
         self.tol = tol
         known = None if classes is None else np.asarray(classes)
-        self._survey = Survey(design, loss, fit_intercept, standardize, known, class_weight)
+        weightings, self.weighting = Weightings.of(problems, folds, resamples)
+        self._survey = Survey(
+            *(design, loss, fit_intercept, standardize, known, class_weight, weightings)
+        )
         if loss.is_classifier and design.n_targets != 1:
             raise DataError(
                 f"y has {design.n_targets} columns: a classification expects one column of labels"
@@ -119,12 +133,22 @@ class Datafit:
         other = object.__new__(Datafit)
         other.__dict__.update(self.__dict__)
         other.problems = self.problems.take(columns)
+        other.weighting = self.weighting[np.asarray(columns)]
+        other.__dict__.pop("coordinates", None)
+        return other
+
+    def on_all_rows(self) -> Datafit:
+        """Return the datafit of the same problems with nothing left out and nothing resampled."""
+        other = self.take(np.arange(self.n_problems))
+        other.weighting = np.zeros_like(self.weighting)
         return other
 
     # -- the first pass ----------------------------------------------------------------------
 
     def first(self, free: npt.ArrayLike | None = None) -> FirstPass:
-        """Return means, scales, classes and the null model: one pass, remembered.
+        """Return means, scales, classes and the null model of all rows: one pass, remembered.
+
+        The same pass sums those of every fold and resample.
 
         Parameters
         ----------
@@ -137,27 +161,36 @@ class Datafit:
         DataError
             If y does not suit the loss, or nothing has a weight.
         """
-        return self._survey.first(() if free is None else free)
+        return self._survey.firsts(() if free is None else free)[0]
 
     def gram(self) -> GramData:
-        """Return the Gram matrix and all of ``first()`` in the same pass: one pass, remembered.
+        """Return the Gram matrix of all rows and all of ``first()``: one pass, remembered.
 
         Raises
         ------
         CompatibilityError
             If the loss is not the squared one.
         """
+        return self._gram(0)
+
+    def grams(self) -> dict[int, GramData]:
+        """Return the same for every ``weighting`` of the problems, by its number: no other pass."""
+        return {number: self._gram(number) for number in np.unique(self.weighting).tolist()}
+
+    def _gram(self, number: int) -> GramData:
         if not isinstance(self.loss, Squared):
             raise CompatibilityError(
                 f"the Gram matrix holds all of a squared loss, not of a {self.loss.name} one"
             )
-        gram, rounding = self._survey.gram(self.tol)
-        first = self.first()
-        return GramData(
-            *(gram, first.cross, first.target_square, first.total_weight, rounding, first),
-            self.output,
-            self.fit_intercept,
-        )
+        gram, rounding = self._survey.gram(self.tol, number)
+        first = self._survey.firsts()[number]
+        return GramData(gram, first.cross, first.target_square, rounding, first)
+
+    def free_gram(self, free: AnyArray, number: int) -> Float:
+        """Return Gram columns (p, f) of a weighting, summed for ``first(free)`` or ``grams()``."""
+        known, gram = self._survey.free_gram(number)
+        assert gram is not None
+        return gram[:, free] if known is None else gram[:, np.searchsorted(known, free)]
 
     def metric(self) -> Float:
         """Return ``X' S X`` in solver coordinates, (p, p), for any loss: the pass of ``first()``.
@@ -166,6 +199,29 @@ class Datafit:
         multiplied in float32: a metric steers steps, and what it lacks costs no accuracy.
         """
         return self._survey.gram(1.0 if self.loss.is_classifier else self.tol)[0]
+
+    @property
+    def metric_scale(self) -> Float | None:
+        """Factor of rows and columns of ``metric()`` in the coordinates of each problem, (p, K).
+
+        0: the problem's rows have one value there.  None: the factor is 1 everywhere.
+        """
+        own = self.coordinates.inverse_scale
+        plain = self.first().inverse_scale[:, None]
+        ratio = np.divide(own, plain, out=np.zeros_like(own), where=plain > 0.0)
+        if (own == plain).all():
+            return None
+        return np.broadcast_to(ratio, (len(ratio), self.n_problems))
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """Centres, scales and sums of weights of the K problems."""
+        return Coordinates.of(self._survey.firsts(), self.weighting)
+
+    @property
+    def total_weight(self) -> Float:
+        """Sum of the weights of the rows that each problem counts, shape (K,)."""
+        return np.broadcast_to(self.coordinates.total_weight, (self.n_problems,))
 
     # -- the null model ----------------------------------------------------------------------
 
@@ -176,32 +232,36 @@ class Datafit:
         A logistic loss with an offset takes one pass more, remembered.
         """
         if self._survey.null is None:
-            self._survey.null = self._null_evaluation()
-        return self._survey.null.take(self.output)
+            known = null_evaluation(self._survey)
+            self._survey.null = self._null_pass() if known is None else known
+        return self._survey.null.take(self._own)
 
-    def _null_evaluation(self) -> Evaluation:
-        first = self.first()
-        if first.null_grad is None:
-            coef = np.zeros((self.n_features, 1, 1))
-            return self.value_and_grad(coef, first.null_intercept, [0], precise=True)
-        slope = np.zeros_like(first.null_intercept)
-        point: DualPoint = (
-            null_dual(first, self.fit_intercept)
-            if first.labels
-            else (SquaredDual(first.target_square, *self._survey.free_gram()))
-        )
-        curvature = self.loss.curvature(np.zeros(1), first.null_intercept[0])
-        return Evaluation(first.null_value, first.null_grad, slope, point, curvature)
+    def _null_pass(self) -> Evaluation:
+        """Look at X once for the gradients that an offset leaves, one target a weighting."""
+        firsts = self._survey.firsts()
+        one_each = self.take(np.zeros(len(firsts), dtype=np.intp))
+        one_each.weighting = np.arange(len(firsts))
+        coef = np.zeros((self.n_features, 1, len(firsts)))
+        intercept = np.concatenate([first.null_intercept for first in firsts], axis=1)
+        return one_each.value_and_grad(coef, intercept, precise=True)
+
+    @property
+    def _own(self) -> npt.NDArray[np.intp]:
+        """Place of each problem among the null models: by weighting, then by target."""
+        n_targets = len(self.first().null_value)
+        return np.asarray(self.weighting * n_targets + self.output, dtype=np.intp)
 
     @property
     def null_value(self) -> Float:
         """Objective at coef 0 with the optimal intercept, shape (K,)."""
-        return self.first().null_value[self.output]
+        values = [first.null_value for first in self._survey.firsts()]
+        return np.concatenate(values)[self._own]
 
     @property
     def null_intercept(self) -> Float:
         """Optimal intercept at coef 0, shape (1, K)."""
-        return self.first().null_intercept[:, self.output]
+        values = [first.null_intercept for first in self._survey.firsts()]
+        return np.concatenate(values, axis=1)[:, self._own]
 
     @property
     def null_grad(self) -> Float:
@@ -210,7 +270,7 @@ class Datafit:
 
     @property
     def second_moment(self) -> Float:
-        """``sum s x^2`` of each column in solver coordinates, shape (p,)."""
+        """``sum s x^2`` of each column in the solver coordinates of all rows, shape (p,)."""
         return self.first().second_moment
 
     # -- one point ---------------------------------------------------------------------------
@@ -238,34 +298,22 @@ class Datafit:
             storage type, ``tol`` and the size of the coefficients allow, and bounds are lower by
             what it may hide.
         """
-        first = self.first()
         dtype = np.dtype(np.float64) if precise else self.dtype
-        state = self._state(coef, intercept, columns, dtype)
-        hidden = rounding(first, state, dtype)
-        if (hidden > ROUGH * first.null_value[state["target"]]).any():
+        part = self if columns is None else self.take(columns)
+        state = part._state(coef, intercept, dtype)
+        null_value = part.null_value
+        hidden = rounding(self.first(), state, null_value, dtype)
+        if (hidden > ROUGH * null_value).any():
             return self.value_and_grad(coef, intercept, columns, precise=True)
-        kernel = GradientKernel(self.loss, dtype.name, first.labels)
+        weightings = self._survey.weightings
+        kernel = GradientKernel(self.loss, dtype.name, self.first().labels, weightings)
         sums = self.design.sum_over_rows(kernel, state)
-        shift = state.get("shift", 0.0)
-        grad = first.centred_grad(sums["grad"], sums["residual"], shift)[:, None]
-        value = sums["value"] / first.total_weight
-        slope = sums["residual"] / first.total_weight * self.fit_intercept
-        point: DualPoint
-        if self.quadratic:
-            with np.errstate(over="ignore", invalid="ignore"):
-                square = np.maximum(2.0 * value - np.square(slope), 0.0)
-            point = SquaredDual(square, *self._survey.free_gram())
-            curvature = np.ones_like(value)
-        else:
-            point = logistic_dual(sums, first, self.fit_intercept)
-            curvature = sums["curvature"] / first.total_weight
-        return Evaluation(value, grad, slope[None], point, curvature, hidden)
+        return evaluation_of(sums, self._survey, part.weighting, part.coordinates, state, hidden)
 
-    def _state(
-        self, coef: Float, intercept: Float, columns: npt.ArrayLike | None, dtype: Any
-    ) -> dict[str, AnyArray]:
-        target = self.output if columns is None else self.output[np.asarray(columns)]
-        return pass_state(self.first(), coef, intercept, target, dtype, self.design.sparse)
+    def _state(self, coef: Float, intercept: Float, dtype: Any) -> dict[str, AnyArray]:
+        place = self.coordinates
+        state = pass_state(self.first(), place, coef, intercept, dtype, self.design.sparse)
+        return {**state, "target": self.output, "weighting": self.weighting}
 
     def closing_dual(self, penalty: Any, coef: Float, intercept: Float) -> Float:
         """Return a lower bound also for logistic problems with unpenalised columns: one pass.
@@ -286,24 +334,25 @@ class Datafit:
         free = free_columns(penalty, self.n_features)
         if self.quadratic or not len(free):
             return self.value_and_grad(coef, intercept).dual(penalty, coef)
-        state = self._state(coef, intercept, None, np.dtype(np.float64))
+        state = self._state(coef, intercept, np.dtype(np.float64))
+        # The free columns are those of all rows: any centre and scale span the same space.
         place = {"center": first.center[free], "scale": first.inverse_scale[free]}
-        kernel = ClosingKernel(first.labels, self.fit_intercept)
+        kernel = ClosingKernel(first.labels, self.fit_intercept, self._survey.weightings)
         sums = self.design.sum_over_rows(kernel, {**state, **place, "columns": free})
         shift = state.get("shift", 0.0)
-        return closing_bound(sums, first, free, shift, penalty, self.fit_intercept)
+        return closing_bound(sums, self.coordinates, free, shift, penalty, self.fit_intercept)
 
     # -- coordinates and cost ----------------------------------------------------------------
 
     def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
         """Return coef (p, 1, C) and intercept (1, C) for the columns as they are in X."""
-        return self.first().to_original(coef, intercept)
+        return self.coordinates.to_original(coef, intercept)
 
     def to_solver(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
         """Return coef (p, 1, C) and intercept (1, C) for centred, scaled columns."""
-        return self.first().to_solver(coef, intercept)
+        return self.coordinates.to_solver(coef, intercept)
 
     def footprint(self, n_columns: int, gram: bool = False) -> Footprint:
         """Return the bytes that the largest pass over C columns needs, before the first one."""
-        kernel = GradientKernel(self.loss)
+        kernel = GradientKernel(self.loss, weightings=self._survey.weightings)
         return Footprint.of(self.design, self._survey.kernel(gram, self.tol), kernel, n_columns)

@@ -196,15 +196,17 @@ class LogisticDual(DualPoint):
         return np.abs(self.residual) / mean, np.where(excess, 0.0, 1.0)
 
 
-def logistic_dual(sums: Any, first: FirstPass, fit_intercept: bool) -> LogisticDual:
-    """Return the dual point that the sums of a gradient pass give."""
+def logistic_dual(
+    sums: Any, first: FirstPass, fit_intercept: bool, columns: AnyArray
+) -> LogisticDual:
+    """Return the dual point that the sums of a gradient pass give for some of its columns."""
     total, zeros = first.total_weight, np.zeros_like(sums["residual"])
+    names = ("offset_residual", "offset", "offset_y")
+    offsets = [sums.get(name, zeros)[columns] / total for name in names]
     return LogisticDual(
-        sums["entropy"] / total,
-        sums["residual"] / total,
-        sums.get("offset_residual", zeros) / total,
-        zeros + sums.get("offset", 0.0) / total,
-        zeros + sums.get("offset_y", 0.0) / total,
+        sums["entropy"][:, columns] / total,
+        sums["residual"][columns] / total,
+        *(offsets[0], offsets[1], offsets[2]),
         first,
         fit_intercept,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +25,8 @@ class DualPenalty(Protocol):
     @property
     def has_l2(self) -> npt.NDArray[np.bool_]: ...
 
+    def take(self, columns: AnyArray) -> Any: ...
+
     def is_free(self, n_features: int) -> npt.NDArray[np.bool_]: ...
 
     def conjugate(self, v: Float) -> Float: ...
@@ -43,6 +46,44 @@ class DualPoint(ABC):
     @abstractmethod
     def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
         """Return a lower bound of each optimum, shape (C,); NaN where the point gives none."""
+
+
+@dataclass(frozen=True, eq=False)
+class ByWeighting(DualPoint):
+    """Dual points of columns whose rows count differently.
+
+    Attributes
+    ----------
+    points : tuple of DualPoint
+        One for each weighting, of its own columns.
+    part, place : ndarray of int, shape (C,)
+        Which of the points each column belongs to, and which of its columns it is.
+    """
+
+    points: tuple[DualPoint, ...]
+    part: AnyArray
+    place: AnyArray
+
+    @classmethod
+    def of(cls, points: list[DualPoint], columns: list[AnyArray]) -> DualPoint:
+        """Return the points of all columns; ``columns[i]`` are those of ``points[i]``."""
+        if len(points) == 1:
+            return points[0]
+        part = np.concatenate([np.full(len(own), i) for i, own in enumerate(columns)])
+        place = np.concatenate([np.arange(len(own)) for own in columns])
+        order = np.argsort(np.concatenate(columns), kind="stable")
+        return cls(tuple(points), part[order], place[order])
+
+    def take(self, columns: AnyArray) -> ByWeighting:
+        return ByWeighting(self.points, self.part[columns], self.place[columns])
+
+    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+        bounds = np.empty(len(self.part))
+        for number in np.unique(self.part):
+            own = np.flatnonzero(self.part == number)
+            point = self.points[number].take(self.place[own])
+            bounds[own] = point.lower_bound(penalty.take(own), coef[..., own], grad[..., own])
+        return bounds
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +143,25 @@ class Evaluation:
         """
         bound = self.dual_point.lower_bound(penalty, coef, self.grad) - self.rounding
         return np.where(is_penalised(penalty), bound, np.nan)
+
+
+def joined(parts: Sequence[Evaluation], columns: Sequence[AnyArray]) -> Evaluation:
+    """Return the evaluations of several runs of columns; ``columns[i]`` are those of ``parts[i]``.
+
+    Every column belongs to one part.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    order = np.argsort(np.concatenate(columns), kind="stable")
+    rounding = [np.broadcast_to(part.rounding, part.value.shape) for part in parts]
+    return Evaluation(
+        np.concatenate([part.value for part in parts])[order],
+        np.concatenate([part.grad for part in parts], axis=-1)[..., order],
+        np.concatenate([part.intercept_grad for part in parts], axis=-1)[..., order],
+        ByWeighting.of([part.dual_point for part in parts], list(columns)),
+        np.concatenate([part.mean_curvature for part in parts])[order],
+        np.concatenate(rounding)[order],
+    )
 
 
 def is_penalised(penalty: DualPenalty) -> npt.NDArray[np.bool_]:

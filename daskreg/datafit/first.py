@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
 
-from .kernels.moments import refuse_many
 from .kernels.tiles import Labels
-from .moments import ByLabel, Moments
+from .moments import Moments
 
 #: A column whose standard deviation is below this share of its mean is constant.
 CONSTANT = 64 * np.finfo(np.float64).eps
@@ -21,7 +18,9 @@ CONSTANT = 64 * np.finfo(np.float64).eps
 
 @dataclass(frozen=True, eq=False)
 class FirstPass:
-    """Summary of the first pass; ``s`` are the row weights scaled to sum to one.
+    """Summary of the first pass under one weighting of the rows.
+
+    ``s`` are the weights of the rows that count, scaled to sum to one.
 
     Attributes
     ----------
@@ -86,26 +85,6 @@ class FirstPass:
         """``sum s x^2`` of each column in solver coordinates, shape (p,)."""
         moment = np.square(self.sd) + np.square(self.mean - self.center)
         return moment * np.square(self.inverse_scale)
-
-    def centred_grad(self, grad: Float, residual: Float, shift: Float | float = 0.0) -> Float:
-        """Return gradients (p, C) in solver coordinates, from sums over shifted columns."""
-        moved = self.center - shift
-        grad = (grad - moved[:, None] * residual) / self.total_weight
-        return grad * self.inverse_scale[:, None]
-
-    def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
-        """Return coef (p, 1, C) and intercept (1, C) for the columns as they are in X."""
-        coef = coef * self.inverse_scale[:, None, None]
-        return coef, intercept - np.tensordot(self.center, coef, axes=1)
-
-    def to_solver(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
-        """Return coef (p, 1, C) and intercept (1, C) for centred, scaled columns.
-
-        A column that is constant after centring gives its share to the intercept.
-        """
-        factor = np.broadcast_to(self.inverse_scale[:, None, None], coef.shape)
-        moved = intercept + np.tensordot(self.center, coef, axes=1)
-        return np.divide(coef, factor, out=np.zeros_like(coef), where=factor > 0.0), moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,86 +154,3 @@ def require_weight(weight: float) -> None:
     """Raise ``DataError`` where no row counts."""
     if not weight > 0.0:
         raise DataError("all sample weights are zero: at least one row must have a positive weight")
-
-
-def label_moments(
-    found: ByLabel,
-    given: AnyArray | None,
-    class_weight: Mapping[Any, float] | str | None,
-) -> tuple[Labels, Moments, AnyArray]:
-    """Join the moments of two classes under their class weights, targets 0 and 1.
-
-    Returns
-    -------
-    labels : Labels
-    moments : Moments
-        Of all rows, with one target column.
-    classes : ndarray, shape (2,)
-
-    Raises
-    ------
-    DataError
-        For other than two classes, for labels that are not among ``given``, or where a class
-        weight leaves nothing.
-    """
-    classes = _checked_classes(found.labels, given)
-    factors = _class_factors(found, class_weight)
-    joined: list[Moments] = []
-    for code, (moments, factor) in enumerate(zip(found.moments, factors, strict=True)):
-        if not factor > 0.0:
-            raise DataError(
-                f"class_weight leaves class {found.labels[code]!r} without weight: "
-                "both classes need a positive one"
-            )
-        joined.append(_with_target(moments.scaled(factor), float(code)))
-    labels = Labels(tuple(classes.tolist()), (factors[0], factors[1]))
-    return labels, joined[0] + joined[1], classes
-
-
-def _checked_classes(found: AnyArray, given: AnyArray | None) -> AnyArray:
-    refuse_many(found)
-    if given is not None:
-        known = np.asarray(given)
-        strange = [label for label in found.tolist() if label not in known.tolist()]
-        if strange:
-            raise DataError(f"y holds {strange[0]!r}, which is not among the classes {known}")
-    if len(found) == 0:
-        require_weight(0.0)
-    if len(found) == 1:
-        raise DataError(
-            f"y holds one class only, {found.tolist()[0]!r} (rows of weight zero do not count): "
-            "a classification needs two"
-        )
-    return found
-
-
-def _class_factors(
-    found: ByLabel, class_weight: Mapping[Any, float] | str | None
-) -> tuple[float, ...]:
-    if class_weight is None:
-        return tuple(1.0 for _ in found.moments)
-    sums = [m.weight for m in found.moments]
-    if isinstance(class_weight, str):
-        if class_weight != "balanced":
-            raise ValueError(
-                f"class_weight must be None, 'balanced' or a mapping, got {class_weight!r}"
-            )
-        return tuple(sum(sums) / (len(sums) * weight) for weight in sums)
-    unknown = [label for label in class_weight if label not in found.labels.tolist()]
-    if unknown:
-        raise DataError(
-            f"class_weight names {unknown[0]!r}, but y holds the classes {found.labels.tolist()}"
-        )
-    return tuple(float(class_weight.get(label, 1.0)) for label in found.labels.tolist())
-
-
-def _with_target(moments: Moments, y: float) -> Moments:
-    p = len(moments.mean)
-    return Moments(
-        *(moments.weight, moments.n_rows, moments.mean, moments.m2),
-        np.array([y]),
-        np.zeros(1),
-        np.zeros((p, 1)),
-        moments.gram,
-        moments.columns,
-    )

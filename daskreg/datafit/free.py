@@ -15,6 +15,8 @@ from .dual import unit_pinv
 def fit_free(datafit: Any, free: AnyArray, positive: bool = False) -> tuple[Float, Float]:
     """Minimise a squared loss over some columns, all others zero; no pass after the first.
 
+    Each problem on the rows that it counts.
+
     Parameters
     ----------
     datafit : Datafit
@@ -38,17 +40,16 @@ def fit_free(datafit: Any, free: AnyArray, positive: bool = False) -> tuple[Floa
             f"the {datafit.loss.name} loss with unpenalised columns has no alpha_max that the "
             "first pass could tell: give alpha itself"
         )
-    first = datafit.first(free)
-    if first.free_gram is None:
-        columns = datafit.gram().G[:, free]
-    else:
-        columns = first.free_gram[:, np.searchsorted(first.free, free)]
+    datafit.first(free)
     grad = np.array(datafit.null_grad)
     coef = np.zeros_like(grad)
-    wanted = -grad[free, 0]
-    found = _nonnegative(columns[free], wanted) if positive else unit_pinv(columns[free]) @ wanted
-    coef[free, 0] = found
-    grad[:, 0] += columns @ found
+    for number in np.unique(datafit.weighting):
+        own = np.flatnonzero(datafit.weighting == number)
+        columns = datafit.free_gram(free, number)
+        block, wanted = columns[free], -grad[free, 0][:, own]
+        found = _nonnegative(block, wanted) if positive else unit_pinv(block) @ wanted
+        coef[free[:, None], 0, own] = found
+        grad[:, 0, own] += columns @ found
     return coef, grad
 
 

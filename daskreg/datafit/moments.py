@@ -108,37 +108,123 @@ def add_outer(gram: Float, vectors: Float, factors: Float, columns: AnyArray | N
         gram[part] += (vectors[part] * factors) @ right.T
 
 
-class ByLabel:
-    """Moments of the rows of each class; ``+`` joins the classes that blocks have found.
+@dataclass(frozen=True)
+class MomentsBatch:
+    """Moments of the same rows under several weights at once, without Gram columns.
+
+    Attributes
+    ----------
+    weight, n_rows : ndarray, shape (n,)
+    mean, m2 : ndarray, shape (p, n)
+    target_mean, target_m2 : ndarray, shape (q, n)
+    cross : ndarray, shape (p, q, n)
+        As in :class:`Moments`, one weighting a column.
+    """
+
+    weight: Float
+    n_rows: AnyArray
+    mean: Float
+    m2: Float
+    target_mean: Float
+    target_m2: Float
+    cross: Float
+
+    def __add__(self, other: Any) -> MomentsBatch:
+        if not isinstance(other, MomentsBatch):
+            return NotImplemented
+        weight = self.weight + other.weight
+        share = np.divide(other.weight, weight, out=np.zeros_like(weight), where=weight > 0.0)
+        factor = self.weight * share
+        delta = other.mean - self.mean
+        target_delta = other.target_mean - self.target_mean
+        outer = delta[:, None] * target_delta
+        with np.errstate(over="ignore", invalid="ignore"):
+            return MomentsBatch(
+                weight,
+                self.n_rows + other.n_rows,
+                self.mean + share * delta,
+                self.m2 + other.m2 + factor * np.square(delta),
+                self.target_mean + share * target_delta,
+                self.target_m2 + other.target_m2 + factor * np.square(target_delta),
+                self.cross + other.cross + factor * outer,
+            )
+
+    def of(self, column: int) -> Moments:
+        """Return the moments of one weighting."""
+        return Moments(
+            float(self.weight[column]),
+            int(self.n_rows[column]),
+            *(self.mean[:, column], self.m2[:, column]),
+            *(self.target_mean[:, column], self.target_m2[:, column]),
+            self.cross[..., column],
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
+
+
+#: Part of :class:`Groups` that stands for all rows.
+ALL = -1
+
+
+class Groups:
+    """Moments of groups of rows; ``+`` joins the groups that blocks have found.
 
     Attributes
     ----------
     labels : ndarray, shape (n_classes,)
-        Distinct labels in ascending order, in the type of y.
-    moments : tuple of Moments
-        One for each label.
+        Distinct labels in ascending order, in the type of y; empty for a regression.
+    moments : dict
+        By part and label (None for a regression).  A part is an atom of the folds, ``ALL`` rows
+        or, with resamples, the number of a weighting.
+    batches : dict
+        By label: moments of all weightings together.
     """
 
-    def __init__(self, labels: AnyArray, moments: tuple[Moments, ...]) -> None:
+    def __init__(
+        self,
+        labels: AnyArray,
+        moments: dict[tuple[int, Any], Moments],
+        batches: dict[Any, MomentsBatch] | None = None,
+    ) -> None:
         self.labels = labels
         self.moments = moments
+        self.batches = batches or {}
 
-    def __add__(self, other: Any) -> ByLabel:
-        if not isinstance(other, ByLabel):
+    def __add__(self, other: Any) -> Groups:
+        if not isinstance(other, Groups):
             return NotImplemented
         labels = np.union1d(self.labels, other.labels)
-        return ByLabel(labels, tuple(self._joined(other, label) for label in labels))
+        moments, batches = dict(self.moments), dict(self.batches)
+        for key, more in other.moments.items():
+            moments[key] = moments[key] + more if key in moments else more
+        for label, batch in other.batches.items():
+            batches[label] = batches[label] + batch if label in batches else batch
+        return Groups(labels, moments, batches)
 
-    def _joined(self, other: ByLabel, label: Any) -> Moments:
-        found = [
-            moments
-            for part in (self, other)
-            for own, moments in zip(part.labels, part.moments, strict=True)
-            if own == label
-        ]
-        return found[0] if len(found) == 1 else found[0] + found[1]
+    @property
+    def label_keys(self) -> list[Any]:
+        """Labels as keys of the moments, in ascending order; None alone for a regression."""
+        return self.labels.tolist() if len(self.labels) else [None]
+
+    def of(self, parts: list[int], label: Any) -> Moments | None:
+        """Return the joined moments of some parts under one label; None where no row is theirs."""
+        found = [self.moments[part, label] for part in parts if (part, label) in self.moments]
+        return sum_of(found) if found else None
 
     @property
     def nbytes(self) -> int:
         """Bytes of labels and moments."""
-        return int(self.labels.nbytes) + sum(m.nbytes for m in self.moments)
+        moments = sum(part.nbytes for part in self.moments.values())
+        batches = sum(batch.nbytes for batch in self.batches.values())
+        return int(self.labels.nbytes) + moments + batches
+
+
+def sum_of(parts: list[Moments]) -> Moments:
+    """Return the moments of all the rows of several runs of rows."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

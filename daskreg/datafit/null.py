@@ -11,6 +11,7 @@ from daskreg.losses import Logistic, PointwiseLoss
 
 from .kernels.null import NullKernel
 from .kernels.tiles import Labels
+from .weightings import Weightings
 
 N_SWEEPS = 60
 
@@ -43,9 +44,14 @@ def null_from_moments(
 
 
 def null_from_rows(
-    design: Any, loss: PointwiseLoss, labels: Labels | None, start: Float, fit_intercept: bool
+    design: Any,
+    loss: PointwiseLoss,
+    labels: Labels | None,
+    weightings: Weightings,
+    start: Float,
+    fit_intercept: bool,
 ) -> tuple[Float, Float]:
-    """Return value (T,) and intercept (1, T) of the null model with an offset.
+    """Return value (W,) and intercept (1, W) of the null model with an offset.
 
     Newton's method on sums over y, offset and weights, kept between the points where the slope
     changes its sign; X is not read.
@@ -55,18 +61,23 @@ def null_from_rows(
     design : Design
     loss : PointwiseLoss
     labels : Labels or None
-    start : ndarray, shape (T,)
+    weightings : Weightings
+        W of them, each with a null model of its own; the value is a sum over its rows.
+    start : ndarray, shape (W,)
         First intercept to try.
     fit_intercept : bool
     """
-    kernel = NullKernel(loss, labels)
+    kernel = NullKernel(loss, labels, weightings)
+    which = {"target": np.zeros(len(start), dtype=np.intp), "weighting": np.arange(len(start))}
     intercept = start if fit_intercept else np.zeros_like(start)
     low, high = np.full_like(start, -np.inf), np.full_like(start, np.inf)
-    best = np.full_like(start, np.inf)
+    best, steepness = np.full_like(start, np.inf), np.full_like(start, np.inf)
     chosen = intercept
     for _ in range(N_SWEEPS if fit_intercept else 1):
-        sums = design.sum_over_rows(kernel, {"intercept": intercept})
-        better = sums["value"] < best
+        sums = design.sum_over_rows(kernel, {"intercept": intercept, **which})
+        # Values around the minimum are equal but for rounding: the slope knows better.
+        better = np.abs(sums["slope"]) < steepness
+        steepness = np.where(better, np.abs(sums["slope"]), steepness)
         best, chosen = np.where(better, sums["value"], best), np.where(better, intercept, chosen)
         low = np.where(sums["slope"] < 0.0, intercept, low)
         high = np.where(sums["slope"] > 0.0, intercept, high)

@@ -8,6 +8,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
+from .coordinates import Coordinates
 from .first import FirstPass
 
 #: Columns are shifted in cache when a mean exceeds this many standard deviations: below it the
@@ -21,14 +22,16 @@ UNITS = 64.0
 ROUGH = 1e-4
 
 
-def rounding(first: FirstPass, state: dict[str, AnyArray], dtype: np.dtype[Any]) -> Float:
+def rounding(
+    first: FirstPass, state: dict[str, AnyArray], null_value: Float, dtype: np.dtype[Any]
+) -> Float:
     r"""Return what float32 products may hide of a duality gap, shape (C,); zeros for float64.
 
     The linear predictor is off by some units :math:`\epsilon` of :math:`\sum_j |b_j| rms(x_j)`,
     and a dual point that is scaled onto the constraint of the columns in use by
     :math:`\epsilon\, rms(x_j)\, rms(r)` each, which moves the bound by as much times
     :math:`|b_j|`: both are :math:`\epsilon\, rms(r) \sum_j |b_j| rms(x_j)`, with rms(r) taken
-    from P(null).
+    from P(null), shape (C,).
     """
     if dtype == np.float64:
         return np.zeros(state["coef"].shape[1])
@@ -37,33 +40,41 @@ def rounding(first: FirstPass, state: dict[str, AnyArray], dtype: np.dtype[Any])
     unit = UNITS * 0.5 * float(np.finfo(np.float32).eps)
     with np.errstate(over="ignore", invalid="ignore"):
         size = spread @ np.abs(state["coef"])
-        return np.asarray(unit * size * np.sqrt(2.0 * first.null_value[state["target"]]))
+        return np.asarray(unit * size * np.sqrt(2.0 * null_value))
 
 
 def pass_state(
-    first: FirstPass, coef: Float, intercept: Float, target: AnyArray, dtype: Any, sparse: bool
+    first: FirstPass,
+    place: Coordinates,
+    coef: Float,
+    intercept: Float,
+    dtype: Any,
+    sparse: bool,
 ) -> dict[str, AnyArray]:
     """Return original coefficients, intercepts about the shift and, where needed, the shift.
 
     Parameters
     ----------
     first : FirstPass
+        Of all rows.
+    place : Coordinates
+        Of the C columns.
     coef : ndarray, shape (p, 1, C)
     intercept : ndarray, shape (1, C)
-    target : ndarray of int, shape (C,)
     dtype : numpy.dtype
         Type of the products.
     sparse : bool
         Sparse blocks are never shifted.
     """
-    B = coef[:, 0] * first.inverse_scale[:, None]
+    B = coef[:, 0] * place.inverse_scale
     with np.errstate(over="ignore"):
         B = B.astype(dtype).astype(np.float64)
     shift = None if sparse else column_shift(first, np.dtype(dtype))
-    moved = first.center - (0.0 if shift is None else shift)
+    moved = place.center - (0.0 if shift is None else shift[:, None])
     with np.errstate(invalid="ignore"):
-        start = intercept[0] - moved @ B
-    state: dict[str, AnyArray] = {"coef": B, "intercept": start, "target": target}
+        one = moved.shape[1] == 1
+        start = intercept[0] - (moved[:, 0] @ B if one else np.einsum("pc,pc->c", moved, B))
+    state: dict[str, AnyArray] = {"coef": B, "intercept": start}
     return state if shift is None else {**state, "shift": shift}
 
 

@@ -1,30 +1,34 @@
-"""From the moments of the first pass to its summary."""
+"""From the moments of the first pass to its summaries, one for each weighting of the rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import DataError
 from daskreg.losses import PointwiseLoss
 
-from .first import FirstPass, Geometry, label_moments, require_weight, settled
-from .moments import ByLabel, Moments
+from .classes import Classes, ClassWeight, join_classes
+from .first import FirstPass, Geometry, require_weight, settled
+from .moments import ALL, Groups, Moments
 from .null import null_from_moments, null_from_rows
+from .weightings import Weightings
 
 
 def summarise(
-    found: Moments | ByLabel,
+    found: Groups,
+    weightings: Weightings,
     design: Any,
     loss: PointwiseLoss,
     fit_intercept: bool,
     standardize: bool,
     given_classes: AnyArray | None,
-    class_weight: Mapping[Any, float] | str | None,
-) -> tuple[FirstPass, Float | None]:
-    """Return the summary and, where its sums are there, the Gram columns in solver coordinates.
+    class_weight: ClassWeight,
+) -> tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]:
+    """Return summaries and, where their sums are there, Gram columns in solver coordinates.
 
     With an offset the null model of a classification takes a few sweeps over the targets; they
     read no column of X.
@@ -34,13 +38,59 @@ def summarise(
     DataError
         For classes that are not two, where nothing has a weight, or where squares overflow.
     """
-    labels = classes = count = sums = None
-    if isinstance(found, ByLabel):
-        labels, moments, classes = label_moments(found, given_classes, class_weight)
-        count = np.array([m.n_rows for m in found.moments])
-        sums = np.array([m.weight for m in found.moments])
+    names = [_name(pair) for pair in weightings.pairs]
+    parts = [_moments_of(found, weightings, number) for number in range(len(weightings))]
+    classes = None
+    if loss.is_classifier:
+        classes = join_classes(found.labels, parts, names, given_classes, class_weight)
+        joined = classes.moments
     else:
-        moments = found
+        joined = [_only(part[0], name) for part, name in zip(parts, names, strict=True)]
+    firsts, grams = [], []
+    for number, moments in enumerate(joined):
+        first, gram = _first(moments, loss, fit_intercept, standardize)
+        firsts.append(first if classes is None else _with_classes(first, classes, number))
+        grams.append(gram)
+    if classes is not None and design.has_offset:
+        firsts = _null_with_offset(firsts, design, loss, weightings, fit_intercept)
+    return tuple(firsts), tuple(grams)
+
+
+def _name(pair: tuple[int, int]) -> str:
+    """Return what a message calls the rows of a weighting."""
+    fold, bootstrap = pair
+    words = [f"training rows of fold {fold}"] if fold >= 0 else []
+    words += [f"resample {bootstrap}"] if bootstrap >= 0 else []
+    return ", ".join(words) or "all rows"
+
+
+def _moments_of(found: Groups, weightings: Weightings, number: int) -> list[Moments | None]:
+    """Return the moments of one weighting by label; None where no row of a label counts."""
+    whole = number == 0 or (number, None) not in found.moments
+    if not weightings.by_atoms and number and whole:
+        return [
+            found.batches[label].of(number) if label in found.batches else None
+            for label in found.label_keys
+        ]
+    if not weightings.by_atoms:
+        return [found.of([number if number else ALL], label) for label in found.label_keys]
+    atoms = np.flatnonzero(weightings.trained([number])[:, 0]).tolist()
+    return [
+        found.of([ALL], label) if not number and (ALL, label) in found.moments
+        else found.of(atoms, label)
+        for label in found.label_keys
+    ]  # fmt: skip
+
+
+def _only(moments: Moments | None, name: str) -> Moments:
+    if moments is None:
+        raise DataError(f"{name}: there is no row to fit on; use fewer folds")
+    return moments
+
+
+def _first(
+    moments: Moments, loss: PointwiseLoss, fit_intercept: bool, standardize: bool
+) -> tuple[FirstPass, Float | None]:
     require_weight(moments.weight)
     moments = settled(moments)
     geometry = Geometry.of(moments, fit_intercept, standardize)
@@ -50,11 +100,7 @@ def summarise(
     if not fit_intercept:
         square = square + np.square(mean)
     ones = (geometry.mean - geometry.center) * geometry.inverse_scale
-    grad: Float | None
     value, intercept, grad = null_from_moments(loss, mean, square, cross, fit_intercept, ones)
-    if labels is not None and design.has_offset:
-        value, intercept = null_from_rows(design, loss, labels, intercept[0], fit_intercept)
-        value, grad = value / moments.weight, None
     gram = geometry.gram(moments)
     first = FirstPass(
         total_weight=moments.weight,
@@ -71,9 +117,38 @@ def summarise(
         null_grad=grad,
         free=moments.columns,
         free_gram=None if moments.columns is None else gram,
-        labels=labels,
-        classes=classes,
-        class_count=count,
-        class_sum=sums,
     )
     return first, gram
+
+
+def _with_classes(first: FirstPass, classes: Classes, number: int) -> FirstPass:
+    return replace(
+        first,
+        labels=classes.labels,
+        classes=classes.classes,
+        class_count=classes.count[number],
+        class_sum=classes.sums[number],
+    )
+
+
+def _null_with_offset(
+    firsts: list[FirstPass],
+    design: Any,
+    loss: PointwiseLoss,
+    weightings: Weightings,
+    fit_intercept: bool,
+) -> list[FirstPass]:
+    """Return the summaries with the null model of the offset, whose gradient takes a pass."""
+    start = np.array([first.null_intercept[0, 0] for first in firsts])
+    value, intercept = null_from_rows(
+        design, loss, firsts[0].labels, weightings, start, fit_intercept
+    )
+    return [
+        replace(
+            first,
+            null_value=value[number : number + 1] / first.total_weight,
+            null_intercept=intercept[:, number : number + 1],
+            null_grad=None,
+        )
+        for number, first in enumerate(firsts)
+    ]

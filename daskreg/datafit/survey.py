@@ -16,6 +16,7 @@ from .first import FirstPass
 from .kernels.moments import MomentsKernel
 from .kernels.tiles import compute_dtype
 from .summary import summarise
+from .weightings import Weightings
 
 #: Narrower Gram matrices are float64 always: their cost is reading X ...
 NARROW = 128
@@ -33,11 +34,13 @@ class Survey:
     fit_intercept, standardize : bool
     classes : ndarray, shape (2,), or None
     class_weight : mapping, "balanced" or None
+    weightings : Weightings
+        How rows may count; each has summaries of its own from the same pass.
 
     Attributes
     ----------
     null : Evaluation or None
-        One column for each target at the null model, once it is known.
+        One column for each weighting and target at the null model, once it is known.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Survey:
         standardize: bool,
         classes: AnyArray | None,
         class_weight: Mapping[Any, float] | str | None,
+        weightings: Weightings,
     ) -> None:
         self.design = design
         self.loss = loss
@@ -55,62 +59,77 @@ class Survey:
         self.standardize = standardize
         self.classes = classes
         self.class_weight = class_weight
+        self.weightings = weightings
         self.null: Evaluation | None = None
-        self._first: FirstPass | None = None
-        self._gram: tuple[Float, float] | None = None
+        self._firsts: tuple[FirstPass, ...] | None = None
+        self._grams: tuple[tuple[Float, float] | None, ...] | None = None
 
-    def first(self, free: npt.ArrayLike = ()) -> FirstPass:
-        """Return the summary of the first pass, with the Gram columns ``free`` (squared loss)."""
-        known = self._first
-        if known is not None and (self._gram is not None or not np.size(free)):
+    def firsts(self, free: npt.ArrayLike = ()) -> tuple[FirstPass, ...]:
+        """Return the summaries of the first pass, one for each weighting.
+
+        With the squared loss the Gram columns ``free`` come along.
+        """
+        known = self._firsts
+        if known is not None and (self._grams is not None or not np.size(free)):
             return known
         wanted = np.unique(np.asarray(free, dtype=np.intp))
         if self.loss.is_classifier:
             wanted = wanted[:0]
-        if known is None or not np.isin(wanted, [] if known.free is None else known.free).all():
-            kernel = MomentsKernel(self.loss.is_classifier, tuple(wanted.tolist()))
-            known = self._first = self._look(kernel)[0]
+        held = None if known is None else known[0].free
+        if known is None or not np.isin(wanted, () if held is None else held).all():
+            columns = tuple(wanted.tolist())
+            kernel = MomentsKernel(self.loss.is_classifier, columns, weightings=self.weightings)
+            known = self._firsts = self._look(kernel)[0]
             self.null = None
         return known
 
-    def gram(self, tol: float) -> tuple[Float, float]:
-        """Return the Gram matrix in solver coordinates and its relative rounding.
+    def gram(self, tol: float, number: int = 0) -> tuple[Float, float]:
+        """Return the Gram matrix of a weighting in solver coordinates and its relative rounding.
 
-        The same pass brings the summary.
+        The same pass brings the summaries.  Of a classification only that of all rows is known.
         """
-        if self._gram is None:
+        if self._grams is None:
             kernel = self.kernel(gram=True, tol=tol)
-            self._first, gram = self._look(kernel)
-            assert gram is not None
-            rounding = float(np.finfo(np.float64).eps)
-            if kernel.gram_dtype == "float32":
-                rounding = _measured(gram, self._first.second_moment)
-            self._gram = gram, rounding
-        return self._gram
+            self._firsts, grams = self._look(kernel)
+            self._grams = tuple(
+                None if gram is None else (gram, _rounding(kernel, gram, first))
+                for gram, first in zip(grams, self._firsts, strict=True)
+            )
+        found = self._grams[number]
+        assert found is not None
+        return found
 
-    def free_gram(self) -> tuple[AnyArray | None, Float | None]:
+    def free_gram(self, number: int = 0) -> tuple[AnyArray | None, Float | None]:
         """Return column numbers (None: all) and Gram columns (p, f) that are at hand, if any."""
-        if self._gram is not None:
-            return None, self._gram[0]
-        first = self.first()
+        grams = None if self._grams is None else self._grams[number]
+        if grams is not None:
+            return None, grams[0]
+        first = self.firsts()[number]
         return first.free, first.free_gram
 
     def kernel(self, gram: bool, tol: float = 0.0) -> MomentsKernel:
         """Return the kernel of the first pass, without free columns."""
         if not gram:
-            return MomentsKernel(self.loss.is_classifier)
+            return MomentsKernel(self.loss.is_classifier, weightings=self.weightings)
         p, n = self.design.n_features, self.design.n_samples or np.inf
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
         dtype = np.dtype(np.float64) if small else compute_dtype(self.design.dtype, tol)
-        return MomentsKernel(self.loss.is_classifier, columns=None, gram_dtype=dtype.name)
+        return MomentsKernel(self.loss.is_classifier, None, dtype.name, self.weightings)
 
-    def _look(self, kernel: MomentsKernel) -> tuple[FirstPass, Float | None]:
+    def _look(
+        self, kernel: MomentsKernel
+    ) -> tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]:
         found = self.design.sum_over_rows(kernel)["moments"]
         return summarise(
-            found,
-            *(self.design, self.loss, self.fit_intercept, self.standardize),
-            *(self.classes, self.class_weight),
+            *(found, self.weightings, self.design, self.loss),
+            *(self.fit_intercept, self.standardize, self.classes, self.class_weight),
         )
+
+
+def _rounding(kernel: MomentsKernel, gram: Float, first: FirstPass) -> float:
+    if kernel.gram_dtype == "float32":
+        return _measured(gram, first.second_moment)
+    return float(np.finfo(np.float64).eps)
 
 
 def _measured(gram: Float, second_moment: Float) -> float:

@@ -38,6 +38,8 @@ class Settings:
     penalty_weight : ndarray of shape (n_features,) or None
     share_alpha_max : bool
         Fractions of alpha_max refer to the largest one of all problems.
+    folds, resamples : Folds, RowWeights or None
+        What the folds of the problems leave out, how their resamples count the rows.
     """
 
     loss: Any
@@ -52,6 +54,8 @@ class Settings:
     max_iter: int = 1000
     callbacks: Sequence[Any] = field(default=())
     share_alpha_max: bool = True
+    folds: Any = None
+    resamples: Any = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         design,
         settings.loss,
         settings.problems,
+        folds=settings.folds,
+        resamples=settings.resamples,
         fit_intercept=settings.fit_intercept,
         standardize=settings.standardize,
         class_weight=settings.class_weight,
@@ -202,11 +208,11 @@ def _penalty(datafit: Any, settings: Settings) -> ElasticNet:
     problems = settings.problems
     largest = None
     if problems.alpha_unit == "fraction":
-        free = _free(settings)
-        grad = fit_free(datafit, free, settings.positive)[1] if free.size else datafit.null_grad
+        free, whole = _free(settings), datafit.on_all_rows()
+        grad = fit_free(whole, free, settings.positive)[1] if free.size else whole.null_grad
         largest = alpha_max(grad, problems.l1_ratio, settings.penalty_weight, settings.positive)
         if settings.share_alpha_max:
             largest = largest.max()
-    total = datafit.first().total_weight if problems.alpha_unit == "sum" else 1.0
+    total = datafit.total_weight if problems.alpha_unit == "sum" else 1.0
     alpha = problems.resolve(total, largest)
     return ElasticNet(alpha, problems.l1_ratio, settings.penalty_weight, settings.positive)

@@ -14,7 +14,7 @@ from daskreg.penalties import ElasticNet
 
 from .base import Solver
 from .protocols import QuadraticDatafit, require
-from .quadratic import Quadratic, solve_ridge
+from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
 
 #: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
@@ -27,12 +27,12 @@ SMALLEST_TOL = 1e-14
 class GramState:
     """Where the in-memory solution stands; problems on the last axis.
 
-    ``target`` (K,) is the absolute gap asked for, ``doubtful`` (K,) where the rounding of G could
-    move the gap by more than a quarter of it.
+    ``rounding`` (K,) is that of each problem's Gram matrix, ``target`` (K,) the absolute gap asked
+    for, ``doubtful`` (K,) where the rounding could move the gap by more than a quarter of it.
     """
 
-    model: Quadratic
-    rounding: float
+    models: Quadratics
+    rounding: Float
     target: Float
     max_sweeps: int
     n_corrections: int
@@ -48,7 +48,8 @@ class GramState:
     def take(self, columns: AnyArray) -> GramState:
         return replace(
             self,
-            model=self.model.take(columns),
+            models=self.models.take(columns),
+            rounding=self.rounding[columns],
             target=self.target[columns],
             doubtful=self.doubtful[columns],
             n_iter=self.n_iter[columns],
@@ -60,10 +61,10 @@ class GramState:
 class Gram(Solver):
     """Squared loss in one pass over the data, whatever the number of problems.
 
-    The pass sums ``X'SX`` and ``X'Sy``.  Without L1 the solution is a direct solve, else
-    coordinate descent on the Gram matrix.  Where the matrix was summed in low precision and
-    ``tol`` asks for more, a step makes one pass for the exact value and gradient at the solution
-    and solves again with those and the same matrix as metric.
+    The pass sums ``X'SX`` and ``X'Sy``, for each weighting of the rows its own.  Without L1 the
+    solution is a direct solve, else coordinate descent on the Gram matrix.  Where the matrix was
+    summed in low precision and ``tol`` asks for more, a step makes one pass for the exact value
+    and gradient at the solution and solves again with those and the same matrix as metric.
 
     Passes: 1, or 2 with a correction.  ``n_iter`` counts sweeps of coordinate descent.
 
@@ -81,11 +82,11 @@ class Gram(Solver):
             raise CompatibilityError(
                 f"Gram cannot use {loss}: it needs the squared loss; use Fista"
             )
-        require("Gram", datafit, ("gram", "value_and_grad", "output", "take"))
+        require("Gram", datafit, ("grams", "value_and_grad", "output", "weighting", "take"))
         require("Gram", penalty, ("l1", "l2", "best_dual", "value", "violation", "take"))
 
     def prepare(self, datafit: QuadraticDatafit) -> None:
-        datafit.gram()
+        datafit.grams()
 
     def init(
         self,
@@ -94,62 +95,78 @@ class Gram(Solver):
         start: tuple[Float, Float] | None,
         goal: Goal,
     ) -> GramState:
-        data = datafit.gram()
-        output = np.asarray(datafit.output, dtype=np.intp)
-        model = Quadratic(
-            np.ascontiguousarray(data.G, dtype=np.float64),
-            data.c[:, output],
-            data.yy[output],
-            output,
-        )
-        coef = np.zeros_like(model.c) if start is None else start[0][:, 0, :]
+        models, rounding = _models(datafit)
+        shape = (datafit.n_features, datafit.n_problems)
+        coef = np.zeros(shape) if start is None else start[0][:, 0, :]
         target = np.maximum(goal.tol, SMALLEST_TOL) * goal.null_value
         intercept = np.array(datafit.null_intercept, dtype=np.float64)
-        return _solved(model, penalty, coef, intercept, target, goal.max_iter, float(data.rounding))
+        return _solved(models, penalty, coef, intercept, target, goal.max_iter, rounding)
 
     def step(self, datafit: QuadraticDatafit, penalty: ElasticNet, state: GramState) -> GramState:
         held = state.candidates
         everyone = np.arange(held.objective.size)
         exact = datafit.value_and_grad(held.coef, held.intercept, everyone, precise=True)
         coef = held.coef[:, 0, :]
-        model = state.model.recentred(coef, exact.value, exact.grad[:, 0, :])
+        models = state.models.recentred(coef, exact.value, exact.grad[:, 0, :])
         new = _solved(
-            model, penalty, coef, held.intercept, state.target, state.max_sweeps, state.rounding,
+            models, penalty, coef, held.intercept, state.target, state.max_sweeps, state.rounding,
             metric_centre=coef,
         )  # fmt: skip
         return replace(new, n_iter=state.n_iter + new.n_iter, n_corrections=state.n_corrections + 1)
 
 
+def _models(datafit: QuadraticDatafit) -> tuple[Quadratics, Float]:
+    """The problems of each Gram matrix, and the rounding of every problem's own, (K,)."""
+    output = np.asarray(datafit.output, dtype=np.intp)
+    weighting = np.asarray(datafit.weighting, dtype=np.intp)
+    rounding = np.empty(len(output))
+    parts, columns = [], []
+    for number, data in datafit.grams().items():
+        own = np.flatnonzero(weighting == number)
+        G = np.ascontiguousarray(data.G, dtype=np.float64)
+        target = output[own]
+        parts.append(Quadratic(G, data.c[:, target], data.yy[target], target))
+        columns.append(own)
+        rounding[own] = data.rounding
+    return Quadratics(tuple(parts), tuple(columns)), rounding
+
+
 def _solved(
-    model: Quadratic,
+    models: Quadratics,
     penalty: ElasticNet,
     start: Float,
     intercept: Float,
     target: Float,
     max_sweeps: int,
-    rounding: float,
-    metric_centre: Float | float = 0.0,
+    rounding: Float,
+    metric_centre: Float | None = None,
 ) -> GramState:
     """Solve in memory; ``metric_centre`` is where value and gradient of the model are exact.
 
     Bound and violation are widened by what the rounding of G may hide, so that they stay valid.
     """
-    coef, n_sweeps = _minimise(model, penalty, start, 0.5 * target, max_sweeps, rounding)
-    grad = model.grad(coef)
-    spread = (np.abs(coef - metric_centre) * np.sqrt(np.diag(model.G))[:, None]).sum(axis=0)
-    error = rounding * spread**2
-    slope = np.sqrt(np.diag(model.G).max(initial=0.0)) * rounding * spread
-    wide = coef[:, None, :]
-    violation = optimality(penalty, wide, grad[:, None, :], np.zeros((1, coef.shape[1])))
-    candidates = Candidates(
-        coef=wide,
-        intercept=intercept,
-        objective=model.value(coef, grad) + penalty.value(wide),
-        bound=model.bound(penalty, coef, grad) - error,
-        violation=violation + slope,
-    )
+    n_problems = len(target)
+    coef = np.empty_like(start, dtype=np.float64)
+    n_sweeps = np.zeros(n_problems, dtype=np.intp)
+    objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
+    for model, own in zip(models.parts, models.columns, strict=True):
+        one = penalty.take(own)
+        found, n_sweeps[own] = _minimise(
+            model, one, start[:, own], 0.5 * target[own], max_sweeps, float(rounding[own].max())
+        )
+        moved = found if metric_centre is None else found - metric_centre[:, own]
+        diagonal = np.sqrt(np.diag(model.G))
+        spread = (np.abs(moved) * diagonal[:, None]).sum(axis=0)
+        error[own] = rounding[own] * spread**2
+        grad, wide = model.grad(found), found[:, None, :]
+        objective[own] = model.value(found, grad) + one.value(wide)
+        bound[own] = model.bound(one, found, grad) - error[own]
+        violation[own] = optimality(one, wide, grad[:, None, :], np.zeros((1, len(own))))
+        violation[own] += diagonal.max(initial=0.0) * rounding[own] * spread
+        coef[:, own] = found
+    candidates = Candidates(coef[:, None, :], intercept, objective, bound, violation)
     doubtful = error > 0.25 * target
-    return GramState(model, rounding, target, max_sweeps, 0, doubtful, n_sweeps, candidates)
+    return GramState(models, rounding, target, max_sweeps, 0, doubtful, n_sweeps, candidates)
 
 
 def _minimise(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -170,13 +170,15 @@ class GramData(Protocol):
 
 
 class QuadraticDatafit(Datafit, Protocol):
-    """A datafit that is a quadratic: ``quadratic`` is true and ``gram()`` is one pass.
+    """A datafit that is a quadratic: ``quadratic`` is true and ``grams()`` is one pass.
 
     Attributes
     ----------
     quadratic : bool
     output : array of int, shape (n_problems,)
         Target that each problem explains: a column of ``GramData.c``.
+    weighting : array of int, shape (n_problems,)
+        How each problem counts the rows: the key of its sums in ``grams()``.
     """
 
     @property
@@ -184,7 +186,10 @@ class QuadraticDatafit(Datafit, Protocol):
     @property
     def output(self) -> npt.NDArray[np.intp]: ...
 
-    def gram(self) -> GramData: ...
+    @property
+    def weighting(self) -> npt.NDArray[np.intp]: ...
+
+    def grams(self) -> Mapping[int, GramData]: ...
 
 
 def require(solver: str, owner: Any, names: Sequence[str], hint: str = "") -> None:

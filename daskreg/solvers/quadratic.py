@@ -89,6 +89,39 @@ class Quadratic:
         return coef, grad
 
 
+@dataclass(frozen=True)
+class Quadratics:
+    """K least-squares problems over several Gram matrices, one for each weighting of the rows.
+
+    Attributes
+    ----------
+    parts : tuple of Quadratic
+    columns : tuple of ndarray of int
+        The problems of each part, in its order; every problem belongs to one part.
+    """
+
+    parts: tuple[Quadratic, ...]
+    columns: tuple[npt.NDArray[np.intp], ...]
+
+    def take(self, columns: npt.ArrayLike) -> Quadratics:
+        index = np.asarray(columns)
+        parts, places = [], []
+        for part, own in zip(self.parts, self.columns, strict=True):
+            here = np.flatnonzero(np.isin(index, own))
+            if here.size:
+                parts.append(part.take(np.searchsorted(own, index[here])))
+                places.append(here)
+        return Quadratics(tuple(parts), tuple(places))
+
+    def recentred(self, coef: Float, value: Float, grad: Float) -> Quadratics:
+        """The same Gram matrices with the exact value and gradient at ``coef``, problems last."""
+        moved = [
+            part.recentred(coef[:, own], value[own], grad[:, own])
+            for part, own in zip(self.parts, self.columns, strict=True)
+        ]
+        return replace(self, parts=tuple(moved))
+
+
 def _groups(free: npt.NDArray[np.bool_]) -> list[tuple[AnyArray, AnyArray]]:
     """Problems by their set of unpenalised columns: (members, problems)."""
     patterns, which = np.unique(free, axis=1, return_inverse=True)

@@ -1,23 +1,12 @@
 """Random problems and their plain dense mathematics."""
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import scipy.sparse as sp
 
 from daskreg.datafit import Datafit
 from daskreg.losses import Logistic, Squared
+from daskreg.problems import Problems
 from tests.fake_design import FakeDesign
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """The batch axis as a datafit needs it."""
-
-    output: np.ndarray
-
-    def take(self, columns):
-        return replace(self, output=self.output[np.asarray(columns)])
 
 
 def problem(n=157, p=6, *, loss, weights=True, offset=True, shift=0.0, seed=0, targets=1):
@@ -37,7 +26,9 @@ def problem(n=157, p=6, *, loss, weights=True, offset=True, shift=0.0, seed=0, t
 def datafit(X, y, w, o, *, loss, borders=(), n_problems=1, output=None, **options):
     output = np.zeros(n_problems, dtype=int) if output is None else np.asarray(output)
     design = FakeDesign(X, y, w, o, borders)
-    return Datafit(design, loss, Outputs(output), **options)
+    n_problems = len(output)
+    problems = Problems(np.ones(n_problems), np.ones(n_problems), output)
+    return Datafit(design, loss, problems, **options)
 
 
 def dense(X, y, w, o, coef, intercept, *, loss, fit_intercept, standardize=False):

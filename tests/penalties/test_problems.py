@@ -43,9 +43,25 @@ def test_units_of_alpha():
         (([1.0], [2.0], [0]), "l1_ratio must be between 0 and 1, got 2"),
         (([1.0], [1.0], [-1]), "output must be finite and >= 0, got -1"),
         (([1.0, 2.0], [1.0], [0]), "one value per problem"),
-        (([1.0], [1.0], [0], "median"), "alpha_unit must be one of"),
+        (([1.0], [1.0], [0], [-2]), "fold must be finite and >= -1, got -2"),
+        (([1.0], [1.0], [0], None, [0, 1]), "one value per problem"),
+        (([1.0], [1.0], [0], None, None, "median"), "alpha_unit must be one of"),
     ],
 )
 def test_messages_say_what_came(arguments, message):
     with pytest.raises(ValueError, match=message):
         Problems(*arguments)
+
+
+def test_folds_and_resamples_are_axes_like_the_others():
+    problems = Problems.product(alpha=[2.0, 1.0], fold=[-1, 0, 1], bootstrap=[4])
+    assert problems.fold.tolist() == [-1, 0, 1] * 2
+    assert problems.bootstrap.tolist() == [4] * 6
+    assert problems.take([5, 1]).fold.tolist() == [1, 0]
+    assert Problems.product(alpha=1.0).fold.tolist() == [-1]
+    refit = Problems.product(alpha=0.5)
+    both = Problems.joined(problems, refit)
+    assert both.alpha.tolist() == [2.0] * 3 + [1.0] * 3 + [0.5]
+    assert both.bootstrap[-1] == -1
+    with pytest.raises(ValueError, match="different alpha_unit"):
+        Problems.joined(problems, Problems.product(alpha_unit="sum"))

@@ -118,6 +118,13 @@ class Squared(Memory):
         grad = -(self.Z.T @ (s * r))[:, None, :]
         return Evaluation(0.5 * (s * r * r).sum(axis=0), grad, -mean[None, :], bound)
 
+    @property
+    def weighting(self):
+        return np.zeros(self.n_problems, dtype=int)
+
+    def grams(self):
+        return {0: self.gram()}
+
     def gram(self):
         if not self.counter.columns:
             self.counter.columns.append(0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._array import take_rows, to_dense
 from daskreg._typing import AnyArray, Float, State
+from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic
@@ -52,10 +53,11 @@ class ClosingKernel:
     reads_X: ClassVar[bool] = True
     labels: Labels | None = None
     fit_intercept: bool = True
+    weightings: Weightings = ALL_ROWS
 
     def __call__(self, block: Block, state: State) -> Sums:
         loss = Logistic()
-        rows = row_data(block, self.labels)
+        rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
         sums = empty_sums(loss, state["coef"], rows.offset is not None)
         n_columns = state["coef"].shape[1]
         n_free = len(state["columns"]) + self.fit_intercept
@@ -72,7 +74,7 @@ class ClosingKernel:
             Z = self._free_columns(block, state, start, stop)
             curved = loss.curvature(tile.y, eta)
             if tile.weight is not None:
-                curved = curved * tile.weight[:, None]
+                curved = curved * tile.weight
             self._add(sums, Z, curved, gradient)
             if tile.offset is not None:
                 sums["offset_free"] += Z.T @ (curved * tile.offset)

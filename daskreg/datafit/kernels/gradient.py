@@ -10,6 +10,7 @@ import numpy as np
 
 from daskreg._array import as_type, is_sparse, take_rows
 from daskreg._typing import AnyArray, Float, Matrix, State
+from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, PointwiseLoss
@@ -35,9 +36,9 @@ class GradientKernel:
     """Sums over rows of w loss, X'w r and what a lower bound of the optimum needs.
 
     r is the derivative of the loss by eta.  The state holds ``coef`` (p, C), ``intercept`` (C,),
-    ``target`` (C,), the column of y for each problem, and, where columns lie far from zero,
-    ``shift`` (p,), subtracted from every dense tile; eta = offset + intercept +
-    (X - shift) coef, and the gradient is that of shifted columns.
+    ``target`` (C,), the column of y for each problem, ``weighting`` (C,), how each counts the
+    rows, and, where columns lie far from zero, ``shift`` (p,), subtracted from every dense tile;
+    eta = offset + intercept + (X - shift) coef, and the gradient is that of shifted columns.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ class GradientKernel:
         Type of the two products; everything else, and all sums, are float64.
     labels : Labels or None
         How a classification encodes y.
+    weightings : Weightings
     """
 
     name: ClassVar[str] = "gradient"
@@ -53,9 +55,10 @@ class GradientKernel:
     loss: PointwiseLoss
     dtype: str = "float64"
     labels: Labels | None = None
+    weightings: Weightings = ALL_ROWS
 
     def __call__(self, block: Block, state: State) -> Sums:
-        rows = row_data(block, self.labels)
+        rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
         products = Products(block, state, self.dtype)
         sums = empty_sums(self.loss, state["coef"], rows.offset is not None)
 
@@ -149,12 +152,13 @@ def _pair(columns: AnyArray) -> AnyArray:
 def empty_sums(loss: PointwiseLoss, coef: AnyArray, has_offset: bool) -> Sums:
     """Return the sums of :func:`add_pointwise` at zero."""
     n_columns = coef.shape[1]
-    sums = Sums(weight=0.0, value=np.zeros(n_columns), residual=np.zeros(n_columns))
+    sums = Sums(value=np.zeros(n_columns), residual=np.zeros(n_columns))
     if isinstance(loss, Logistic):
         sums["curvature"] = np.zeros(n_columns)
         sums["entropy"] = np.zeros((len(ENTROPY_SCALES), n_columns))
         if has_offset:
-            sums.update(offset=0.0, offset_y=0.0, offset_residual=np.zeros(n_columns))
+            names = ("offset", "offset_y", "offset_residual")
+            sums.update({name: np.zeros(n_columns) for name in names})
     return sums
 
 
@@ -165,8 +169,7 @@ def add_pointwise(
     y = rows.y[:, target] if rows.y.shape[1] > 1 else rows.y
     value, gradient = loss.value_and_gradient(y, eta)
     if rows.weight is not None:
-        gradient = gradient * rows.weight[:, None]
-    sums["weight"] += rows.total_weight
+        gradient = gradient * rows.weight
     sums["value"] += column_sums(value, rows.weight)
     sums["residual"] += column_sums(gradient, None)
     if isinstance(loss, Logistic):
@@ -176,6 +179,6 @@ def add_pointwise(
             total += column_sums(entropy, rows.weight)
         if rows.offset is not None:
             sums["offset_residual"] += column_sums(gradient * rows.offset, None)
-            sums["offset"] += float(column_sums(rows.offset, rows.weight)[0])
-            sums["offset_y"] += float(column_sums(rows.offset * rows.y, rows.weight)[0])
+            sums["offset"] += column_sums(rows.offset, rows.weight)
+            sums["offset_y"] += column_sums(rows.offset * rows.y, rows.weight)
     return gradient

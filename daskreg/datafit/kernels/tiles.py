@@ -15,6 +15,7 @@ import numpy as np
 
 from daskreg._array import is_sparse
 from daskreg._typing import AnyArray, Float
+from daskreg.datafit.weightings import ColumnWeights, Weightings
 from daskreg.design.blocks import Block
 from daskreg.exceptions import DataError
 
@@ -75,56 +76,93 @@ def tile_borders(n_rows: int, rows: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + rows, n_rows)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Labels:
-    """How raw labels become 0 and 1, and what each class weighs.
+    """How raw labels become numbers, and what each class weighs.
 
     Attributes
     ----------
     classes : tuple
-        The two labels in ascending order.
-    weight : tuple of float
-        Factors of the row weights (``class_weight``).
+        The labels in ascending order.
+    weight : ndarray, shape (n_classes, n_weightings)
+        Factors of the row weights (``class_weight``) in each weighting of the rows.
     """
 
     classes: tuple[Any, ...]
-    weight: tuple[float, ...] = (1.0, 1.0)
+    weight: Float
 
     def encode(self, y: AnyArray) -> Float:
-        """Return 1.0 where y is the second class, else 0.0."""
-        return np.asarray(y == self.classes[1], dtype=np.float64)
+        """Return the number of each row's class, 0.0, 1.0, ..., in the shape of y."""
+        if len(self.classes) == 2:
+            return np.asarray(y == self.classes[1], dtype=np.float64)
+        places = np.searchsorted(np.array(self.classes), y)
+        return np.minimum(places, len(self.classes) - 1).astype(np.float64)
 
 
 @dataclass(frozen=True)
 class RowData:
-    """What a block knows of its rows beside X, as float64."""
+    """What a block knows of its rows beside X, as float64.
+
+    Attributes
+    ----------
+    y : ndarray, shape (rows, n_targets)
+        Numbers; of labels the number of the class.
+    weight : ndarray, shape (rows, 1) or (rows, C), or None
+        With ``columns`` it is that of each column of coefficients, once a tile is taken.
+    offset : ndarray, shape (rows, 1 or n_targets), or None
+    columns : ColumnWeights or None
+        How often rows count in each of C columns, where these differ.
+    class_weight : ndarray, shape (n_classes, C), or None
+    """
 
     y: Float
     weight: Float | None
     offset: Float | None
+    columns: ColumnWeights | None = None
+    class_weight: Float | None = None
 
     def tile(self, start: int, stop: int) -> RowData:
+        y = self.y[start:stop]
         weight = None if self.weight is None else self.weight[start:stop]
         offset = None if self.offset is None else self.offset[start:stop]
-        return RowData(self.y[start:stop], weight, offset)
+        if self.columns is not None:
+            counts = self.columns.rows(start, stop)
+            weight = counts if weight is None else counts * weight
+        if self.class_weight is not None:
+            factor = self.class_weight[y[:, 0].astype(np.intp)]
+            weight = factor if weight is None else weight * factor
+        return RowData(y, weight, offset)
 
-    @property
-    def total_weight(self) -> float:
-        return float(len(self.y)) if self.weight is None else float(np.sum(self.weight))
 
+def row_data(
+    block: Block,
+    labels: Labels | None,
+    weightings: Weightings | None = None,
+    columns: AnyArray | None = None,
+) -> RowData:
+    """Return targets, weights and offset of a block, labels encoded.
 
-def row_data(block: Block, labels: Labels | None) -> RowData:
-    """Return targets, weights and offset of a block, labels encoded and class weights applied."""
+    Parameters
+    ----------
+    block : Block
+    labels : Labels or None
+    weightings : Weightings or None
+        None: every row counts once in every column.
+    columns : ndarray of int, shape (C,), or None
+        Weighting of each column; None: all are the first one, all rows.
+    """
     if block.y is None:
         raise DataError("the data have no target: expected y, got None")
-    weight = block.sample_weight
+    weight = None if block.sample_weight is None else block.sample_weight[:, None]
+    own = None
+    if weightings is not None and columns is not None and len(columns) and columns.any():
+        own = ColumnWeights(weightings, columns, block)
     if labels is None:
-        return RowData(numeric_target(block.y), weight, block.offset)
+        return RowData(numeric_target(block.y), weight, block.offset, own)
+    class_weight = labels.weight[:, :1] if own is None else labels.weight[:, columns]
+    plain = bool((class_weight == 1.0).all())
     y = labels.encode(block.y)
-    if labels.weight != (1.0, 1.0):
-        factor = np.where(y[:, 0] == 1.0, labels.weight[1], labels.weight[0])
-        weight = factor if weight is None else weight * factor
-    return RowData(y, weight, block.offset)
+    return RowData(y, weight, block.offset, own, None if plain else class_weight)
 
 
 def numeric_target(y: AnyArray) -> Float:
@@ -143,9 +181,12 @@ def numeric_target(y: AnyArray) -> Float:
 
 
 def column_sums(values: Float, weight: Float | None) -> Float:
-    """Return the weighted column sums of (rows, C) values; a column's bits do not depend on C."""
+    """Return the column sums of (rows, C) values under weights of shape (rows, 1) or (rows, C).
+
+    A column's bits do not depend on C.
+    """
     if weight is not None:
-        values = values * weight[:, None]
+        values = values * weight
     return np.asarray(np.add.reduce(values, axis=0))
 
 

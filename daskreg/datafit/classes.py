@@ -1,0 +1,159 @@
+"""From moments by class to those of a classification, under each weighting of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import DataError
+
+from .first import require_weight
+from .kernels.classes import refuse_many
+from .kernels.tiles import Labels
+from .moments import Moments, sum_of
+
+ClassWeight = Mapping[Any, float] | str | None
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """Two classes under every weighting.
+
+    Attributes
+    ----------
+    labels : Labels
+    classes : ndarray, shape (2,)
+        In ascending order, in the type of y.
+    moments : list of Moments
+        Of all rows of each weighting, with class weights; the one target is 0 or 1.
+    count : list of ndarray of int, shape (2,)
+        Rows of each class with a positive weight.
+    sums : list of ndarray, shape (2,)
+        Sum of the weights of each class, before class weights.
+    """
+
+    labels: Labels
+    classes: AnyArray
+    moments: list[Moments]
+    count: list[AnyArray]
+    sums: list[Float]
+
+
+def join_classes(
+    labels: AnyArray,
+    found: Sequence[Sequence[Moments | None]],
+    names: Sequence[str],
+    given: AnyArray | None,
+    class_weight: ClassWeight,
+) -> Classes:
+    """Join the moments of two classes under their class weights.
+
+    Parameters
+    ----------
+    labels : ndarray
+        That y was found to hold.
+    found : sequence, one for each weighting
+        Of the moments of each class; None where no row of it counts.
+    names : sequence of str
+        What the weightings are called in a message; empty for all rows.
+    given : ndarray or None
+        Labels that y may hold.
+    class_weight : mapping, "balanced" or None
+        "balanced" is that of the rows of each weighting.
+
+    Raises
+    ------
+    DataError
+        For other than two classes, for labels that are not among ``given``, or where a weighting
+        or a class weight leaves a class without weight.
+    """
+    classes = _checked_classes(labels, given)
+    table, joined, count, sums = [], [], [], []
+    for own, name in zip(found, names, strict=True):
+        parts = _complete(own, classes, name)
+        factors = _class_factors(parts, classes, class_weight)
+        table.append(factors)
+        count.append(np.array([m.n_rows for m in parts]))
+        sums.append(np.array([m.weight for m in parts]))
+        weighted = [
+            _with_target(moments.scaled(factor), float(code))
+            for code, (moments, factor) in enumerate(zip(parts, factors, strict=True))
+        ]
+        joined.append(sum_of(weighted))
+    weight = np.array(table).T
+    return Classes(Labels(tuple(classes.tolist()), weight), classes, joined, count, sums)
+
+
+def _checked_classes(found: AnyArray, given: AnyArray | None) -> AnyArray:
+    refuse_many(found)
+    if given is not None:
+        known = np.asarray(given)
+        strange = [label for label in found.tolist() if label not in known.tolist()]
+        if strange:
+            raise DataError(f"y holds {strange[0]!r}, which is not among the classes {known}")
+    if len(found) == 0:
+        require_weight(0.0)
+    if len(found) == 1:
+        raise DataError(
+            f"y holds one class only, {found.tolist()[0]!r} (rows of weight zero do not count): "
+            "a classification needs two"
+        )
+    return found
+
+
+def _complete(own: Sequence[Moments | None], classes: AnyArray, name: str) -> list[Moments]:
+    """Return the moments of every class; raise ``DataError`` where a weighting lacks one."""
+    parts = [part for part in own if part is not None and part.weight > 0.0]
+    if len(parts) == len(own):
+        return parts
+    absent = [
+        label
+        for label, part in zip(classes.tolist(), own, strict=True)
+        if part is None or not part.weight > 0.0
+    ]
+    raise DataError(
+        f"{name}: no row of class {absent[0]!r} has a weight there; a classification needs every "
+        "class in the rows it is fitted on: use fewer folds or stratified ones"
+    )
+
+
+def _class_factors(
+    parts: Sequence[Moments], classes: AnyArray, class_weight: ClassWeight
+) -> tuple[float, ...]:
+    labels = classes.tolist()
+    if class_weight is None:
+        return tuple(1.0 for _ in labels)
+    sums = [m.weight for m in parts]
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(
+                f"class_weight must be None, 'balanced' or a mapping, got {class_weight!r}"
+            )
+        return tuple(sum(sums) / (len(sums) * weight) for weight in sums)
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise DataError(f"class_weight names {unknown[0]!r}, but y holds the classes {labels}")
+    factors = tuple(float(class_weight.get(label, 1.0)) for label in labels)
+    for label, factor in zip(labels, factors, strict=True):
+        if not factor > 0.0:
+            raise DataError(
+                f"class_weight leaves class {label!r} without weight: "
+                "both classes need a positive one"
+            )
+    return factors
+
+
+def _with_target(moments: Moments, y: float) -> Moments:
+    p = len(moments.mean)
+    return Moments(
+        *(moments.weight, moments.n_rows, moments.mean, moments.m2),
+        np.array([y]),
+        np.zeros(1),
+        np.zeros((p, 1)),
+        moments.gram,
+        moments.columns,
+    )

@@ -1,0 +1,86 @@
+"""From the sums of a pass, or of the first one, to what solvers are told of a point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+
+from .coordinates import Coordinates
+from .dual import SquaredDual, logistic_dual, null_dual
+from .evaluation import ByWeighting, DualPoint, Evaluation, joined
+from .first import FirstPass
+from .survey import Survey
+
+
+def evaluation_of(
+    sums: Any,
+    survey: Survey,
+    weighting: AnyArray,
+    place: Coordinates,
+    state: Mapping[str, AnyArray],
+    hidden: Float,
+) -> Evaluation:
+    """Return what the sums of a gradient pass say of its columns.
+
+    Parameters
+    ----------
+    sums : Sums
+        Of the gradient kernel.
+    survey : Survey
+    weighting : ndarray of int, shape (C,)
+    place : Coordinates
+        Of the C columns.
+    state : mapping
+        What the kernel was sent.
+    hidden : ndarray, shape (C,)
+        What products of low precision may hide of a gap.
+    """
+    slope = sums["residual"] / place.total_weight * survey.fit_intercept
+    value = sums["value"] / place.total_weight
+    grad = place.centred_grad(sums["grad"], sums["residual"], state.get("shift", 0.0))
+    numbers = np.unique(weighting).tolist()
+    columns = [np.flatnonzero(weighting == number) for number in numbers]
+    points: list[DualPoint] = []
+    if survey.loss.is_classifier:
+        curvature = sums["curvature"] / place.total_weight
+        firsts = survey.firsts()
+        for number, own in zip(numbers, columns, strict=True):
+            points.append(logistic_dual(sums, firsts[number], survey.fit_intercept, own))
+    else:
+        curvature = np.ones_like(value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            square = np.maximum(2.0 * value - np.square(slope), 0.0)
+        for number, own in zip(numbers, columns, strict=True):
+            points.append(SquaredDual(square[own], *survey.free_gram(number)))
+    point = ByWeighting.of(points, columns)
+    return Evaluation(value, grad[:, None], slope[None], point, curvature, hidden)
+
+
+def null_evaluation(survey: Survey) -> Evaluation | None:
+    """Return the evaluation of the null models, by weighting, then by target.
+
+    None where the first pass does not hold it: a classification with an offset.
+    """
+    firsts = survey.firsts()
+    if firsts[0].null_grad is None:
+        return None
+    parts = [_known_null(survey, first, number) for number, first in enumerate(firsts)]
+    n_targets = len(firsts[0].null_value)
+    columns = [np.arange(n_targets) + number * n_targets for number in range(len(firsts))]
+    return joined(parts, columns)
+
+
+def _known_null(survey: Survey, first: FirstPass, number: int) -> Evaluation:
+    point: DualPoint = (
+        null_dual(first, survey.fit_intercept)
+        if first.labels
+        else SquaredDual(first.target_square, *survey.free_gram(number))
+    )
+    slope = np.zeros_like(first.null_intercept)
+    curvature = survey.loss.curvature(np.zeros(1), first.null_intercept[0])
+    assert first.null_grad is not None
+    return Evaluation(first.null_value, first.null_grad, slope, point, curvature)

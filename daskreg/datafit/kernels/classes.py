@@ -1,0 +1,59 @@
+"""Class labels in y: which there are, and what is no label at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray
+from daskreg.exceptions import DataError
+
+#: More distinct labels than this are taken for a continuous target.
+MAX_LABELS = 1000
+#: Classes that the losses can tell apart so far.
+N_CLASSES = 2
+
+
+def find_labels(y: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Return the distinct labels of y and, for each row, the number of its label.
+
+    Raises
+    ------
+    DataError
+        If y is continuous, or holds labels that cannot be told apart.
+    """
+    if y.dtype.kind == "f" and not np.all(y == np.floor(y)):
+        value = next(_continuous(y))
+        raise DataError(
+            f"y holds {value!r}: a continuous target is no class label; use a regression loss"
+        )
+    try:
+        labels, codes = np.unique(y, return_inverse=True)
+    except TypeError:
+        raise DataError(
+            "y mixes labels that have no order, such as text and numbers or missing values: "
+            "expected labels of one kind"
+        ) from None
+    if len(labels) > MAX_LABELS:
+        raise DataError(
+            f"y holds more than {MAX_LABELS} distinct labels, a continuous target: "
+            "use a regression loss"
+        )
+    return labels, codes
+
+
+def refuse_many(labels: AnyArray) -> None:
+    """Raise ``DataError`` that names the classes where there are more than two."""
+    if len(labels) > N_CLASSES:
+        shown = ", ".join(repr(label) for label in labels[:8].tolist())
+        more = f" and {len(labels) - 8} more" if len(labels) > 8 else ""
+        raise DataError(
+            f"Only binary classification is supported. y holds the classes {shown}{more}: "
+            "keep the rows of two, or set one class against the rest (y == label)"
+        )
+
+
+def _continuous(y: AnyArray) -> Iterator[Any]:
+    return (value.item() for value in y if value != np.floor(value))

@@ -1,0 +1,144 @@
+"""Moments of a run of rows, built up tile by tile about a point inside every column."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from daskreg._array import is_sparse, scale_rows, to_dense, with_data
+from daskreg._typing import AnyArray, Float, Matrix
+from daskreg.datafit.moments import Moments, add_outer
+
+#: Sparse columns with empty places are not shifted: below this share of the mean square a
+#: variance is rounding.
+SPARSE_NOISE = 1e-12
+
+
+class Running:
+    """The sums of some rows of a block.
+
+    Parameters
+    ----------
+    n_features, n_targets : int
+    columns : tuple of int or None
+        Gram columns wanted; None: all of them.
+    gram_dtype : str
+        Type of the Gram products of one tile.
+    """
+
+    def __init__(
+        self, n_features: int, n_targets: int, columns: tuple[int, ...] | None, gram_dtype: str
+    ) -> None:
+        self.columns = None if columns is None else np.array(columns, dtype=np.intp)
+        self.dtype = np.dtype(gram_dtype)
+        width = n_features if self.columns is None else len(self.columns)
+        self.gram = np.zeros((n_features, width)) if width else None
+        empty = np.zeros(n_features), np.zeros(n_features), np.zeros(n_targets)
+        self.plain = Moments(0.0, 0, *empty, np.zeros(n_targets), np.zeros((n_features, n_targets)))
+        self.vectors: list[Float] = []
+        self.factors: list[float] = []
+        self.shift: Float | None = None
+        self.scratch = np.empty((0, n_features))
+
+    def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
+        """Add one tile; ``root`` are the square roots of its weights."""
+        ones = np.ones(len(z)) if root is None else root
+        weight = float(np.add.reduce(np.square(ones))) if root is not None else float(len(z))
+        if not weight:
+            return
+        z_shift = np.square(ones) @ z / weight
+        right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
+        shift = self._shift(tile, ones, weight)
+        scaled: Matrix
+        if is_sparse(tile):
+            scaled = scale_rows(shift_stored(tile, shift), ones)
+            squares = column_squares(scaled)
+        else:
+            scaled = self._shifted(tile, shift, root)
+            squares = np.einsum("ij,ij->j", scaled, scaled)
+        sums = scaled.T @ right if is_sparse(tile) else (right.T @ scaled).T
+        m2 = squares - np.square(sums[:, 0]) / weight
+        least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
+        m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
+        self._join(sums, m2, right, weight, shift, z_shift)
+        if self.gram is not None:
+            self._add_gram(scaled)
+
+    def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
+        """Return a point inside each column: the mean of the tile before, or of this one.
+
+        Rows without weight have no say: a column that only they vary is constant.  Sparse columns
+        are shifted where every row of the tile is stored, elsewhere zero lies inside them.
+        """
+        if is_sparse(tile):
+            whole = np.bincount(tile.indices, minlength=tile.shape[1]) == tile.shape[0]
+            if not whole.any():
+                return np.zeros(tile.shape[1])
+            return np.where(whole, (tile.T @ np.square(root)) / weight, 0.0)
+        if self.shift is not None:
+            return self.shift
+        return np.square(root) @ tile / weight
+
+    def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
+        if len(self.scratch) < len(tile):
+            self.scratch = np.empty(tile.shape)
+        out = self.scratch[: len(tile)]
+        np.copyto(out, tile)  # a cast and a subtraction in one would go through small buffers
+        out -= shift
+        if root is not None:
+            out *= root[:, None]
+        return out
+
+    def _join(
+        self, sums: Float, m2: Float, right: Float, weight: float, shift: Float, z_shift: Float
+    ) -> None:
+        """Centre the sums of a tile at its own means and join them to those before."""
+        first, products = sums[:, 0], sums[:, 1:]
+        z_first = right[:, 0] @ right[:, 1:]
+        mean = shift + first / weight
+        tile = Moments(
+            weight,
+            int(np.count_nonzero(right[:, 0])),
+            mean,
+            m2,
+            z_shift + z_first / weight,
+            np.maximum(np.square(right[:, 1:]).sum(axis=0) - np.square(z_first) / weight, 0.0),
+            products - np.outer(first, z_first) / weight,
+        )
+        before = self.plain
+        if self.gram is not None:
+            # Rank-one corrections wait for the end of the block: one product instead of many.
+            self.vectors += [first, mean - before.mean]
+            self.factors += [-1.0 / weight, before.weight * weight / (before.weight + weight)]
+        self.plain = before + tile
+        self.shift = mean
+
+    def _add_gram(self, scaled: Matrix) -> None:
+        assert self.gram is not None
+        if is_sparse(scaled):
+            right = scaled if self.columns is None else scaled[:, self.columns]
+            self.gram += to_dense(scaled.T @ right)
+            return
+        scaled = scaled.astype(self.dtype, copy=False)
+        self.gram += scaled.T @ (scaled if self.columns is None else scaled[:, self.columns])
+
+    def result(self) -> Moments:
+        gram = self.gram
+        if gram is not None and self.vectors:
+            add_outer(gram, np.column_stack(self.vectors), np.array(self.factors), self.columns)
+        p = self.plain
+        return Moments(
+            *(p.weight, p.n_rows, p.mean, p.m2, p.target_mean, p.target_m2, p.cross),
+            gram,
+            self.columns,
+        )
+
+
+def shift_stored(X: Matrix, shift: Float) -> Matrix:
+    """Return sparse X less ``shift`` where it is stored; all of it where shift is not zero."""
+    return with_data(X, X.data - shift[X.indices]) if shift.any() else X
+
+
+def column_squares(X: Matrix) -> Float:
+    """Return the sums of squares of the columns of sparse X."""
+    squares = np.bincount(X.indices, np.square(X.data), minlength=X.shape[1])
+    return squares.astype(np.float64, copy=False)
