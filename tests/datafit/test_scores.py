@@ -339,3 +339,16 @@ def test_what_goes_wrong_is_said():
     unknown = SimpleNamespace(value=None)
     with pytest.raises(CompatibilityError, match="not twice its loss"):
         score_columns(numbers, unknown, d.coef, d.intercept, metrics=["deviance"])
+
+
+def test_what_all_classes_share_does_not_widen_the_bins():
+    d = data(q=3, C=2, weights=False)
+    common = 1e4 * np.random.default_rng(5).normal(size=(P, 1, 1))
+    options = {"labels": classes(*CLASSES), "mean": d.X.mean(axis=0), "sd": d.X.std(axis=0)}
+    rows = design(d, np.array(CLASSES)[d.codes])
+    plain, moved = (
+        score_columns(rows, Logistic(), coef, d.intercept, metrics=["auc"], **options)
+        for coef in (d.coef, d.coef + common)
+    )
+    assert np.all(np.abs(plain["auc"] - moved["auc"]) <= plain.auc_error + moved.auc_error)
+    assert np.all(moved.auc_error < 5e-3)
