@@ -38,6 +38,8 @@ class Work:
         Working memory of one kernel call beside its block and its partial.
     client_bytes : int
         What the solver itself keeps in the client's memory.
+    selected_bytes : int
+        What is left free, in all processes together, for designs of selected columns.
     note : str
         A sentence for the plan: which solver, and why.
     """
@@ -46,7 +48,24 @@ class Work:
     partial_bytes: int = 0
     temporaries: int = 0
     client_bytes: int = 0
+    selected_bytes: int = 0
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What designs that these rows were selected from keep in a process.
+
+    Attributes
+    ----------
+    pinned : int
+        Bytes, when each of them has made its first pass.
+    to_come : int
+        The part of it that is not in memory yet.
+    """
+
+    pinned: int = 0
+    to_come: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +84,8 @@ class Plan:
     bytes_pinned, bytes_streamed : int
         Kept between passes in all workers together, and read again each pass.
     pin_capacity : int
-        Most a process may pin, if it has to take over the shards of a lost one.
+        Most that may be pinned in a process, with what is pinned there of the designs that these
+        rows were selected from, if it has to take over the shards of a lost one.
     memory : mapping of str to int
         Peak of one worker as named terms, in bytes.
     memory_limit : int
@@ -167,6 +187,7 @@ def make_plan(
     block_bytes: int,
     n_shards: int,
     persisted: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Plan:
     """Add up what the fit needs; raise where it cannot fit.
 
@@ -186,6 +207,9 @@ def make_plan(
         block_bytes = int(layout.largest_block * row_bytes)
     worker = min(workers, key=lambda w: w.usable - w.memory)
     terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, local)
+    elsewhere = elsewhere or Elsewhere()
+    terms["pinned for all columns"] = elsewhere.to_come
+    terms["left for selected columns"] = -(-work.selected_bytes // len(workers))
     free = worker.usable - sum(terms.values())
     if free < 0:
         _refuse(worker, terms, block_bytes)
@@ -211,14 +235,19 @@ def make_plan(
         block_bytes=block_bytes,
         bytes_pinned=pinned,
         bytes_streamed=0 if in_memory else total - pinned,
-        pin_capacity=free if pinned else 0,
+        pin_capacity=free + elsewhere.pinned if pinned else 0,
         memory=terms,
         memory_limit=worker.memory_limit,
         usable=worker.usable,
         passes=work.passes,
         resident=in_memory,
-        notes=(work.note,) if work.note else (),
+        notes=tuple(note for note in (work.note, _rereading(X, in_memory, total > pinned)) if note),
     )
+
+
+def _rereading(X: Rows, in_memory: bool, streams: bool) -> str:
+    whole = X.takes_whole_rows and streams and not in_memory
+    return "what is not pinned is taken from whole rows, which are read each pass" if whole else ""
 
 
 def _terms(
