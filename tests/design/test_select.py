@@ -1,4 +1,4 @@
-"""Designs of selected columns: the same sums, the bytes that were read, both plans within memory."""
+"""Designs of selected columns: the same sums, the bytes read, both plans within memory."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ def test_sparse_columns_stay_sparse():
 
 
 def test_rows_are_numbered_over_the_whole_data():
-    X, y = whole_numbers()
+    X, _ = whole_numbers()
     row_numbers = np.arange(5000.0)[:, None]
     with make_design(X, row_numbers, block_size=8192) as design, design.select(COLUMNS) as some:
         for rows in (design, some):

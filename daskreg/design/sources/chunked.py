@@ -25,7 +25,7 @@ class _ChunkReader(Reader):
         self._reader = reader
         self._borders = np.concatenate([[0], np.cumsum(rows.row_chunks or ())])
         self._chunk: tuple[int, int, Matrix] | None = None
-        self._cuts = False
+        self._cuts, self._nbytes = False, (0, 1)
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> Matrix:
         at = int(np.searchsorted(self._borders, start, side="right")) - 1
@@ -35,7 +35,9 @@ class _ChunkReader(Reader):
             return self._reader.read(start, stop, out)
         if self._chunk is None or self._chunk[:2] != (low, high):
             self._chunk = None
-            self._chunk = low, high, self._reader.read(low, high)
+            chunk = self._reader.read(low, high)
+            self._chunk = low, high, chunk
+            self._nbytes = self._reader.nbytes_read(chunk), max(1, matrix_nbytes(chunk))
         rows = self._chunk[2][start - low : stop - low]
         if stop == high:
             # The next chunk is decoded while a kernel works on this block: let go of this one.
@@ -43,7 +45,11 @@ class _ChunkReader(Reader):
         return rows
 
     def nbytes_read(self, values: Matrix) -> int:
-        return matrix_nbytes(values) if self._cuts else self._reader.nbytes_read(values)
+        if not self._cuts:
+            return self._reader.nbytes_read(values)
+        # A block's part of what its chunk took.
+        read, size = self._nbytes
+        return matrix_nbytes(values) * read // size
 
     def close(self) -> None:
         self._chunk = None

@@ -91,7 +91,9 @@ class _ArrayReader(Reader):
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
         rows = self._array[start - self._first : stop - self._first]
         if self._columns is not None:
-            return take_columns(rows, self._columns, out).astype(self._dtype, copy=False)
+            if rows.dtype != self._dtype:
+                return fill(out, rows[:, self._columns], self._dtype)
+            return np.asarray(take_columns(rows, self._columns, out))
         if rows.flags.c_contiguous and rows.dtype == self._dtype:
             return rows
         if self._dtype.kind == "U":

@@ -124,7 +124,7 @@ class _ZarrColumnReader(Reader):
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
         if start == stop:
-            return np.empty((0, len(self._columns)), self._dtype)
+            return fill(out, np.empty((0, len(self._columns))), self._dtype)
         values = self._array.get_orthogonal_selection((slice(start, stop), self._columns))
         return fill(out, np.asarray(values), self._dtype)
 
