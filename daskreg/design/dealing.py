@@ -1,17 +1,20 @@
-"""Segments dealt out to shards."""
+"""Rows laid out in blocks and segments, planned, and dealt out to shards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from .columns import Columns
-from .layout import Layout, by_home
+from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
+from .origin import Origin
+from .passes.active import active_scheduler
 from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Scheduler
 from .passes.shards import Lender, Shard
 from .passes.threads import Threads
-from .plan import SMALL, Plan
+from .plan import SMALL, Plan, choose_block, make_plan
+from .work import Work
+from .workers import Worker
 
 #: Shards for each worker thread, so that a pass ends evenly.
 SHARDS_PER_THREAD = 2
@@ -22,7 +25,7 @@ LONG_SHARD = 16 << 30
 Hand = tuple[Sequence[int], str | None]
 
 
-def count_shards(columns: Columns, layout: Layout | None, workers: Sequence[Any]) -> int:
+def count_shards(columns: Columns, layout: Layout | None, workers: Sequence[Worker]) -> int:
     """How many shards the workers should get."""
     if layout is None:
         return 0
@@ -32,6 +35,53 @@ def count_shards(columns: Columns, layout: Layout | None, workers: Sequence[Any]
     threads = sum(worker.threads for worker in workers)
     wanted = max(threads * SHARDS_PER_THREAD, int(total // LONG_SHARD))
     return min(layout.n_segments, wanted)
+
+
+def choose_scheduler(columns: Columns, memory_limit: int | None) -> Scheduler:
+    """What the user has started; this process alone for little data in its memory."""
+    X = columns.X
+    if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
+        return Threads(memory_limit)
+    return active_scheduler(memory_limit)
+
+
+def draft(
+    columns: Columns,
+    workers: Sequence[Worker],
+    work: Work,
+    block_size: int | None,
+    origin: Origin | None = None,
+) -> tuple[Layout | None, Plan]:
+    """Layout and plan; the layout is None while rows are unknown, and the origin's if there is one.
+
+    Raises
+    ------
+    MemoryPlanError
+        Where the work does not fit.
+    """
+    X = columns.X
+    block = choose_block(columns, workers, block_size, work.partial_bytes)
+    layout = None if origin is None else origin.layout
+    if X.n_rows is not None and layout is None:
+        layout = make_layout(
+            X.n_rows,
+            rows_per_block=max(1, int(block // max(1.0, X.row_nbytes))),
+            row_chunks=X.row_chunks,
+            whole_chunks=X.persisted,
+            max_segments=None if X.persisted else MAX_SEGMENTS,
+        )
+    hands = None if origin is None else origin.hands
+    plan = make_plan(
+        columns,
+        layout,
+        workers,
+        work,
+        block_bytes=block,
+        n_shards=len(hands) if hands else count_shards(columns, layout, workers),
+        persisted=X.persisted,
+        elsewhere=None if origin is None else origin.elsewhere(),
+    )
+    return layout, plan
 
 
 def deal(columns: Columns, layout: Layout, plan: Plan, scheduler: Scheduler) -> list[Hand]:

@@ -13,15 +13,13 @@ import numpy as np
 from daskreg._typing import Partial, State
 
 from .columns import Columns, check_lengths
-from .dealing import Hand, count_shards, deal, make_shards
-from .layout import MAX_SEGMENTS, Layout, make_layout
+from .dealing import Hand, choose_scheduler, deal, draft, make_shards
+from .layout import Layout
 from .origin import Origin, check_columns
-from .passes.active import active_scheduler
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
-from .passes.threads import Threads
-from .plan import SMALL, Plan, Work, choose_block, make_plan
+from .plan import Plan
 from .ready import Readiness
-from .workers import Worker
+from .work import Work
 
 
 class Design:
@@ -115,6 +113,11 @@ class Design:
         return self._columns.X.resident
 
     @property
+    def takes_whole_rows(self) -> bool:
+        """Whether these are selected columns, and whole rows are read for them."""
+        return self._columns.X.takes_whole_rows
+
+    @property
     def layout(self) -> Layout | None:
         """Borders of blocks and segments; None until the rows are known and the plan is made."""
         return self._layout
@@ -129,7 +132,7 @@ class Design:
             If the data cannot be worked on inside the memory limit.
         """
         if self._plan is None:
-            self._make_plan(self._choose_scheduler(), self._work)
+            self._draft(self._choose_scheduler(), self._work)
         assert self._plan is not None
         return self._plan
 
@@ -156,9 +159,14 @@ class Design:
         MemoryPlanError
             Before the first byte is read, where that does not fit.
         """
+        return self._prepare(
+            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note)
+        )
+
+    def _prepare(self, work: Work) -> Plan:
         scheduler = self._choose_scheduler()
-        self._work = Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note)
-        self._lay_out(scheduler)
+        self._work = work
+        self._draft(scheduler, work)
         if self._ready is not None:
             before = self._columns
             # What it has made ready once is left as it is.
@@ -166,7 +174,7 @@ class Design:
             self.bytes_read += read
             if self._columns is not before:
                 check_lengths(self._columns)
-                self._lay_out(scheduler)
+                self._draft(scheduler, work)
         assert self._plan is not None
         assert self._layout is not None
         self._place(scheduler, self._layout, self._plan)
@@ -213,7 +221,7 @@ class Design:
             In the first pass, for the first value that no model can use.
         """
         if self._scheduler is None:
-            self._prepare_again()
+            self._prepare(self._work)
         assert self._scheduler is not None
         assert self._layout is not None
         reads_X = getattr(kernel, "reads_X", True)
@@ -228,35 +236,15 @@ class Design:
         if not reads_X:
             self.bytes_read += result.bytes_read
             return result.partial
-        if self.n_passes == 0 and self._columns.X.takes_whole_rows and result.bytes_read:
-            self._charge_origin(result.bytes_read)
+        first = self.n_passes == 0 and result.bytes_read > 0
+        if first and self.origin is not None and self.takes_whole_rows:
+            self.origin.charge(result.bytes_read)
         else:
             self.bytes_read += result.bytes_read
         self.n_passes += 1
         self.bytes_pinned = result.bytes_pinned
         self.kernel_seconds += result.kernel_seconds
         return result.partial
-
-    def _prepare_again(self) -> None:
-        work = self._work
-        self.prepare(
-            work.passes,
-            work.partial_bytes,
-            work.temporaries,
-            work.client_bytes,
-            work.note,
-            work.selected_bytes,
-        )
-
-    def _charge_origin(self, nbytes: int) -> None:
-        """Reading whole rows for some of their columns is a pass of whoever they belong to."""
-        assert self.origin is not None
-        whole = self.origin.design
-        if whole.origin is not None and whole._columns.X.takes_whole_rows:
-            whole._charge_origin(nbytes)
-            return
-        whole.n_passes += 1
-        whole.bytes_read += nbytes
 
     def select(self, columns: Any) -> Design:
         """A design of some columns: same rows, blocks and segments, workers and memory limit.
@@ -298,7 +286,7 @@ class Design:
         """
         chosen = check_columns(columns, self.n_features)
         if self._scheduler is None:
-            self._prepare_again()
+            self._prepare(self._work)
         assert self._layout is not None
         names = self.feature_names
         return Design(
@@ -355,41 +343,10 @@ class Design:
         return f"<Design of {self._columns.X.describe}: {rows} rows x {self.n_features:,} columns>"
 
     def _choose_scheduler(self) -> Scheduler:
-        X = self._columns.X
-        if self.origin is not None and self.origin.design._scheduler is not None:
-            return self.origin.design._scheduler.another()
-        if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
-            return Threads(self._memory_limit)
-        return active_scheduler(self._memory_limit)
+        scheduler = self.origin.scheduler if self.origin is not None else None
+        return scheduler or choose_scheduler(self._columns, self._memory_limit)
 
-    def _lay_out(self, scheduler: Scheduler) -> None:
-        self._layout = None if self.origin is None else self.origin.layout
-        self._make_plan(scheduler, self._work)
-
-    def _make_plan(self, scheduler: Scheduler, work: Work) -> None:
-        columns, workers = self._columns, scheduler.workers
-        block = choose_block(columns, workers, self._block_size, work.partial_bytes)
-        persisted = columns.X.persisted
-        if columns.X.n_rows is not None and self._layout is None:
-            rows_per_block = max(1, int(block // max(1.0, columns.X.row_nbytes)))
-            self._layout = make_layout(
-                columns.X.n_rows,
-                rows_per_block=rows_per_block,
-                row_chunks=columns.X.row_chunks,
-                whole_chunks=persisted,
-                max_segments=None if persisted else MAX_SEGMENTS,
-            )
-        self._plan = make_plan(
-            columns,
-            self._layout,
-            workers,
-            work,
-            block_bytes=block,
-            n_shards=self._n_shards(workers),
-            persisted=persisted,
-            elsewhere=None if self.origin is None else self.origin.elsewhere(),
+    def _draft(self, scheduler: Scheduler, work: Work) -> None:
+        self._layout, self._plan = draft(
+            self._columns, scheduler.workers, work, self._block_size, self.origin
         )
-
-    def _n_shards(self, workers: list[Worker]) -> int:
-        hands = self.origin.hands if self.origin is not None else None
-        return len(hands) if hands else count_shards(self._columns, self._layout, workers)

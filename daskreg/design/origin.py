@@ -9,12 +9,13 @@ import numpy as np
 
 from daskreg._typing import AnyArray
 
-from .dealing import Hand
 from .layout import Layout
+from .passes.scheduler import Scheduler
 from .passes.shards import Lender
-from .plan import Elsewhere
+from .work import Elsewhere
 
 if TYPE_CHECKING:
+    from .dealing import Hand
     from .design import Design
 
 
@@ -45,9 +46,24 @@ class Origin:
         return design.hands if design.layout == self.layout else None
 
     @property
+    def scheduler(self) -> Scheduler | None:
+        """One for the processes that it runs on; None where it runs nowhere now."""
+        scheduler = self.design._scheduler
+        return None if scheduler is None else scheduler.another()
+
+    @property
     def lender(self) -> Lender | None:
         """Who holds whole blocks with the same borders."""
         return Lender(self.design.data, self.columns) if self.hands else None
+
+    def charge(self, nbytes: int) -> None:
+        """Count a pass that read whole rows for some of their columns: of whoever they are."""
+        design = self.design
+        if design.origin is not None and design.takes_whole_rows:
+            design.origin.charge(nbytes)
+            return
+        design.n_passes += 1
+        design.bytes_read += nbytes
 
     def elsewhere(self) -> Elsewhere:
         """What it pins in a process, and what of that is still to come, with its own origin."""

@@ -11,6 +11,7 @@ from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
 from .sources.base import Rows
+from .work import Elsewhere, Work
 from .workers import LIBRARY_NBYTES, LOCAL_SHARE, MIB, Worker
 
 #: Data in this process's memory below this size never meet a scheduler.
@@ -22,50 +23,6 @@ MIN_BLOCK = MIB
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a solver is going to ask of the engine.
-
-    Attributes
-    ----------
-    passes : int or None
-        Passes expected; None: unknown, more than one.
-    partial_bytes : int
-        One partial (gradients, a Gram matrix) as a shard returns it.
-    temporaries : int
-        Working memory of one kernel call beside its block and its partial.
-    client_bytes : int
-        What the solver itself keeps in the client's memory.
-    selected_bytes : int
-        What is left free, in all processes together, for designs of selected columns.
-    note : str
-        A sentence for the plan: which solver, and why.
-    """
-
-    passes: int | None = None
-    partial_bytes: int = 0
-    temporaries: int = 0
-    client_bytes: int = 0
-    selected_bytes: int = 0
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """What designs that these rows were selected from keep in a process.
-
-    Attributes
-    ----------
-    pinned : int
-        Bytes, when each of them has made its first pass.
-    to_come : int
-        The part of it that is not in memory yet.
-    """
-
-    pinned: int = 0
-    to_come: int = 0
 
 
 @dataclass(frozen=True)
