@@ -16,7 +16,7 @@ from distributed import Client, LocalCluster
 from daskreg.design import as_design
 
 from . import helpers
-from .helpers import Correlate, StartsAndSums, make_data, make_design
+from .helpers import CheckGroups, Correlate, StartsAndSums, make_data, make_design
 
 COLUMNS = np.array([0, 3, 4, 17, 39])
 TIMES = (1.0, 2.0, 3.0)
@@ -160,3 +160,40 @@ def test_without_a_pass_over_the_whole(client, tmp_path, name):
         assert design.bytes_read - before == whole
         assert design.n_passes == int(whole > 0)
         assert some.bytes_read == part
+
+
+@pytest.mark.parametrize("persisted", [True, False])
+def test_labels_of_groups_as_dask_arrays(client, persisted):
+    X, y = make_data(n=3000)
+    sites = np.array([f"site {i % 7}" for i in range(3000)])
+    groups = da.from_array(sites, chunks=800)
+    groups = (
+        groups.persist()
+        if persisted
+        else groups.map_blocks(np.char.upper).map_blocks(np.char.lower)
+    )
+    with (
+        as_design(
+            da.from_array(X, chunks=(500, -1)), y, groups=groups, block_size=1 << 13
+        ) as design,
+        design.select(COLUMNS) as some,
+    ):
+        for reads_X in (False, True, True):
+            kernel = CheckGroups(sites).reading(reads_X)
+            for rows in (design, some):
+                np.testing.assert_array_equal(rows.sum_over_rows(kernel), [0, 3000])
+
+
+def test_a_selection_survives_the_worker_of_its_shards(client):
+    X, y = make_data(n=20_000)
+    expected = on_threads(X, y, block_size=1 << 15)
+    with make_design(X, y, block_size=1 << 15) as design, design.select(COLUMNS) as some:
+        np.testing.assert_array_equal(sums(some)[0], expected[0])
+        read, passes = design.bytes_read, design.n_passes
+        gone = some.hands[0][1]
+        client.retire_workers([gone], close_workers=True)
+        for found, same in zip(sums(some), expected, strict=True):
+            np.testing.assert_array_equal(found, same)
+        # What was lost is read once more, from whole rows; the selection's pass, its own bytes.
+        assert (design.bytes_read, design.n_passes) == (read, passes)
+        assert 0 < some.bytes_read < X.nbytes + y.nbytes
