@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from daskreg.design.blocks import Block
+from daskreg.design.sources.base import matrix_nbytes
 
 
 class Ledger:
@@ -25,11 +26,18 @@ class Ledger:
         self._lock = threading.RLock()
         self._blocks: dict[Hashable, dict[int, Block]] = {}
         self._bytes: dict[Hashable, int] = {}
+        self._data: dict[Hashable, str] = {}
 
-    def open(self, shard: Hashable) -> None:
-        """Let a shard pin blocks until it is released."""
+    def open(self, shard: Hashable, data: str = "") -> None:
+        """Let a shard pin blocks until it is released; ``data`` names what they are blocks of."""
         with self._lock:
-            self._blocks[shard], self._bytes[shard] = {}, 0
+            self._blocks[shard], self._bytes[shard], self._data[shard] = {}, 0, data
+
+    def of_data(self, data: str) -> dict[int, Block]:
+        """The blocks of some data that any shard has pinned in this process, by number."""
+        with self._lock:
+            shards = [shard for shard, name in self._data.items() if name == data]
+            return {k: block for shard in shards for k, block in self._blocks[shard].items()}
 
     @property
     def nbytes(self) -> int:
@@ -63,17 +71,13 @@ class Ledger:
         with self._lock:
             self._blocks.pop(shard, None)
             self._bytes.pop(shard, None)
+            self._data.pop(shard, None)
 
 
 def owned(block: Block) -> Block:
     """The block with arrays of its own: a view would keep the whole chunk it looks into."""
-    return replace(
-        block,
-        X=_owned(block.X),
-        y=_owned(block.y),
-        sample_weight=_owned(block.sample_weight),
-        offset=_owned(block.offset),
-    )
+    beside = {name: _owned(array) for name, array in block.beside().items()}
+    return replace(block, X=_owned(block.X), **beside)
 
 
 def _owned(array: Any) -> Any:
@@ -83,17 +87,9 @@ def _owned(array: Any) -> Any:
     return array if root is array or root.nbytes <= array.nbytes else array.copy()
 
 
-def matrix_nbytes(matrix: object) -> int:
-    """Bytes of a dense or CSR matrix."""
-    if isinstance(matrix, np.ndarray):
-        return matrix.nbytes
-    return sum(getattr(matrix, part).nbytes for part in ("data", "indices", "indptr"))
-
-
 def block_nbytes(block: Block) -> int:
-    """Bytes of a block with its y, weights and offset."""
-    parts = (block.y, block.sample_weight, block.offset)
-    return matrix_nbytes(block.X) + sum(part.nbytes for part in parts if part is not None)
+    """Bytes of a block with what lies beside its X."""
+    return matrix_nbytes(block.X) + sum(array.nbytes for array in block.beside().values())
 
 
 LEDGER = Ledger()

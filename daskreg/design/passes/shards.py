@@ -7,7 +7,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,13 +15,14 @@ import numpy as np
 from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
+from daskreg.design.sources.selected import take_columns
 
 from .blas import single_threaded_blas
 from .dyadic import DyadicSum, Node
 from .ledger import LEDGER, owned
 from .runs import Run
 from .stream import BlockReader, ReadAhead
-from .validate import check_block
+from .validate import check_beside, check_X
 
 
 class Cancelled(RuntimeError):
@@ -63,6 +64,29 @@ class Outcome:
         return sum(partial.nbytes for _, partial in self.nodes)
 
 
+@dataclass(frozen=True)
+class Lender:
+    """Data of which some columns are wanted; its pinned blocks in this process spare a reading.
+
+    Attributes
+    ----------
+    data : str
+        As its shards call it; its blocks have the borders of those that are wanted.
+    columns : ndarray of int
+    """
+
+    data: str
+    columns: AnyArray
+
+    def blocks(self) -> dict[int, Block]:
+        """What this process holds of it now, by number."""
+        return LEDGER.of_data(self.data)
+
+    def selected(self, block: Block) -> Block:
+        """The block with the wanted columns only."""
+        return replace(block, X=take_columns(block.X, self.columns))
+
+
 class Shard:
     """A share of the rows, on one worker.
 
@@ -80,6 +104,10 @@ class Shard:
         Bytes that all shards of a process may keep together.
     names : tuple of str, optional
         Column names for error messages.
+    data : str
+        Names the rows and their blocks: no other design, and no other layout, has this name.
+    lender : Lender, optional
+        Whose pinned blocks hold these columns among others.
     """
 
     def __init__(
@@ -89,24 +117,28 @@ class Shard:
         pins: frozenset[int] = frozenset(),
         budget: int = 0,
         names: tuple[str, ...] | None = None,
+        data: str = "",
+        lender: Lender | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
         self.pins = pins
         self.budget = budget
         self.names = names
+        self.data = data
+        self.lender = lender
         self.first: Outcome | None = None
         self._start_empty()
 
     def _start_empty(self) -> None:
         self._token = uuid.uuid4().hex
-        self._validated: set[int] = set()
+        self._validated: set[tuple[str, int]] = set()
         self._settled = False
-        LEDGER.open(self._token)
+        LEDGER.open(self._token, self.data)
         weakref.finalize(self, LEDGER.release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("runs", "n_segments", "pins", "budget", "names", "first")
+        kept = ("runs", "n_segments", "pins", "budget", "names", "data", "lender", "first")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -192,14 +224,21 @@ class Shard:
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
+        lent = self.lender.blocks() if self.lender is not None else {}
         for run in self.runs:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
-            missing = [spec for spec in run.specs if spec.index not in pinned]
+            missing = [spec for spec in run.specs if spec.index not in {**lent, **pinned}]
             stream = self._stream(stack, run.columns, missing, own, reads_X)
             for spec in run.specs:
                 block = pinned.get(spec.index)
-                yield spec, (block, 0) if block is not None else self._take(next(stream), reads_X)
+                if block is not None:
+                    yield spec, (block, 0)
+                elif self.lender is not None and spec.index in lent:
+                    block = self.lender.selected(lent[spec.index])
+                    yield spec, self._take((block, 0), reads_X)
+                else:
+                    yield spec, self._take(next(stream), reads_X)
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 
@@ -243,11 +282,12 @@ class Shard:
 
     def _take(self, result: tuple[Block, int], reads_X: bool) -> tuple[Block, int]:
         block, _ = result
-        if not reads_X:
-            return result
-        if block.index not in self._validated:
-            check_block(block, self.names)
-            self._validated.add(block.index)
-        if not self._settled and block.index in self.pins:
+        if reads_X and ("X", block.index) not in self._validated:
+            check_X(block, self.names)
+            self._validated.add(("X", block.index))
+        if ("beside", block.index) not in self._validated:
+            check_beside(block)
+            self._validated.add(("beside", block.index))
+        if reads_X and not self._settled and block.index in self.pins:
             LEDGER.pin(self._token, owned(block), self.budget)
         return result
