@@ -309,6 +309,19 @@ class Design:
         return self._plan.bytes_streamed == 0 < self.bytes_pinned
 
     @property
+    def most_columns(self) -> int:
+        """How many selected columns the plan has left room for; all where nobody asked for room.
+
+        Columns of a sparse matrix differ: they are taken for four times the average.
+        """
+        X, room = self._columns.X, self._work.selected_bytes
+        total = (X.n_rows or 0) * X.row_nbytes
+        if not room or room >= total:
+            return self.n_features
+        share = room / total / (4 if self.sparse else 1)
+        return max(1, int(share * self.n_features))
+
+    @property
     def hands(self) -> list[Hand]:
         """Segments of each shard and the worker that it is on; none before shards are placed."""
         if self._scheduler is None:
