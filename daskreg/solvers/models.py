@@ -17,7 +17,7 @@ from .inner import nonlinear_step
 from .parallel import parallel_map
 from .protocols import CurvedDatafit, MetricDatafit, SampledDatafit, SampleView
 from .quasi_newton_state import Point
-from .sampled import sample_curvature
+from .sampled import SampleCurvature, sample_curvature
 from .shared_ridge import MANY, WIDE, SharedRidge
 
 #: A mean curvature below this share of its bound is rounding.
@@ -153,7 +153,9 @@ class SampleModel(Model):
     def at(self, datafit: SampledDatafit, problem: int, point: Point, n_active: int) -> Curvature:
         coef, intercept = (part[..., 0] for part in point.unpacked(datafit.n_outputs))
         view = self._view(datafit, problem)
-        return sample_curvature(view, coef, intercept, n_active, least(datafit))
+        floor = least(datafit)
+        mean = definite(_mean(point), floor)
+        return sample_curvature(view, coef, intercept, n_active, floor, mean)
 
     def unforeseen(self, datafit: SampledDatafit, before: Point, after: Point) -> Float:
         """What the sample did not know: its own turn is known at every later point."""
@@ -171,7 +173,10 @@ class SampleModel(Model):
         return np.asarray(after.grad - before.grad - np.stack(known, axis=1))
 
     def turns(self, curvature: Curvature, steps: Float, kept: Float) -> Float:
-        return curvature.times(steps.T).T + kept if len(steps) else kept
+        if not len(steps):
+            return kept
+        seen = curvature.plain if isinstance(curvature, SampleCurvature) else curvature
+        return seen.times(steps.T).T + kept
 
     def opening(
         self,

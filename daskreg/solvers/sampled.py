@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -31,7 +31,9 @@ class SampleCurvature(Curvature):
     ----------
     view : SampleView
     bend : array of shape (n_rows,) for one output, or (n_rows, q, q)
-        ``s_i H_i``.
+        ``s_i H_i``, lifted where all rows are more bent in the mean than these.
+    seen : array of the same shape
+        ``s_i H_i`` as it is.
     shrinkage : float
         Share of the diagonal that is added to it.
     least : float
@@ -40,8 +42,14 @@ class SampleCurvature(Curvature):
 
     view: SampleView
     bend: Float
+    seen: Float
     shrinkage: float = RIDGE  # type: ignore[misc]
     least: float = 0.0
+
+    @property
+    def plain(self) -> SampleCurvature:
+        """What the rows themselves say."""
+        return self if self.seen is self.bend else replace(self, bend=self.seen)
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
@@ -164,9 +172,17 @@ class SampleGramCurvature(Curvature):
 
 
 def sample_curvature(
-    view: SampleView, coef: Float, intercept: Float, n_active: int, least: float
-) -> Curvature:
+    view: SampleView,
+    coef: Float,
+    intercept: Float,
+    n_active: int,
+    least: float,
+    mean: Float | None = None,
+) -> SampleCurvature | SampleGramCurvature:
     """Return the Hessian of the sample at a point, or of its mean where it is too large.
+
+    Near separation a sample may be separable where all rows are not, and so hardly bent at all.
+    What it lacks of the mean curvature of all rows is added to every row.
 
     Parameters
     ----------
@@ -178,14 +194,21 @@ def sample_curvature(
         Flattened coefficients that a step will move, about.
     least : float
         Smallest curvature of the loss by eta that counts.
+    mean : array of shape (q, q), optional
+        Mean Hessian of the loss by eta over all rows.
     """
     weight, q = view.weight, len(intercept)
     few = np.count_nonzero(weight) * q < FEW * n_active
     shrinkage = SHRINK if few else RIDGE
     hessian = view.hessian(coef, intercept)
+    own = np.tensordot(weight, hessian, axes=1).reshape(q, q)
+    if n_active > LARGEST_COUPLED and q > 1:
+        return SampleGramCurvature(view, definite(own if mean is None else mean, least), shrinkage)
     if q == 1:
-        return SampleCurvature(view, weight * np.fmax(hessian, least), shrinkage, least)
-    if n_active > LARGEST_COUPLED:
-        mean = np.tensordot(weight, hessian, axes=1)
-        return SampleGramCurvature(view, definite(mean, least), shrinkage)
-    return SampleCurvature(view, weight[:, None, None] * hessian, shrinkage, least)
+        hessian = np.fmax(hessian, least)
+    seen = bend = weight.reshape(-1, *[1] * (hessian.ndim - 1)) * hessian
+    lacking = 0.0 if mean is None else 1.0 - float(np.trace(own)) / float(np.trace(mean))
+    if mean is not None and lacking > 0.0:
+        lift = lacking * (mean[0, 0] if q == 1 else mean)
+        bend = seen + np.multiply.outer(weight, lift)
+    return SampleCurvature(view, bend, seen, shrinkage, least)
