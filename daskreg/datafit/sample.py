@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daskreg._array import as_type, is_sparse, take_rows, to_dense
-from daskreg._typing import AnyArray, Float, Matrix
+from daskreg._typing import AnyArray, Float
 from daskreg.design.host import machine_memory
 from daskreg.exceptions import DataError
 from daskreg.losses import PointwiseLoss
@@ -264,5 +264,4 @@ def _encoded(picked: Picked, labels: Labels | None) -> Picked:
         for label, factor in zip(labels.classes, labels.weight, strict=True):
             weight = np.where(y[:, 0] == label, factor * weight, weight)
         y = labels.encode(y)
-    parts = picked.X, y, picked.offset, weight, picked.rows, picked.groups, picked.factors
-    return Picked(*parts)
+    return replace(picked, y=y, weight=weight)

@@ -31,8 +31,8 @@ class Status(StrEnum):
         return {
             "converged": "The solution meets the tolerance.",
             "max_iter": "The iterations ran out first: raise max_iter or tol, or standardize.",
-            "max_passes": "The passes over the data ran out first: this is the best iterate so far; "
-            "raise max_passes or tol, or start from here.",
+            "max_passes": "The passes over the data ran out first: this is the best iterate so "
+            "far; raise max_passes or tol, or start from here.",
             "deadline": "The time ran out first: this is the best iterate so far; allow more time, "
             "raise tol, or start from here.",
             "stopped": "A callback ended the fit: this is the best iterate so far.",

@@ -43,7 +43,7 @@ class SampleCurvature(Curvature):
     view: SampleView
     bend: Float
     seen: Float
-    shrinkage: float = RIDGE  # type: ignore[misc]
+    shrinkage: float = RIDGE
     least: float = 0.0
 
     @property
@@ -61,7 +61,7 @@ class SampleCurvature(Curvature):
         return self.bend.reshape(len(self.bend), self.n_outputs, self.n_outputs)
 
     @cached_property
-    def own(self) -> Float:  # type: ignore[override]
+    def own(self) -> Float:
         return definite(self.bends.sum(axis=0), self.least)
 
     @property
@@ -69,7 +69,7 @@ class SampleCurvature(Curvature):
         return float(np.trace(self.own)) / self.n_outputs
 
     @cached_property
-    def bare(self) -> Float:  # type: ignore[override]
+    def bare(self) -> Float:
         own = np.ascontiguousarray(np.diagonal(self.bends, axis1=1, axis2=2))
         return np.asarray(self.view.squares(own)).ravel()
 
@@ -135,14 +135,14 @@ class SampleGramCurvature(Curvature):
 
     view: SampleView
     mean: Float
-    shrinkage: float = RIDGE  # type: ignore[misc]
+    shrinkage: float = RIDGE
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
         return len(self.mean)
 
     @cached_property
-    def bare(self) -> Float:  # type: ignore[override]
+    def bare(self) -> Float:
         squares = self.view.squares(self.view.weight[:, None])[:, 0]
         return np.outer(squares, np.diag(self.mean)).ravel()
 

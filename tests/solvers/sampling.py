@@ -142,7 +142,9 @@ class Multinomial:
 
     def evaluate(self, coef, intercept):
         parts = [self._one(coef[..., k], intercept[:, k]) for k in range(coef.shape[-1])]
-        value, grad, slope, mean, mu = (np.stack(part, axis=-1) for part in zip(*parts, strict=True))
+        value, grad, slope, mean, mu = (
+            np.stack(part, axis=-1) for part in zip(*parts, strict=True)
+        )
 
         def bound(penalty, coef, grad):
             each = [self._bound(penalty.take([k]), mu[..., k]) for k in range(mu.shape[-1])]

@@ -133,9 +133,7 @@ def test_the_coupled_hessian_of_classes():
         there = coef + sign * 1e-5 * v[:15].reshape(5, 3), intercept + sign * 1e-5 * v[15:]
         found = fit.evaluate(there[0][..., None], there[1][:, None])
         ends.append(np.append(found.grad.ravel(), found.intercept_grad))
-    np.testing.assert_allclose(
-        curvature.times(v), (ends[0] - ends[1]) / 2e-5, rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(curvature.times(v), (ends[0] - ends[1]) / 2e-5, rtol=1e-4, atol=1e-5)
 
 
 def test_more_coefficients_than_can_be_coupled_share_one_gram_matrix():

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from daskreg.penalties import L1, L2, alpha_max
-from daskreg.solvers import Fista, Gram, Status, solve
+from daskreg.solvers import Fista, Gram, QuasiNewton, Status, solve
 
 from .stand_in import Logistic
 from .test_fista import logistic, squared
+from .test_quasi_newton import datafit_of, labelled
 
 
 class Watch:
@@ -136,6 +137,76 @@ def test_an_interrupt_returns_the_best_iterate():
     np.testing.assert_allclose(objective, solution.objective, rtol=1e-14)
 
 
+@pytest.mark.parametrize("solver", [Fista(), QuasiNewton()])
+def test_passes_run_out(solver):
+    """What is left is the best iterate with its gap, and a later fit goes on from there."""
+    X, y = labelled()
+    penalty = L1([2.0, 1e-3])
+    whole = solve(solver, datafit_of(X, y, n_problems=2), penalty, tol=1e-9, max_iter=9000)
+    datafit = datafit_of(X, y, n_problems=2)
+    solution = solve(solver, datafit, penalty, tol=1e-9, max_passes=5)
+    assert solution.n_passes == datafit.n_passes == 5
+    assert solution.status.tolist() == ["converged", "max_passes"]
+    assert np.isfinite(solution.dual_gap).all()
+    assert solution.relative_gap[1] > 1e-9
+    bound = solution.objective - solution.dual_gap
+    assert (bound <= whole.objective * (1 + 1e-12)).all()
+    start = solution.coef, solution.intercept
+    rest = solve(solver, datafit, penalty, tol=1e-9, max_iter=9000, start=start)
+    assert rest.converged.all()
+    np.testing.assert_allclose(rest.objective, whole.objective, rtol=1e-8)
+    assert rest.n_passes <= whole.n_passes + 2
+
+
+def test_the_start_is_evaluated_however_few_passes_are_left():
+    datafit = logistic()
+    solution = solve(Fista(), datafit, L1(1e-4), max_passes=1)
+    assert solution.n_passes == 1
+    assert solution.status[0] == Status.MAX_PASSES
+    np.testing.assert_allclose(solution.objective, datafit.null_value)
+
+
+def test_time_runs_out(monkeypatch):
+    """One second passes with every look at the clock."""
+    clock = iter(range(1000))
+    monkeypatch.setattr("daskreg.solvers.base.time.monotonic", lambda: next(clock))
+    solution = solve(Fista(), logistic(2), L1([0.2, 1e-4]), tol=1e-9, deadline=4.5)
+    assert solution.n_iter[1] == 4
+    assert solution.status[1] == Status.DEADLINE
+    assert "time" in solution.status[1].sentence
+    assert solve(Fista(), logistic(), L1(1e-4), deadline=0.0).n_passes == 1
+
+
+def test_a_callback_ends_the_fit_and_every_callback_hears_of_it():
+    class Asking(Watch):
+        def on_iteration(self, event):
+            super().on_iteration(event)
+            return len(self.events) == 4
+
+    class Talking(Watch):
+        def on_iteration(self, event):
+            super().on_iteration(event)
+            return "on"
+
+    asking, talking = Asking(), Talking()
+    solution = solve(Fista(), logistic(2), L1([0.2, 1e-4]), tol=1e-9, callbacks=[asking, talking])
+    assert len(asking.events) == len(talking.events) == 4
+    assert solution.n_passes == 4
+    assert solution.status[1] == Status.STOPPED
+    assert np.isfinite(solution.relative_gap[1])
+
+
+def test_passes_are_counted_for_each_problem():
+    datafit = logistic(4)
+    alpha = alpha_max(datafit.null_grad) * [2.0, 0.5, 0.1, 0.001]
+    solution = solve(Fista(), datafit, L1(alpha), tol=1e-6)
+    np.testing.assert_array_equal(solution.n_passes_each, 1 + solution.n_iter)
+    assert solution.n_passes_each.max() == solution.n_passes
+    one_look = squared(3)
+    exact = solve(Gram(), one_look, L1([0.1, 0.01, 0.001]), tol=1e-8, max_iter=10_000)
+    np.testing.assert_array_equal(exact.n_passes_each, 1)
+
+
 def test_an_interrupt_before_the_first_pass_propagates():
     class Impatient(Logistic):
         def value_and_grad(self, *arguments, **options):
@@ -148,7 +219,12 @@ def test_an_interrupt_before_the_first_pass_propagates():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"tol": -1.0}, "got tol=-1.0"), ({"max_iter": -3}, "max_iter=-3")],
+    [
+        ({"tol": -1.0}, "got tol=-1.0"),
+        ({"max_iter": -3}, "max_iter=-3"),
+        ({"max_passes": 0}, "at least 1 or None, got 0"),
+        ({"deadline": -0.5}, "seconds or None, got -0.5"),
+    ],
 )
 def test_messages_say_what_came(options, message):
     with pytest.raises(ValueError, match=message):

@@ -94,7 +94,7 @@ def test_a_rare_class_is_taken_whole():
 
 
 def test_all_rows_where_more_are_asked_for():
-    X, y, weight = data()
+    X, y, _ = data()
     sample = draw(FakeDesign(X, y), Squared(), 10**9, n_total=N)
     np.testing.assert_array_equal(sample.rows.rows, np.arange(N))
     np.testing.assert_array_equal(sample.rows.weight, np.ones(N))

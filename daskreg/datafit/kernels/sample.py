@@ -27,17 +27,15 @@ def uniforms(seed: int, rows: AnyArray) -> AnyArray:
     """
     with np.errstate(over="ignore"):
         start = _mixed(np.uint64(seed % 2**64) + STEP)
-        return (_mixed(start + np.asarray(rows).astype(np.uint64) * STEP) >> np.uint64(11)) * 2.0**-53
+        return (
+            _mixed(start + np.asarray(rows).astype(np.uint64) * STEP) >> np.uint64(11)
+        ) * 2.0**-53
 
 
 def _mixed(z: Any) -> Any:
     z = (z ^ (z >> np.uint64(30))) * MIX[0]
     z = (z ^ (z >> np.uint64(27))) * MIX[1]
     return z ^ (z >> np.uint64(31))
-
-
-#: What is known of each picked row beside X.
-ROWWISE = ("y", "offset", "weight", "rows", "groups", "factors")
 
 
 @dataclass(frozen=True)
@@ -74,14 +72,14 @@ class SampleKernel:
         weight = 1.0 / share[chosen]
         if block.sample_weight is not None:
             weight = weight * block.sample_weight[chosen]
-        factors = None if self.factors is None else self.factors(block)
-        groups = getattr(block, "groups", None)
         return Picked(
-            _rows_of(block.X, chosen),
-            *(None if part is None else part[chosen] for part in (block.y, block.offset)),
-            weight,
-            rows[chosen],
-            *(None if part is None else part[chosen] for part in (groups, factors)),
+            X=_rows_of(block.X, chosen),
+            weight=weight,
+            rows=rows[chosen],
+            y=_taken(block.y, chosen),
+            offset=_taken(block.offset, chosen),
+            groups=_taken(getattr(block, "groups", None), chosen),
+            factors=None if self.factors is None else self.factors(block)[chosen],
         )
 
     def _shares(self, block: Block) -> AnyArray:
@@ -119,34 +117,36 @@ class Picked:
     Attributes
     ----------
     X : ndarray or csr_array, shape (n, p), in its storage type
-    y : ndarray, shape (n, n_targets), as stored, or None
-    offset : ndarray, shape (n, n_targets or 1), or None
     weight : ndarray, shape (n,)
         Row weight over the probability of being picked.
     rows : ndarray of int, shape (n,)
         Numbers of the rows in the whole data.
+    y : ndarray, shape (n, n_targets), as stored, or None
+    offset : ndarray, shape (n, n_targets or 1), or None
     groups : ndarray, shape (n,), or None
     factors : ndarray, shape (n, n_weightings), or None
     """
 
     X: Matrix
-    y: AnyArray | None
-    offset: AnyArray | None
     weight: AnyArray
     rows: AnyArray
+    y: AnyArray | None = None
+    offset: AnyArray | None = None
     groups: AnyArray | None = None
     factors: AnyArray | None = None
 
     def __add__(self, other: Any) -> Picked:
         if not isinstance(other, Picked):
             return NotImplemented
-        joined = {
-            name: None
-            if getattr(self, name) is None
-            else np.concatenate([getattr(self, name), getattr(other, name)])
-            for name in ROWWISE
-        }
-        return Picked(X=_stacked(self.X, other.X), **joined)
+        return Picked(
+            X=_stacked(self.X, other.X),
+            weight=np.concatenate([self.weight, other.weight]),
+            rows=np.concatenate([self.rows, other.rows]),
+            y=_joined(self.y, other.y),
+            offset=_joined(self.offset, other.offset),
+            groups=_joined(self.groups, other.groups),
+            factors=_joined(self.factors, other.factors),
+        )
 
     @property
     def in_order(self) -> Picked:
@@ -154,18 +154,30 @@ class Picked:
         if (np.diff(self.rows) > 0).all():
             return self
         order = np.argsort(self.rows)
-        moved = {
-            name: None if getattr(self, name) is None else getattr(self, name)[order]
-            for name in ROWWISE
-        }
-        return Picked(X=_rows_of(self.X, order), **moved)
+        return Picked(
+            X=_rows_of(self.X, order),
+            weight=self.weight[order],
+            rows=self.rows[order],
+            y=_taken(self.y, order),
+            offset=_taken(self.offset, order),
+            groups=_taken(self.groups, order),
+            factors=_taken(self.factors, order),
+        )
 
     @property
     def nbytes(self) -> int:
         X = self.X
         parts = [X.data, X.indices, X.indptr] if is_sparse(X) else [X]
-        parts += [getattr(self, name) for name in ROWWISE]
+        parts += [self.y, self.offset, self.weight, self.rows, self.groups, self.factors]
         return sum(int(part.nbytes) for part in parts if part is not None)
+
+
+def _taken(part: AnyArray | None, chosen: AnyArray) -> AnyArray | None:
+    return None if part is None else part[chosen]
+
+
+def _joined(part: AnyArray | None, other: AnyArray | None) -> AnyArray | None:
+    return None if part is None or other is None else np.concatenate([part, other])
 
 
 def _stacked(X: Matrix, other: Matrix) -> Matrix:
