@@ -11,12 +11,15 @@ import numpy.typing as npt
 
 from daskreg._array import as_type, is_sparse, take_rows, to_dense
 from daskreg._typing import AnyArray, Float
+from daskreg.design.blocks import Block
 from daskreg.design.host import machine_memory
 from daskreg.exceptions import DataError
 from daskreg.losses import PointwiseLoss
 
 from .kernels.sample import Picked, SampleKernel
 from .kernels.tiles import Labels, numeric_target
+from .survey import Survey
+from .weightings import ColumnWeights, Weightings
 
 #: Share of this process's memory that a sample may take.
 MEMORY_SHARE = 1 / 8
@@ -31,9 +34,9 @@ class RowSample:
     Attributes
     ----------
     rows : Picked
-        X in its storage type, y encoded as the loss wants it, weights (class weights and the
-        reciprocal of the probability of being picked included), offset, row numbers, groups,
-        multiplicities of each weighting.
+        X in its storage type, y encoded as the loss wants it, weights (the reciprocal of the
+        probability of being picked included), offset, row numbers, groups, multiplicities in each
+        weighting (class weights included).
     loss : PointwiseLoss
     fit_intercept : bool
     """
@@ -55,7 +58,7 @@ class RowSample:
         center: Float,
         inverse_scale: Float,
         output: int = 0,
-        weighting: int | None = None,
+        weighting: int = 0,
     ) -> View:
         """Return the sample as one problem sees it.
 
@@ -65,11 +68,11 @@ class RowSample:
             The problem's columns are ``(X - center) * inverse_scale``.
         output : int
             Target column, where the loss has one output.
-        weighting : int, optional
-            Column of the multiplicities; all rows count once if there are none.
+        weighting : int
+            Column of the multiplicities; where there are none all rows count once.
         """
         weight = self.rows.weight
-        if self.rows.factors is not None and weighting is not None:
+        if self.rows.factors is not None:
             weight = weight * self.rows.factors[:, weighting]
         total = float(weight.sum())
         if total > 0.0:
@@ -254,14 +257,49 @@ def class_shares(count: AnyArray, n_rows: int) -> Float:
 
 
 def _encoded(picked: Picked, labels: Labels | None) -> Picked:
-    """Return the rows with y as the loss wants it, and class weights applied."""
+    """Return the rows with y as the loss wants it, and class weights among the multiplicities."""
     if picked.y is None:
         return picked
-    y, weight = picked.y, picked.weight
     if labels is None:
-        y = numeric_target(y)
-    else:
-        for label, factor in zip(labels.classes, labels.weight, strict=True):
-            weight = np.where(y[:, 0] == label, factor * weight, weight)
-        y = labels.encode(y)
-    return replace(picked, y=y, weight=weight)
+        return replace(picked, y=numeric_target(picked.y))
+    y = labels.encode(picked.y)
+    factors = picked.factors
+    if factors is not None or (labels.weight != 1.0).any():
+        by_class = labels.weight[y[:, 0].astype(np.intp)]
+        factors = by_class if factors is None else factors * by_class
+    return replace(picked, y=y, factors=factors)
+
+
+@dataclass(frozen=True, eq=False)
+class Multiplicities:
+    """How often each row of a block counts in every weighting: what the kernel keeps with rows."""
+
+    weightings: Weightings
+
+    def __call__(self, block: Block) -> Float:
+        """Return an array of shape (n_rows, n_weightings)."""
+        everyone = np.arange(len(self.weightings))
+        return ColumnWeights(self.weightings, everyone, block).rows(0, block.n_rows)
+
+
+def sample_of(survey: Survey, n_rows: int, seed: int = 0) -> RowSample:
+    """Draw the rows of a datafit's survey, for all its weightings: one pass after the first.
+
+    Parameters
+    ----------
+    survey : Survey
+    n_rows, seed
+        As in :func:`draw`.
+    """
+    first, weightings = survey.firsts()[0], survey.weightings
+    return draw(
+        survey.design,
+        survey.loss,
+        n_rows,
+        seed=seed,
+        n_total=first.n_rows,
+        fit_intercept=survey.fit_intercept,
+        labels=first.labels,
+        class_count=first.class_count,
+        factors=Multiplicities(weightings) if len(weightings) > 1 else None,
+    )

@@ -201,7 +201,7 @@ class SampleModel(Model):
             _of(datafit.center, problem),
             _of(datafit.inverse_scale, problem),
             0 if output is None else int(output[problem]),
-            None if weighting is None else int(weighting[problem]),
+            0 if weighting is None else int(weighting[problem]),
         )
 
 

@@ -205,7 +205,7 @@ class RowSample(Protocol):
         center: Float,
         inverse_scale: Float,
         output: int = 0,
-        weighting: int | None = None,
+        weighting: int = 0,
     ) -> SampleView:
         """The sample as one problem sees it: its columns are ``(X - center) * inverse_scale``."""
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp, softmax, xlogy
 
 from daskreg.datafit import Datafit
-from daskreg.datafit.sample import draw
+from daskreg.datafit.sample import draw, sample_of
 from tests.fake_design import FakeDesign
 
 from .stand_in import Counter, Evaluation
@@ -25,26 +25,16 @@ class SampledFit(Datafit):
     def sample(self, n_rows, seed=0):
         memory = self._survey.__dict__.setdefault("samples", {})
         if (n_rows, seed) not in memory:
-            first = self.first()
-            memory[n_rows, seed] = draw(
-                self.design,
-                self.loss,
-                n_rows,
-                seed=seed,
-                n_total=first.n_rows,
-                fit_intercept=self.fit_intercept,
-                labels=first.labels,
-                class_count=first.class_count,
-            )
+            memory[n_rows, seed] = sample_of(self._survey, n_rows, seed)
         return memory[n_rows, seed]
 
     @property
     def center(self):
-        return self.first().center[:, None]
+        return self.coordinates.center
 
     @property
     def inverse_scale(self):
-        return self.first().inverse_scale[:, None]
+        return self.coordinates.inverse_scale
 
 
 class Softmax:

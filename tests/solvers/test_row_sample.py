@@ -56,7 +56,7 @@ def test_no_chunking_or_order_changes_the_rows(kind):
         dense = joined.X.toarray() if sp.issparse(joined.X) else joined.X
         np.testing.assert_array_equal(dense, data()[0].astype(X.dtype)[joined.rows])
         assert joined.X.dtype == X.dtype
-    assert 400 < len(whole.rows) < 600 * 0.8
+    assert 340 < len(whole.rows) < 460  # a fifth of the 2000 rows that weigh anything
     assert (weight[whole.rows] > 0).all()
     assert pickle.loads(pickle.dumps(SampleKernel(3, (0.2,)))) == SampleKernel(3, (0.2,))
     assert whole.nbytes > 8 * len(whole.rows)
@@ -65,7 +65,7 @@ def test_no_chunking_or_order_changes_the_rows(kind):
 def test_weights_make_up_for_the_rows_left_out():
     """Sums over samples of many seeds have the sums over all rows as their mean."""
     X, y, weight = data()
-    labels = Labels((0.0, 1.0), (1.0, 5.0))
+    labels = Labels((0.0, 1.0), np.array([[1.0], [5.0]]))
     count = [(weight[y == c] > 0).sum() for c in (0, 1)]
     totals = []
     for seed in range(200):
@@ -73,7 +73,7 @@ def test_weights_make_up_for_the_rows_left_out():
             FakeDesign(X, y, weight), Logistic(), 200, seed=seed, n_total=sum(count),
             labels=labels, class_count=count,
         )  # fmt: skip
-        totals.append(sample.rows.weight @ sample.rows.X)
+        totals.append((sample.rows.weight * sample.rows.factors[:, 0]) @ sample.rows.X)
     expected = (weight * np.where(y == 1, 5.0, 1.0)) @ X
     error = np.std(totals, axis=0) / np.sqrt(200)
     assert (np.abs(np.mean(totals, axis=0) - expected) < 4 * error).all()
@@ -87,7 +87,7 @@ def test_a_rare_class_is_taken_whole():
     count = [(weight[y == c] > 0).sum() for c in (0, 1)]
     sample = draw(
         FakeDesign(X, y, weight), Logistic(), 300, n_total=sum(count),
-        labels=Labels((0.0, 1.0)), class_count=count,
+        labels=Labels((0.0, 1.0), np.ones((2, 1))), class_count=count,
     )  # fmt: skip
     assert sample.rows.y.sum() == count[1]
     assert 200 < sample.n_rows < 400
@@ -117,7 +117,6 @@ def test_weightings_come_with_the_rows():
         assert (weight[odd] > 0).all() == (weighting == 0)
         assert (weight > 0).sum() == (odd if weighting == 0 else ~odd).sum()
         assert weight.sum() == pytest.approx(1.0)
-    assert (sample.view(center, scale).weight > 0).all()
 
 
 def test_an_empty_sample_is_refused():

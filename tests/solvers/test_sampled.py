@@ -13,6 +13,7 @@ from daskreg.losses import Logistic, Squared
 from daskreg.penalties import L1, L2, ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import Fista, Gram, QuasiNewton, solve
+from daskreg.splits import ContiguousFolds, PoissonBootstrap
 from tests.fake_design import FakeDesign
 
 from . import stand_in
@@ -155,6 +156,29 @@ def test_problems_have_their_own_coordinates():
     alone = solve(QuasiNewton(), fit_of(other, y), L1(0.01), tol=1e-9)
     np.testing.assert_allclose(solution.coef[..., 1], alone.coef[..., 0], atol=1e-5)
     assert abs(int(solution.n_iter[1]) - int(alone.n_iter[0])) <= 1
+
+
+@pytest.mark.parametrize("solver", [QuasiNewton(), sampled(100), sampled(10_000)], ids=str)
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_folds_and_resamples_have_the_optima_of_first_order_steps(solver, class_weight):
+    """Every problem has its own rows, means and scales; one column is constant in one fold."""
+    X, y = labelled()
+    X[:50, 5] = X[100:, 5] = 2.0
+    n = 8
+    problems = Problems(
+        np.ones(n), np.ones(n), np.zeros(n, int), fold=[-1, 0, 1, 2, 0, 1, 2, -1],
+        bootstrap=[-1, -1, -1, -1, -1, -1, 0, 1],
+    )  # fmt: skip
+    design = FakeDesign(X, y, borders=(70,))
+    options = {"standardize": True, "tol": 1e-10, "class_weight": class_weight}
+    folds, resamples = ContiguousFolds(3, len(y)), PoissonBootstrap(2, seed=3)
+    fit = SampledFit(design, Logistic(), problems, folds=folds, resamples=resamples, **options)
+    penalty = L1(np.array([0.01] * 4 + [0.003] * 4))
+    ours = solve(solver, fit, penalty, tol=1e-8)
+    theirs = solve(Fista(), fit, penalty, tol=1e-9, max_iter=20_000)
+    assert ours.converged.all()
+    np.testing.assert_allclose(ours.objective, theirs.objective, rtol=3e-8)
+    assert ours.coef[5, 0, 2] == ours.coef[5, 0, 5] == 0.0
 
 
 # ---------------------------------------------------------------------- what it costs

@@ -9,33 +9,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg._array import csr_like, is_sparse
-from daskreg._typing import AnyArray, Matrix, State
+from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.design.blocks import Block
+from daskreg.splits.counters import draw, stream, uniform
 
-#: Odd constants of the finaliser below; the first is 2^64 over the golden ratio.
-STEP = np.uint64(0x9E3779B97F4A7C15)
-MIX = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-
-
-def uniforms(seed: int, rows: AnyArray) -> AnyArray:
-    """Return a number in [0, 1) for each row number, a pure function of it and the seed.
-
-    References
-    ----------
-    Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, section 4
-    (the generator of SplitMix64 with the row number as its counter).
-    """
-    with np.errstate(over="ignore"):
-        start = _mixed(np.uint64(seed % 2**64) + STEP)
-        return (
-            _mixed(start + np.asarray(rows).astype(np.uint64) * STEP) >> np.uint64(11)
-        ) * 2.0**-53
+#: Keeps the stream of samples apart from those of folds and resamples of the same seed.
+SAMPLED = 101
 
 
-def _mixed(z: Any) -> Any:
-    z = (z ^ (z >> np.uint64(30))) * MIX[0]
-    z = (z ^ (z >> np.uint64(27))) * MIX[1]
-    return z ^ (z >> np.uint64(31))
+def uniforms(seed: int, rows: AnyArray) -> Float:
+    """Return a number in [0, 1) for each row number, a pure function of it and the seed."""
+    return uniform(draw(stream(seed, SAMPLED), rows))
 
 
 @dataclass(frozen=True)
