@@ -12,7 +12,6 @@ from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
 
 from .first import require_weight
-from .kernels.classes import refuse_many
 from .kernels.tiles import Labels
 from .moments import Moments, sum_of
 
@@ -21,18 +20,19 @@ ClassWeight = Mapping[Any, float] | str | None
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """Two classes under every weighting.
+    """The classes under every weighting.
 
     Attributes
     ----------
     labels : Labels
-    classes : ndarray, shape (2,)
+    classes : ndarray, shape (n_classes,)
         In ascending order, in the type of y.
     moments : list of Moments
-        Of all rows of each weighting, with class weights; the one target is 0 or 1.
-    count : list of ndarray of int, shape (2,)
+        Of all rows of each weighting, with class weights; the one target is 0 or 1, of coupled
+        classes there is one for each, 1 where a row is of the class.
+    count : list of ndarray of int, shape (n_classes,)
         Rows of each class with a positive weight.
-    sums : list of ndarray, shape (2,)
+    sums : list of ndarray, shape (n_classes,)
         Sum of the weights of each class, before class weights.
     """
 
@@ -49,8 +49,9 @@ def join_classes(
     names: Sequence[str],
     given: AnyArray | None,
     class_weight: ClassWeight,
+    coupled: bool = False,
 ) -> Classes:
-    """Join the moments of two classes under their class weights.
+    """Join the moments of classes under their class weights.
 
     Parameters
     ----------
@@ -64,14 +65,17 @@ def join_classes(
         Labels that y may hold.
     class_weight : mapping, "balanced" or None
         "balanced" is that of the rows of each weighting.
+    coupled : bool
+        Whether each class has a target of its own.
 
     Raises
     ------
     DataError
-        For other than two classes, for labels that are not among ``given``, or where a weighting
+        For less than two classes, for labels that are not among ``given``, or where a weighting
         or a class weight leaves a class without weight.
     """
     classes = _checked_classes(labels, given)
+    targets = np.eye(len(classes)) if coupled else np.arange(len(classes), dtype=float)[:, None]
     table, joined, count, sums = [], [], [], []
     for own, name in zip(found, names, strict=True):
         parts = _complete(own, classes, name)
@@ -80,8 +84,8 @@ def join_classes(
         count.append(np.array([m.n_rows for m in parts]))
         sums.append(np.array([m.weight for m in parts]))
         weighted = [
-            _with_target(moments.scaled(factor), float(code))
-            for code, (moments, factor) in enumerate(zip(parts, factors, strict=True))
+            _with_target(moments.scaled(factor), target)
+            for moments, factor, target in zip(parts, factors, targets, strict=True)
         ]
         joined.append(sum_of(weighted))
     weight = np.array(table).T
@@ -89,7 +93,6 @@ def join_classes(
 
 
 def _checked_classes(found: AnyArray, given: AnyArray | None) -> AnyArray:
-    refuse_many(found)
     if given is not None:
         known = np.asarray(given)
         strange = [label for label in found.tolist() if label not in known.tolist()]
@@ -142,18 +145,19 @@ def _class_factors(
         if not factor > 0.0:
             raise DataError(
                 f"class_weight leaves class {label!r} without weight: "
-                "both classes need a positive one"
+                "every class needs a positive one"
             )
     return factors
 
 
-def _with_target(moments: Moments, y: float) -> Moments:
-    p = len(moments.mean)
+def _with_target(moments: Moments, y: Float) -> Moments:
+    """Return the moments with targets (q,) that are the same in every row."""
+    p, q = len(moments.mean), len(y)
     return Moments(
         *(moments.weight, moments.n_rows, moments.mean, moments.m2),
-        np.array([y]),
-        np.zeros(1),
-        np.zeros((p, 1)),
+        y,
+        np.zeros(q),
+        np.zeros((p, q)),
         moments.gram,
         moments.columns,
     )

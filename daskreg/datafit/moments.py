@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -167,6 +167,10 @@ class MomentsBatch:
 
 #: Part of :class:`Groups` that stands for all rows.
 ALL = -1
+#: Labels whose Gram matrices are kept apart; of more there is one of all rows.
+APART = 2
+
+Key = tuple[int, Any]
 
 
 class Groups:
@@ -178,7 +182,8 @@ class Groups:
         Distinct labels in ascending order, in the type of y; empty for a regression.
     moments : dict
         By part and label (None for a regression).  A part is an atom of the folds, ``ALL`` rows
-        or, with resamples, the number of a weighting.
+        or, with resamples, the number of a weighting.  Of a classification (ALL, None) are the
+        moments of all labels with their Gram matrix, where labels do not have their own.
     batches : dict
         By label: moments of all weightings together.
     """
@@ -186,7 +191,7 @@ class Groups:
     def __init__(
         self,
         labels: AnyArray,
-        moments: dict[tuple[int, Any], Moments],
+        moments: dict[Key, Moments],
         batches: dict[Any, MomentsBatch] | None = None,
     ) -> None:
         self.labels = labels
@@ -197,8 +202,12 @@ class Groups:
         if not isinstance(other, Groups):
             return NotImplemented
         labels = np.union1d(self.labels, other.labels)
-        moments, batches = dict(self.moments), dict(self.batches)
-        for key, more in other.moments.items():
+        moments, added = self.moments, other.moments
+        whole = (ALL, None) in moments or (ALL, None) in added
+        if len(labels) and (whole or len(labels) > APART):
+            moments, added = _together(moments), _together(added)
+        moments, batches = dict(moments), dict(self.batches)
+        for key, more in added.items():
             moments[key] = moments[key] + more if key in moments else more
         for label, batch in other.batches.items():
             batches[label] = batches[label] + batch if label in batches else batch
@@ -220,6 +229,18 @@ class Groups:
         moments = sum(part.nbytes for part in self.moments.values())
         batches = sum(batch.nbytes for batch in self.batches.values())
         return int(self.labels.nbytes) + moments + batches
+
+
+def _together(moments: dict[Key, Moments]) -> dict[Key, Moments]:
+    """Return moments whose labels have no Gram matrices of their own: they are in (ALL, None)."""
+    own = {
+        key: part for key, part in moments.items() if key[1] is not None and part.gram is not None
+    }
+    if not own:
+        return moments
+    plain = {key: replace(part, gram=None, columns=None) for key, part in own.items()}
+    before = [moments[ALL, None]] if (ALL, None) in moments else []
+    return {**moments, **plain, (ALL, None): sum_of([*before, *own.values()])}
 
 
 def sum_of(parts: list[Moments]) -> Moments:

@@ -9,11 +9,12 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
-from daskreg.losses import PointwiseLoss
+from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .classes import Classes, ClassWeight, join_classes
 from .first import FirstPass, Geometry, require_weight, settled
-from .moments import ALL, Groups, Moments
+from .kernels.classes import refuse_many
+from .moments import ALL, Groups, Moments, add_outer
 from .null import null_from_moments, null_from_rows
 from .weightings import Weightings
 
@@ -36,14 +37,17 @@ def summarise(
     Raises
     ------
     DataError
-        For classes that are not two, where nothing has a weight, or where squares overflow.
+        For classes that the loss cannot tell apart, several with an offset, where nothing has a
+        weight, or where squares overflow.
     """
     names = [_name(pair) for pair in weightings.pairs]
     parts = [_moments_of(found, weightings, number) for number in range(len(weightings))]
     classes = None
     if loss.is_classifier:
-        classes = join_classes(found.labels, parts, names, given_classes, class_weight)
-        joined = classes.moments
+        coupled = isinstance(loss, Multinomial)
+        _require_known(found.labels, loss, design.has_offset)
+        classes = join_classes(found.labels, parts, names, given_classes, class_weight, coupled)
+        joined = _with_gram(classes.moments, found)
     else:
         joined = [_only(part[0], name) for part, name in zip(parts, names, strict=True)]
     firsts, grams = [], []
@@ -54,6 +58,33 @@ def summarise(
     if classes is not None and design.has_offset:
         firsts = _null_with_offset(firsts, design, loss, weightings, fit_intercept)
     return tuple(firsts), tuple(grams)
+
+
+def _require_known(labels: AnyArray, loss: PointwiseLoss, has_offset: bool) -> None:
+    """Raise ``DataError`` for labels that the loss cannot tell apart, and what it cannot offset."""
+    if isinstance(loss, Logistic):
+        refuse_many(labels)
+    elif has_offset:
+        raise DataError(
+            f"y holds {len(labels)} classes and an offset was given: the same number in the linear "
+            "predictors of all classes changes nothing; leave the offset out"
+        )
+
+
+def _with_gram(joined: list[Moments], found: Groups) -> list[Moments]:
+    """Return the moments, those of all rows with the Gram matrix of all labels where there is one.
+
+    Its rows have no class weights: a metric may be off, as long as it bends like the problem.
+    """
+    whole = found.moments.get((ALL, None))
+    if whole is None or whole.gram is None:
+        return joined
+    first = joined[0]
+    gram = whole.gram * (first.weight / whole.weight)
+    away = (whole.mean - first.mean)[:, None]
+    if away.any():
+        add_outer(gram, away, np.array([first.weight]), None)
+    return [replace(first, gram=gram, columns=None), *joined[1:]]
 
 
 def _name(pair: tuple[int, int]) -> str:

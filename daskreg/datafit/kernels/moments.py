@@ -9,7 +9,7 @@ import numpy as np
 
 from daskreg._array import is_sparse, take_rows
 from daskreg._typing import AnyArray, Float, Matrix, State
-from daskreg.datafit.moments import ALL, Groups, Moments, MomentsBatch
+from daskreg.datafit.moments import ALL, APART, Groups, Moments, MomentsBatch
 from daskreg.datafit.weightings import ALL_ROWS, ColumnWeights, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -42,6 +42,9 @@ class MomentsKernel:
         Gram columns wanted; empty: none, None: all of them.
     gram_dtype : str
         Type of the Gram products of one tile; tiles are added in float64.
+    gram_by_label : bool
+        Keep the Gram matrices of labels apart, for weights that are not known yet, where no more
+        than two are about; else there is one of all rows, without a gather.
     weightings : Weightings
         Where rows count differently in different problems.  Of folds, each atom has moments of its
         own, those of a regression with their Gram columns; of resamples, each weighting has.
@@ -53,6 +56,7 @@ class MomentsKernel:
     columns: tuple[int, ...] | None = ()
     gram_dtype: str = "float64"
     weightings: Weightings = ALL_ROWS
+    gram_by_label: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         if block.y is None:
@@ -62,9 +66,14 @@ class MomentsKernel:
         batches: dict[Any, MomentsBatch] = {}
         alone = len(self.weightings) == 1
         by_atom = not alone and self.weightings.by_atoms
+        whole = self.by_label and self.columns is None
+        together = whole and not (self.gram_by_label and len(rows.labels) <= APART)
+        each = replace(self, columns=()) if together else self
+        if together and len(rows.labels):
+            moments[ALL, None] = self._moments(block.X, rows)
         for label, chosen in rows.groups:
-            if alone or not by_atom or (self.by_label and self.columns is None):
-                moments[ALL, label] = self._moments(block.X, rows, chosen)
+            if alone or not by_atom or whole:
+                moments[ALL, label] = each._moments(block.X, rows, chosen)
             if by_atom:
                 self._add_atoms(moments, block, rows, label, chosen)
         if not alone and not by_atom:
@@ -151,17 +160,19 @@ class MomentsKernel:
         keyed = keys * block_rows(n_features, dtype) + batch * len(self.weightings)
         return (rows + 64) * n_features * 24 + 12 * gram + keyed
 
-    def partial_nbytes(self, n_features: int, n_targets: int) -> int:
+    def partial_nbytes(self, n_features: int, n_targets: int, n_labels: int = 2) -> int:
         """Return the bytes of one partial."""
         plain = 2 + (1 if self.by_label else n_targets)
         gram = n_features if self.columns is None else len(self.columns)
-        labels = 2 if self.by_label else 1
         n = len(self.weightings)
-        if n == 1:
-            return 8 * n_features * labels * (plain + gram)
         if self.by_label:
-            parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n
-            return 8 * n_features * labels * (plain * (parts + 1) + gram)
+            parts = 0
+            if n > 1:
+                parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n
+            grams = gram * (APART if self.gram_by_label else 1)
+            return 8 * n_features * (n_labels * plain * (parts + 1) + grams)
+        if n == 1:
+            return 8 * n_features * (plain + gram)
         parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n + 1
         return 8 * n_features * parts * (plain + gram)
 
