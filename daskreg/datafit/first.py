@@ -125,8 +125,11 @@ class Geometry:
         if moments.gram is None:
             return None
         chosen = slice(None) if moments.columns is None else moments.columns
-        gram = self.products(moments, moments.gram, (self.mean - self.center)[chosen])
-        return gram * self.inverse_scale[chosen]
+        gram = moments.gram / moments.weight
+        back = moments.mean - self.center
+        if back.any():
+            gram = gram + np.outer(back, back[chosen])
+        return gram * self.inverse_scale[:, None] * self.inverse_scale[chosen]
 
 
 def settled(moments: Moments) -> Moments:

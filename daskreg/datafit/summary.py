@@ -14,7 +14,7 @@ from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 from .classes import Classes, ClassWeight, join_classes
 from .first import FirstPass, Geometry, require_weight, settled
 from .kernels.classes import refuse_many
-from .moments import ALL, Groups, Moments, add_outer
+from .moments import ALL, Groups, Moments
 from .null import null_from_moments, null_from_rows
 from .weightings import Weightings
 
@@ -47,12 +47,16 @@ def summarise(
         coupled = isinstance(loss, Multinomial)
         _require_known(found.labels, loss, design.has_offset)
         classes = join_classes(found.labels, parts, names, given_classes, class_weight, coupled)
-        joined = _with_gram(classes.moments, found)
+        joined = classes.moments
     else:
         joined = [_only(part[0], name) for part, name in zip(parts, names, strict=True)]
     firsts, grams = [], []
+    # A Gram matrix of all labels together has no class weights: a metric may be off, as long as it
+    # bends like the problem.
+    whole = found.moments.get((ALL, None)) if loss.is_classifier else None
     for number, moments in enumerate(joined):
-        first, gram = _first(moments, loss, fit_intercept, standardize)
+        metric = moments if number or whole is None else whole
+        first, gram = _first(moments, metric, loss, fit_intercept, standardize)
         firsts.append(first if classes is None else _with_classes(first, classes, number))
         grams.append(gram)
     if classes is not None and design.has_offset:
@@ -69,22 +73,6 @@ def _require_known(labels: AnyArray, loss: PointwiseLoss, has_offset: bool) -> N
             f"y holds {len(labels)} classes and an offset was given: the same number in the linear "
             "predictors of all classes changes nothing; leave the offset out"
         )
-
-
-def _with_gram(joined: list[Moments], found: Groups) -> list[Moments]:
-    """Return the moments, those of all rows with the Gram matrix of all labels where there is one.
-
-    Its rows have no class weights: a metric may be off, as long as it bends like the problem.
-    """
-    whole = found.moments.get((ALL, None))
-    if whole is None or whole.gram is None:
-        return joined
-    first = joined[0]
-    gram = whole.gram * (first.weight / whole.weight)
-    away = (whole.mean - first.mean)[:, None]
-    if away.any():
-        add_outer(gram, away, np.array([first.weight]), None)
-    return [replace(first, gram=gram, columns=None), *joined[1:]]
 
 
 def _name(pair: tuple[int, int]) -> str:
@@ -120,10 +108,15 @@ def _only(moments: Moments | None, name: str) -> Moments:
 
 
 def _first(
-    moments: Moments, loss: PointwiseLoss, fit_intercept: bool, standardize: bool
+    moments: Moments,
+    metric: Moments,
+    loss: PointwiseLoss,
+    fit_intercept: bool,
+    standardize: bool,
 ) -> tuple[FirstPass, Float | None]:
+    """Return the summary of moments, and the Gram columns of ``metric``, of mostly the same."""
     require_weight(moments.weight)
-    moments = settled(moments)
+    moments, metric = settled(moments), settled(metric)
     geometry = Geometry.of(moments, fit_intercept, standardize)
     mean = moments.target_mean
     cross = geometry.products(moments, moments.cross, mean)
@@ -132,7 +125,7 @@ def _first(
         square = square + np.square(mean)
     ones = (geometry.mean - geometry.center) * geometry.inverse_scale
     value, intercept, grad = null_from_moments(loss, mean, square, cross, fit_intercept, ones)
-    gram = geometry.gram(moments)
+    gram = geometry.gram(metric)
     first = FirstPass(
         total_weight=moments.weight,
         n_rows=moments.n_rows,

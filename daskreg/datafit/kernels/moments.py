@@ -169,7 +169,8 @@ class MomentsKernel:
             parts = 0
             if n > 1:
                 parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n
-            grams = gram * (APART if self.gram_by_label else 1)
+            whole = gram + plain if gram else 0
+            grams = gram * APART if self.gram_by_label else whole
             return 8 * n_features * (n_labels * plain * (parts + 1) + grams)
         if n == 1:
             return 8 * n_features * (plain + gram)
