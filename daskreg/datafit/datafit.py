@@ -235,13 +235,16 @@ class Datafit(Surveyed):
         """Return coef (p, q, C) and intercept (q, C) for centred, scaled columns."""
         return self.coordinates.to_solver(coef, intercept)
 
-    def footprint(self, n_columns: int, gram: bool = False) -> Footprint:
+    def footprint(
+        self, n_columns: int, gram: bool = False, n_labels: int | None = None
+    ) -> Footprint:
         """Return the bytes that the largest pass over C columns needs, before the first one.
 
-        Labels are taken for two as long as nobody has looked at them.
+        Labels are taken for two as long as nobody has looked at them, or for ``n_labels``.
         """
         survey = self._survey
         moments = survey.kernel(gram, self.tol)
         gradient = GradientKernel(self.loss, weightings=survey.weightings)
-        sizes = n_columns, survey.n_coupled, survey.n_labels
+        n_outputs, n_labels = survey.counts if n_labels is None else survey.counts_of(n_labels)
+        sizes = n_columns, n_outputs, n_labels
         return Footprint.of(self.design, moments, gradient, *sizes)

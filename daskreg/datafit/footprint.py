@@ -11,11 +11,18 @@ from .kernels.moments import MomentsKernel
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one pass: ``partial`` per sum, ``state`` sent, ``temporaries`` per thread."""
+    """Bytes of one pass: ``partial`` per sum, ``state`` sent, ``temporaries`` per thread.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Coefficients of a feature and problem, as far as it is known.
+    """
 
     partial: int
     state: int
     temporaries: int
+    n_outputs: int = 1
 
     @classmethod
     def of(
@@ -40,4 +47,5 @@ class Footprint:
                 moments.temporaries(p, dtype, sparse),
                 gradient.temporaries(p, n_columns, dtype, sparse),
             ),
+            n_outputs,
         )

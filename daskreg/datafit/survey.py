@@ -136,18 +136,18 @@ class Survey:
         return len(self.firsts()[0].null_intercept)
 
     @property
-    def n_labels(self) -> int:
-        """Labels of a classification; two as long as nobody knows better."""
-        if self._firsts is not None and self._firsts[0].classes is not None:
-            return len(self._firsts[0].classes)
-        return 2 if self.classes is None else max(2, len(self.classes))
+    def counts(self) -> tuple[int, int]:
+        """Outputs and labels as far as they are known; without a pass labels are two."""
+        classes = self.classes
+        if self._firsts is not None:
+            classes = self._firsts[0].classes
+        return self.counts_of(2 if classes is None else max(2, len(classes)))
 
-    @property
-    def n_coupled(self) -> int:
-        """``n_outputs`` as far as it is known: asking starts no pass."""
-        if isinstance(self.loss, Multinomial):
-            return self.n_labels
-        return self.n_labels if isinstance(self.loss, LogLoss) and self.n_labels > 2 else 1
+    def counts_of(self, n_labels: int) -> tuple[int, int]:
+        """Return the outputs that there would be for so many labels, and these."""
+        coupled = isinstance(self.loss, Multinomial)
+        coupled = coupled or (isinstance(self.loss, LogLoss) and n_labels > 2)
+        return (n_labels if coupled else 1), n_labels
 
     def kernel(self, gram: bool, tol: float = 0.0) -> MomentsKernel:
         """Return the kernel of the first pass, without free columns."""

@@ -22,9 +22,7 @@ def batch(fold, bootstrap, *, borders=(), sparse=False, **options):
     ones = np.ones(len(fold))
     problems = Problems(ones, ones, np.zeros(len(fold)), np.array(fold), np.array(bootstrap))
     design = FakeDesign(sp.csr_array(X) if sparse else X, y, w, None, borders)
-    fit = Datafit(
-        design, LogLoss(), problems, folds=EveryThird(), resamples=Counted(), **options
-    )
+    fit = Datafit(design, LogLoss(), problems, folds=EveryThird(), resamples=Counted(), **options)
     return fit, X, y, w
 
 
