@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from daskreg.exceptions import DataError
 
 from .first import require_weight
 from .kernels.tiles import Labels
-from .moments import Moments, sum_of
+from .moments import ALL, Groups, Moments, sum_of
 
 ClassWeight = Mapping[Any, float] | str | None
 
@@ -44,7 +44,7 @@ class Classes:
 
 
 def join_classes(
-    labels: AnyArray,
+    groups: Groups,
     found: Sequence[Sequence[Moments | None]],
     names: Sequence[str],
     given: AnyArray | None,
@@ -55,10 +55,11 @@ def join_classes(
 
     Parameters
     ----------
-    labels : ndarray
-        That y was found to hold.
+    groups : Groups
+        Of the first pass, with the labels that y was found to hold.
     found : sequence, one for each weighting
-        Of the moments of each class; None where no row of it counts.
+        Of the moments of each class; None where no row of it counts.  Of all rows, the first, they
+        are not looked at where the groups have targets of their own.
     names : sequence of str
         What the weightings are called in a message; empty for all rows.
     given : ndarray or None
@@ -74,10 +75,17 @@ def join_classes(
         For less than two classes, for labels that are not among ``given``, or where a weighting
         or a class weight leaves a class without weight.
     """
-    classes = _checked_classes(labels, given)
+    classes = _checked_classes(groups.labels, given)
     targets = np.eye(len(classes)) if coupled else np.arange(len(classes), dtype=float)[:, None]
     table, joined, count, sums = [], [], [], []
-    for own, name in zip(found, names, strict=True):
+    for number, (own, name) in enumerate(zip(found, names, strict=True)):
+        if number == 0 and groups.tallies:
+            tallies = np.array([groups.tallies[label] for label in groups.label_keys])
+            table.append((1.0,) * len(classes))
+            count.append(tallies[:, 0].astype(np.intp))
+            sums.append(tallies[:, 1])
+            joined.append(_chosen_targets(groups.moments[ALL, None], coupled))
+            continue
         parts = _complete(own, classes, name)
         factors = _class_factors(parts, classes, class_weight)
         table.append(factors)
@@ -148,6 +156,13 @@ def _class_factors(
                 "every class needs a positive one"
             )
     return factors
+
+
+def _chosen_targets(moments: Moments, coupled: bool) -> Moments:
+    """Return moments with the targets of all classes, or that of the second of two."""
+    chosen = slice(None) if coupled else slice(1, 2)
+    names = ("target_mean", "target_m2", "cross")
+    return replace(moments, **{name: getattr(moments, name)[..., chosen] for name in names})
 
 
 def _with_target(moments: Moments, y: Float) -> Moments:

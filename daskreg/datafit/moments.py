@@ -171,6 +171,8 @@ ALL = -1
 APART = 2
 
 Key = tuple[int, Any]
+#: Rows of a positive weight, and the sum of their weights.
+Tally = tuple[int, float]
 
 
 class Groups:
@@ -184,8 +186,12 @@ class Groups:
         By part and label (None for a regression).  A part is an atom of the folds, ``ALL`` rows
         or, with resamples, the number of a weighting.  Of a classification (ALL, None) are the
         moments of all labels with their Gram matrix, where labels do not have their own.
+        What has no class weights has a target there for each label, 1 where a row has it, and no
+        moments of ALL rows by label.
     batches : dict
         By label: moments of all weightings together.
+    tallies : dict
+        By label: of all rows, where (ALL, None) has targets.
     """
 
     def __init__(
@@ -193,10 +199,12 @@ class Groups:
         labels: AnyArray,
         moments: dict[Key, Moments],
         batches: dict[Any, MomentsBatch] | None = None,
+        tallies: dict[Any, Tally] | None = None,
     ) -> None:
         self.labels = labels
         self.moments = moments
         self.batches = batches or {}
+        self.tallies = tallies or {}
 
     def __add__(self, other: Any) -> Groups:
         if not isinstance(other, Groups):
@@ -206,12 +214,21 @@ class Groups:
         whole = (ALL, None) in moments or (ALL, None) in added
         if len(labels) and (whole or len(labels) > APART):
             moments, added = _together(moments), _together(added)
+        if len(labels) and whole:
+            moments, added = (
+                _widened(moments, self.labels, labels),
+                _widened(added, other.labels, labels),
+            )
         moments, batches = dict(moments), dict(self.batches)
         for key, more in added.items():
             moments[key] = moments[key] + more if key in moments else more
         for label, batch in other.batches.items():
             batches[label] = batches[label] + batch if label in batches else batch
-        return Groups(labels, moments, batches)
+        tallies = dict(self.tallies)
+        for label, (n_rows, weight) in other.tallies.items():
+            before = tallies.get(label, (0, 0.0))
+            tallies[label] = before[0] + n_rows, before[1] + weight
+        return Groups(labels, moments, batches, tallies)
 
     @property
     def label_keys(self) -> list[Any]:
@@ -229,6 +246,27 @@ class Groups:
         moments = sum(part.nbytes for part in self.moments.values())
         batches = sum(batch.nbytes for batch in self.batches.values())
         return int(self.labels.nbytes) + moments + batches
+
+
+def _widened(moments: dict[Key, Moments], own: AnyArray, labels: AnyArray) -> dict[Key, Moments]:
+    """Return moments whose (ALL, None), if it has targets, has one for each of ``labels``."""
+    part = moments.get((ALL, None))
+    if part is None or len(part.target_mean) in (0, len(labels)):
+        return moments
+    place = np.searchsorted(labels, own)
+
+    def wide(values: Float) -> Float:
+        filled = np.zeros((*values.shape[:-1], len(labels)))
+        filled[..., place] = values
+        return filled
+
+    wider = replace(
+        part,
+        target_mean=wide(part.target_mean),
+        target_m2=wide(part.target_m2),
+        cross=wide(part.cross),
+    )
+    return {**moments, (ALL, None): wider}
 
 
 def _together(moments: dict[Key, Moments]) -> dict[Key, Moments]:

@@ -46,7 +46,7 @@ def summarise(
     if loss.is_classifier:
         coupled = isinstance(loss, Multinomial)
         _require_known(found.labels, loss, design.has_offset)
-        classes = join_classes(found.labels, parts, names, given_classes, class_weight, coupled)
+        classes = join_classes(found, parts, names, given_classes, class_weight, coupled)
         joined = classes.moments
     else:
         joined = [_only(part[0], name) for part, name in zip(parts, names, strict=True)]

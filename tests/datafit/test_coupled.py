@@ -100,11 +100,15 @@ def test_null_model(fit_intercept, class_weight):
     [["low", "middle, or so", "top"], [3, 7, -9], [0.0, 2.0, 5.0]],
     ids=["text", "int", "float"],
 )
-def test_classes_of_any_kind_are_found(names, borders):
+@pytest.mark.parametrize("metric", [True, False])
+def test_classes_of_any_kind_are_found(names, borders, metric):
     X, y, w = problem(names=sorted(names))
     order = np.argsort(y, kind="stable")
     fit = datafit(X[order], y[order], w[order], loss=LogLoss(), borders=borders)
+    if metric:
+        fit.metric()
     first = fit.first()
+    assert fit.n_passes == 1
     np.testing.assert_array_equal(first.classes, sorted(names))
     assert fit.loss == Multinomial()
     codes = np.searchsorted(sorted(names), y)
