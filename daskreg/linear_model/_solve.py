@@ -200,11 +200,12 @@ def _plan(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> 
         # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
         passes, client = 1, 3 * need.partial + _to_load(settings)
     elif choice.method == "quasi_newton":
-        # The sums of two classes and their join, later the matrix and one problem's block and
-        # factors; beside them the pairs of all problems and a copy.
+        # The sums of all labels, or of two, and their join, later the matrix and one problem's
+        # block and factors; beside them the pairs of all problems and a copy.
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
-        client = 4 * need.partial + 8 * need.state + pairs + _to_load(settings)
+        sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
+        client = 4 * sums + 8 * need.state + pairs + _to_load(settings)
     else:
         client = 8 * (need.state + need.partial)
     design.prepare(passes, need.partial, need.temporaries, client, choice.sentence)
