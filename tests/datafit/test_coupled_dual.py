@@ -127,3 +127,21 @@ def test_separable_classes_far_from_the_margin():
         found = fit.value_and_grad(coef, np.zeros((3, 1)))
         bound = found.dual(penalty, coef)
         assert 0.0 <= bound[0] <= found.value[0] + penalty.value(coef)[0]
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_points_whose_intercepts_alone_are_off(penalty):
+    """Where classes are rare the constraint of the intercepts weighs most."""
+    X, y, w = problem(n=200, p=4, seed=2)
+    y = np.where((np.arange(200) % 8 > 0) & (np.arange(200) > 2), 0, y)
+    fit = datafit(X, y, w)
+    one = ElasticNet(*([number] for number in PENALTIES[penalty]))
+    found = solve(Fista(), fit, one, tol=1e-11, max_iter=20_000)
+    rng = np.random.default_rng(0)
+    moved = np.repeat(np.logspace(-6, 1, 100), 4) * rng.normal(size=(3, 400))
+    columns = np.zeros(400, dtype=int)
+    coef = found.coef[..., columns]
+    bounds = fit.value_and_grad(coef, found.intercept + moved, columns)
+    bounds = bounds.dual(one.take(columns), coef)
+    assert (bounds <= found.objective[0] + 1e-12).all()
+    assert (found.objective[0] - bounds[:4] < 1e-5).all()
