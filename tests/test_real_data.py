@@ -80,6 +80,24 @@ def test_two_digits():
     assert (model.predict(X) == exact.predict(X)).all()
 
 
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_ten_digits(l1_ratio):
+    digits = np.load(data("zip_digits.npz"))
+    X, y = digits["X1000_train"][:1500] / 1000, digits["y_train"][:1500]
+    C = 0.05 if l1_ratio else 0.003
+    model = LogisticRegression(C=C, l1_ratio=l1_ratio, solver="fista", tol=1e-8, max_iter=20_000)
+    model.fit(X.astype(np.float32), y)
+    assert model.status_ == "converged"
+    assert model.coef_.shape == (10, 256)
+    if l1_ratio == 0.0:
+        exact = reference.LogisticRegression(C=C, tol=1e-10, max_iter=10_000).fit(X, y)
+        np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-4)
+        assert (model.predict(X) == exact.predict(X)).all()
+    assert model.score(X, y) > 0.9
+    held_out = digits["X1000_test"] / 1000
+    assert model.score(held_out, digits["y_test"]) > 0.8
+
+
 def test_one_cell_on_all_others_over_time():
     pytest.importorskip("netCDF4")
     with xr.open_dataset(data("A1B_north_america.nc")) as dataset:

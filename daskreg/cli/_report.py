@@ -57,7 +57,9 @@ def describe_fit(model: Any, most: int) -> str:
     ]
     classes = getattr(model, "classes_", None)
     if classes is not None:
-        lines.append(f"classes    {classes[0]}, {classes[1]}: coefficients raise {classes[1]}")
+        names = ", ".join(str(label) for label in classes)
+        whose = str(classes[1]) if len(classes) == 2 else "the class they are listed under"
+        lines.append(f"classes    {names}: coefficients raise {whose}")
     return "\n".join(lines)
 
 
@@ -88,7 +90,9 @@ def coefficients(model: Any, most: int) -> Any:
 
 
 def _output_label(model: Any, output: int, n_outputs: int) -> str:
-    names = getattr(model, "target_names_", None)
+    names = getattr(model, "classes_", None)
+    if names is None:
+        names = getattr(model, "target_names_", None)
     return str(names[output]) if names is not None and len(names) == n_outputs else str(output)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,27 +12,27 @@ from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
 
 from .first import require_weight
-from .kernels.classes import refuse_many
 from .kernels.tiles import Labels
-from .moments import Moments, sum_of
+from .moments import ALL, Groups, Moments, sum_of
 
 ClassWeight = Mapping[Any, float] | str | None
 
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """Two classes under every weighting.
+    """The classes under every weighting.
 
     Attributes
     ----------
     labels : Labels
-    classes : ndarray, shape (2,)
+    classes : ndarray, shape (n_classes,)
         In ascending order, in the type of y.
     moments : list of Moments
-        Of all rows of each weighting, with class weights; the one target is 0 or 1.
-    count : list of ndarray of int, shape (2,)
+        Of all rows of each weighting, with class weights; the one target is 0 or 1, of coupled
+        classes there is one for each, 1 where a row is of the class.
+    count : list of ndarray of int, shape (n_classes,)
         Rows of each class with a positive weight.
-    sums : list of ndarray, shape (2,)
+    sums : list of ndarray, shape (n_classes,)
         Sum of the weights of each class, before class weights.
     """
 
@@ -44,44 +44,56 @@ class Classes:
 
 
 def join_classes(
-    labels: AnyArray,
+    groups: Groups,
     found: Sequence[Sequence[Moments | None]],
     names: Sequence[str],
     given: AnyArray | None,
     class_weight: ClassWeight,
+    coupled: bool = False,
 ) -> Classes:
-    """Join the moments of two classes under their class weights.
+    """Join the moments of classes under their class weights.
 
     Parameters
     ----------
-    labels : ndarray
-        That y was found to hold.
+    groups : Groups
+        Of the first pass, with the labels that y was found to hold.
     found : sequence, one for each weighting
-        Of the moments of each class; None where no row of it counts.
+        Of the moments of each class; None where no row of it counts.  Of all rows, the first, they
+        are not looked at where the groups have targets of their own.
     names : sequence of str
         What the weightings are called in a message; empty for all rows.
     given : ndarray or None
         Labels that y may hold.
     class_weight : mapping, "balanced" or None
         "balanced" is that of the rows of each weighting.
+    coupled : bool
+        Whether each class has a target of its own.
 
     Raises
     ------
     DataError
-        For other than two classes, for labels that are not among ``given``, or where a weighting
+        For less than two classes, for labels that are not among ``given``, or where a weighting
         or a class weight leaves a class without weight.
     """
-    classes = _checked_classes(labels, given)
+    classes = _checked_classes(groups.labels, given)
+    targets = np.eye(len(classes)) if coupled else np.arange(len(classes), dtype=float)[:, None]
     table, joined, count, sums = [], [], [], []
-    for own, name in zip(found, names, strict=True):
+    for number, (own, name) in enumerate(zip(found, names, strict=True)):
+        if number == 0 and groups.tallies:
+            tallies = np.array([groups.tallies[label] for label in groups.label_keys])
+            table.append((1.0,) * len(classes))
+            count.append(tallies[:, 0].astype(np.intp))
+            sums.append(tallies[:, 1])
+            joined.append(_chosen_targets(groups.moments[ALL, None], coupled))
+            continue
         parts = _complete(own, classes, name)
         factors = _class_factors(parts, classes, class_weight)
         table.append(factors)
         count.append(np.array([m.n_rows for m in parts]))
         sums.append(np.array([m.weight for m in parts]))
         weighted = [
-            _with_target(moments.scaled(factor), float(code))
-            for code, (moments, factor) in enumerate(zip(parts, factors, strict=True))
+            _with_target(moments.scaled(factor), target)
+            for moments, factor, target in zip(parts, factors, targets, strict=True)
         ]
         joined.append(sum_of(weighted))
     weight = np.array(table).T
@@ -89,7 +101,6 @@ def join_classes(
 
 
 def _checked_classes(found: AnyArray, given: AnyArray | None) -> AnyArray:
-    refuse_many(found)
     if given is not None:
         known = np.asarray(given)
         strange = [label for label in found.tolist() if label not in known.tolist()]
@@ -142,18 +153,26 @@ def _class_factors(
         if not factor > 0.0:
             raise DataError(
                 f"class_weight leaves class {label!r} without weight: "
-                "both classes need a positive one"
+                "every class needs a positive one"
             )
     return factors
 
 
-def _with_target(moments: Moments, y: float) -> Moments:
-    p = len(moments.mean)
+def _chosen_targets(moments: Moments, coupled: bool) -> Moments:
+    """Return moments with the targets of all classes, or that of the second of two."""
+    chosen = slice(None) if coupled else slice(1, 2)
+    names = ("target_mean", "target_m2", "cross")
+    return replace(moments, **{name: getattr(moments, name)[..., chosen] for name in names})
+
+
+def _with_target(moments: Moments, y: Float) -> Moments:
+    """Return the moments with targets (q,) that are the same in every row."""
+    p, q = len(moments.mean), len(y)
     return Moments(
         *(moments.weight, moments.n_rows, moments.mean, moments.m2),
-        np.array([y]),
-        np.zeros(1),
-        np.zeros((p, 1)),
+        y,
+        np.zeros(q),
+        np.zeros((p, q)),
         moments.gram,
         moments.columns,
     )

@@ -12,7 +12,7 @@ from daskreg._typing import AnyArray, Float
 from .coordinates import Coordinates
 from .dual import best_between, must_vanish, unit_pinv
 from .evaluation import is_penalised
-from .kernels.gradient import ENTROPY_SCALES
+from .kernels.scales import ENTROPY_SCALES
 
 #: What may be left of the constraint, relative to what was there before the projection.
 RESIDUE = 1e-8
@@ -85,7 +85,7 @@ def _moved(
     """Return minus the gradient (p, 1, 1) that belongs to the moved means."""
     grad = sums["grad"][:, k] - sums["cross"][..., k] @ a
     residual = sums["residual"][k] - (sums["free"][0, :, k] @ a if fit_intercept else 0.0)
-    return -place.centred_grad(grad[:, None], np.array([residual]), shift)[:, None]
+    return -place.centred_grad(grad[:, None, None], np.array([[residual]]), shift)
 
 
 def _bound(sums: Any, penalty: Any, total: float, v: Float, a: Float, k: int) -> float:

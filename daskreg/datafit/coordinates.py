@@ -47,10 +47,13 @@ class Coordinates:
         )
 
     def centred_grad(self, grad: Float, residual: Float, shift: Float | float = 0.0) -> Float:
-        """Return gradients (p, C) in solver coordinates, from sums over shifted columns (p, C)."""
+        """Return gradients (p, q, C) in solver coordinates, from sums over shifted columns.
+
+        ``residual`` are the sums of the residuals, (q, C).
+        """
         moved = self.center - np.reshape(shift, (-1, 1))
-        grad = (grad - moved * residual) / self.total_weight
-        return np.asarray(grad * self.inverse_scale)
+        grad = (grad - moved[:, None] * residual) / self.total_weight
+        return np.asarray(grad * self.inverse_scale[:, None])
 
     def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
         """Return coef (p, q, C) and intercept (q, C) for the columns as they are in X."""

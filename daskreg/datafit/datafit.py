@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
-from daskreg.exceptions import CompatibilityError, DataError
-from daskreg.losses import PointwiseLoss, Squared
+from daskreg.exceptions import DataError
+from daskreg.losses import LogLoss, Multinomial, PointwiseLoss
 from daskreg.splits import Folds, RowWeights
 
 from .closing import closing_bound
-from .coordinates import Coordinates
 from .evaluated import evaluation_of, null_evaluation
 from .evaluation import Evaluation, free_columns
-from .first import FirstPass
 from .footprint import Footprint
-from .gram import GramData
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
-from .kernels.tiles import compute_dtype
 from .state import ROUGH, pass_state, rounding
 from .survey import Survey
+from .surveyed import Surveyed
 from .weightings import Weightings
 
 
-class Datafit:
+class Datafit(Surveyed):
     r"""Weighted mean loss of K problems: :math:`\sum_i s_i\, loss(y_i, o_i + c_0 + x_i b)`.
 
     Solver coordinates: columns are centred at their weighted means where there is an intercept,
@@ -41,7 +37,8 @@ class Datafit:
     ----------
     design : Design
         Rows, with ``sum_over_rows(kernel, state)``.
-    loss : PointwiseLoss
+    loss : PointwiseLoss or LogLoss
+        ``LogLoss``: ``Logistic`` where y holds two classes, ``Multinomial`` where it holds more.
     problems : Problems
         With ``output``, the target column of each problem, ``fold`` and ``bootstrap``, which rows
         it counts, and ``take``.
@@ -50,26 +47,19 @@ class Datafit:
     resamples : RowWeights, optional
         How the numbers of ``problems.bootstrap`` count the rows.
     fit_intercept, standardize : bool
-    classes : array of shape (2,), optional
+    classes : array of shape (n_classes,), optional
         Labels that y may hold; found in the first pass if not given.
     class_weight : mapping, "balanced" or None
         Factor of the weight of the rows of each class.  "balanced" is inverse to the weighted
         class frequencies, with mean 1.
     tol : float
         Relative gap asked for; decides whether small storage types are multiplied in float32.
-
-    Attributes
-    ----------
-    n_outputs : int
-        Always 1.
     """
-
-    n_outputs = 1
 
     def __init__(
         self,
         design: Any,
-        loss: PointwiseLoss,
+        loss: PointwiseLoss | LogLoss,
         problems: Any,
         *,
         folds: Folds | None = None,
@@ -81,7 +71,6 @@ class Datafit:
         tol: float = 1e-6,
     ) -> None:
         self.design = design
-        self.loss = loss
         self.problems = problems
         self.fit_intercept = fit_intercept
         self.tol = tol
@@ -94,39 +83,6 @@ class Datafit:
             raise DataError(
                 f"y has {design.n_targets} columns: a classification expects one column of labels"
             )
-
-    @property
-    def n_features(self) -> int:
-        return int(self.design.n_features)
-
-    @property
-    def n_problems(self) -> int:
-        return len(self.output)
-
-    @property
-    def output(self) -> npt.NDArray[np.intp]:
-        """Target column of each problem, shape (K,)."""
-        return np.asarray(self.problems.output, dtype=np.intp)
-
-    @property
-    def n_passes(self) -> int:
-        """Passes over X so far, of all datafits on the same design."""
-        return int(self.design.n_passes)
-
-    @property
-    def quadratic(self) -> bool:
-        """Whether the loss is a quadratic, which ``gram()`` holds whole."""
-        return isinstance(self.loss, Squared)
-
-    @property
-    def curvature(self) -> float:
-        """Upper bound of the second derivative of the loss by eta."""
-        return self.loss.max_curvature
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the products of a tile, where nobody asks for better."""
-        return compute_dtype(self.design.dtype, self.tol)
 
     def take(self, columns: npt.ArrayLike) -> Datafit:
         """Return the datafit of some problems; the design and the first pass are shared."""
@@ -171,87 +127,7 @@ class Datafit:
         other.design = other._survey.design
         return other
 
-    # -- the first pass ----------------------------------------------------------------------
-
-    def first(self, free: npt.ArrayLike | None = None) -> FirstPass:
-        """Return means, scales, classes and the null model of all rows: one pass, remembered.
-
-        The same pass sums those of every fold and resample.
-
-        Parameters
-        ----------
-        free : array of int, optional
-            Unpenalised columns.  With the squared loss their Gram columns come along, without
-            which no dual point is known; asked for too late they cost a second pass.
-
-        Raises
-        ------
-        DataError
-            If y does not suit the loss, or nothing has a weight.
-        """
-        return self._survey.firsts(() if free is None else free)[0]
-
-    def gram(self) -> GramData:
-        """Return the Gram matrix of all rows and all of ``first()``: one pass, remembered.
-
-        Raises
-        ------
-        CompatibilityError
-            If the loss is not the squared one.
-        """
-        return self._gram(0)
-
-    def grams(self) -> dict[int, GramData]:
-        """Return the same for every ``weighting`` of the problems, by its number: no other pass."""
-        return {number: self._gram(number) for number in np.unique(self.weighting).tolist()}
-
-    def _gram(self, number: int) -> GramData:
-        if not isinstance(self.loss, Squared):
-            raise CompatibilityError(
-                f"the Gram matrix holds all of a squared loss, not of a {self.loss.name} one"
-            )
-        gram, rounding = self._survey.gram(self.tol, number)
-        first = self._survey.firsts()[number]
-        return GramData(gram, first.cross, first.target_square, rounding, first)
-
-    def free_gram(self, free: AnyArray, number: int) -> Float:
-        """Return Gram columns (p, f) of a weighting, summed for ``first(free)`` or ``grams()``."""
-        known, gram = self._survey.free_gram(number)
-        assert gram is not None
-        return gram[:, free] if known is None else gram[:, np.searchsorted(known, free)]
-
-    def metric(self) -> Float:
-        """Return ``X' S X`` in solver coordinates, (p, p), for any loss: the pass of ``first()``.
-
-        Weights are those of the objective, class weights included.  Small storage types are
-        multiplied in float32: a metric steers steps, and what it lacks costs no accuracy.
-        """
-        return self._survey.gram(1.0 if self.loss.is_classifier else self.tol)[0]
-
-    @property
-    def metric_scale(self) -> Float | None:
-        """Factor of rows and columns of ``metric()`` in the coordinates of each problem, (p, K).
-
-        0: the problem's rows have one value there.  None: the factor is 1 everywhere.
-        """
-        own = self.coordinates.inverse_scale
-        plain = self.first().inverse_scale[:, None]
-        ratio = np.divide(own, plain, out=np.zeros_like(own), where=plain > 0.0)
-        if (own == plain).all():
-            return None
-        return np.broadcast_to(ratio, (len(ratio), self.n_problems))
-
-    @cached_property
-    def coordinates(self) -> Coordinates:
-        """Centres, scales and sums of weights of the K problems."""
-        return Coordinates.of(self._survey.firsts(), self.weighting)
-
-    @property
-    def total_weight(self) -> Float:
-        """Sum of the weights of the rows that each problem counts, shape (K,)."""
-        return np.broadcast_to(self.coordinates.total_weight, (self.n_problems,))
-
-    # -- the null model ----------------------------------------------------------------------
+    # -- the null model -----------------------------------------------------------------------
 
     @property
     def null_evaluation(self) -> Evaluation:
@@ -274,32 +150,9 @@ class Datafit:
         return one_each.value_and_grad(coef, intercept, precise=True)
 
     @property
-    def _own(self) -> npt.NDArray[np.intp]:
-        """Place of each problem among the null models: by weighting, then by target."""
-        n_targets = len(self.first().null_value)
-        return np.asarray(self.weighting * n_targets + self.output, dtype=np.intp)
-
-    @property
-    def null_value(self) -> Float:
-        """Objective at coef 0 with the optimal intercept, shape (K,)."""
-        values = [first.null_value for first in self._survey.firsts()]
-        return np.concatenate(values)[self._own]
-
-    @property
-    def null_intercept(self) -> Float:
-        """Optimal intercept at coef 0, shape (1, K)."""
-        values = [first.null_intercept for first in self._survey.firsts()]
-        return np.concatenate(values, axis=1)[:, self._own]
-
-    @property
     def null_grad(self) -> Float:
-        """Gradient at coef 0, in solver coordinates, shape (p, 1, K); see ``null_evaluation``."""
+        """Gradient at coef 0, in solver coordinates, shape (p, q, K); see ``null_evaluation``."""
         return self.null_evaluation.grad
-
-    @property
-    def second_moment(self) -> Float:
-        """``sum s x^2`` of each column in the solver coordinates of all rows, shape (p,)."""
-        return self.first().second_moment
 
     # -- one point ---------------------------------------------------------------------------
 
@@ -315,9 +168,9 @@ class Datafit:
 
         Parameters
         ----------
-        coef : ndarray, shape (p, 1, C)
+        coef : ndarray, shape (p, q, C)
             In solver coordinates.
-        intercept : ndarray, shape (1, C)
+        intercept : ndarray, shape (q, C)
             Of centred columns.
         columns : array of int, shape (C,), optional
             The problem of each column, in any order, also twice; all of them if not given.
@@ -350,16 +203,18 @@ class Datafit:
         ----------
         penalty : ElasticNet
             Of the K problems.
-        coef : ndarray, shape (p, 1, K)
-        intercept : ndarray, shape (1, K)
+        coef : ndarray, shape (p, q, K)
+        intercept : ndarray, shape (q, K)
 
         Returns
         -------
         ndarray, shape (K,)
-            NaN where the point found is not feasible.
+            NaN where the point found is not feasible, and of coupled classes with such columns.
         """
         first = self.first()
         free = free_columns(penalty, self.n_features)
+        if isinstance(self.loss, Multinomial) and len(free):
+            return np.full(self.n_problems, np.nan)
         if self.quadratic or not len(free):
             return self.value_and_grad(coef, intercept).dual(penalty, coef)
         state = self._state(coef, intercept, np.dtype(np.float64))
@@ -373,14 +228,23 @@ class Datafit:
     # -- coordinates and cost ----------------------------------------------------------------
 
     def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
-        """Return coef (p, 1, C) and intercept (1, C) for the columns as they are in X."""
+        """Return coef (p, q, C) and intercept (q, C) for the columns as they are in X."""
         return self.coordinates.to_original(coef, intercept)
 
     def to_solver(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
-        """Return coef (p, 1, C) and intercept (1, C) for centred, scaled columns."""
+        """Return coef (p, q, C) and intercept (q, C) for centred, scaled columns."""
         return self.coordinates.to_solver(coef, intercept)
 
-    def footprint(self, n_columns: int, gram: bool = False) -> Footprint:
-        """Return the bytes that the largest pass over C columns needs, before the first one."""
-        kernel = GradientKernel(self.loss, weightings=self._survey.weightings)
-        return Footprint.of(self.design, self._survey.kernel(gram, self.tol), kernel, n_columns)
+    def footprint(
+        self, n_columns: int, gram: bool = False, n_labels: int | None = None
+    ) -> Footprint:
+        """Return the bytes that the largest pass over C columns needs, before the first one.
+
+        Labels are taken for two as long as nobody has looked at them, or for ``n_labels``.
+        """
+        survey = self._survey
+        moments = survey.kernel(gram, self.tol)
+        gradient = GradientKernel(self.loss, weightings=survey.weightings)
+        n_outputs, n_labels = survey.counts if n_labels is None else survey.counts_of(n_labels)
+        sizes = n_columns, n_outputs, n_labels
+        return Footprint.of(self.design, moments, gradient, *sizes)

@@ -25,7 +25,7 @@ from daskreg.losses import Logistic, binary_entropy
 
 from .evaluation import DualPenalty, DualPoint, free_columns
 from .first import FirstPass
-from .kernels.gradient import ENTROPY_SCALES
+from .kernels.scales import ENTROPY_SCALES
 
 #: Where the entropies of a logistic dual point are known: at the label (zero) and at the scales.
 NODES = np.array([0.0, *ENTROPY_SCALES])
@@ -235,14 +235,14 @@ def best_between(
     Parameters
     ----------
     penalty : ElasticNet
-    v : ndarray, shape (p, 1, C)
+    v : ndarray, shape (p, q, C)
         Minus the gradient that belongs to u; s v belongs to s.
     entropy : ndarray, shape (n_scales, C)
         Entropy at each of the scales, before ``share`` is mixed in.
     linear : ndarray, shape (C,)
-        Share of the offset at s = 1.
+        Share of the offset at s = 1, and of the entropy of the constant.
     share : ndarray, shape (C,), or 0
-        Share of a constant 0 or 1 in u, whose entropy is zero.
+        Share of a constant in u; of 0 or 1, whose entropy is zero.
     """
     values = np.vstack([np.zeros_like(linear), entropy])
     largest = np.minimum(1.0, penalty.dual_scale(v))

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.losses import Multinomial
 
 from .coordinates import Coordinates
+from .coupled_dual import multinomial_dual, null_class_dual
 from .dual import SquaredDual, logistic_dual, null_dual
 from .evaluation import ByWeighting, DualPoint, Evaluation, joined
 from .first import FirstPass
+from .kernels.coupled import mean_hessian
 from .survey import Survey
 
 
@@ -39,25 +42,30 @@ def evaluation_of(
     hidden : ndarray, shape (C,)
         What products of low precision may hide of a gap.
     """
-    slope = sums["residual"] / place.total_weight * survey.fit_intercept
     value = sums["value"] / place.total_weight
-    grad = place.centred_grad(sums["grad"], sums["residual"], state.get("shift", 0.0))
+    residual = sums["residual"].reshape(-1, len(value))
+    slope = residual / place.total_weight * survey.fit_intercept
+    grad = sums["grad"].reshape(-1, *residual.shape)
+    grad = place.centred_grad(grad, residual, state.get("shift", 0.0))
     numbers = np.unique(weighting).tolist()
     columns = [np.flatnonzero(weighting == number) for number in numbers]
     points: list[DualPoint] = []
     if survey.loss.is_classifier:
-        curvature = sums["curvature"] / place.total_weight
+        coupled = isinstance(survey.loss, Multinomial)
+        curvature = mean_hessian(sums["products"]) if coupled else sums["curvature"]
+        curvature = curvature / place.total_weight
+        dual = multinomial_dual if coupled else logistic_dual
         firsts = survey.firsts()
         for number, own in zip(numbers, columns, strict=True):
-            points.append(logistic_dual(sums, firsts[number], survey.fit_intercept, own))
+            points.append(dual(sums, firsts[number], survey.fit_intercept, own))
     else:
         curvature = np.ones_like(value)
         with np.errstate(over="ignore", invalid="ignore"):
-            square = np.maximum(2.0 * value - np.square(slope), 0.0)
+            square = np.maximum(2.0 * value - np.square(slope[0]), 0.0)
         for number, own in zip(numbers, columns, strict=True):
             points.append(SquaredDual(square[own], *survey.free_gram(number)))
     point = ByWeighting.of(points, columns)
-    return Evaluation(value, grad[:, None], slope[None], point, curvature, hidden)
+    return Evaluation(value, grad, slope, point, curvature, hidden)
 
 
 def null_evaluation(survey: Survey) -> Evaluation | None:
@@ -75,12 +83,18 @@ def null_evaluation(survey: Survey) -> Evaluation | None:
 
 
 def _known_null(survey: Survey, first: FirstPass, number: int) -> Evaluation:
-    point: DualPoint = (
-        null_dual(first, survey.fit_intercept)
-        if first.labels
-        else SquaredDual(first.target_square, *survey.free_gram(number))
-    )
-    slope = np.zeros_like(first.null_intercept)
-    curvature = survey.loss.curvature(np.zeros(1), first.null_intercept[0])
+    point: DualPoint
+    loss, intercept = survey.loss, first.null_intercept
+    slope = np.zeros_like(intercept)
+    if isinstance(loss, Multinomial):
+        point = null_class_dual(first, survey.fit_intercept)
+        curvature = np.moveaxis(loss.hessian(np.zeros(1), intercept.T), 0, 2)
+    else:
+        point = (
+            null_dual(first, survey.fit_intercept)
+            if first.labels
+            else SquaredDual(first.target_square, *survey.free_gram(number))
+        )
+        curvature = loss.curvature(np.zeros(1), intercept[0])
     assert first.null_grad is not None
     return Evaluation(first.null_value, first.null_grad, slope, point, curvature)

@@ -14,7 +14,7 @@ from daskreg._typing import AnyArray, Float
 
 
 class DualPenalty(Protocol):
-    """What a lower bound asks of a penalty; arrays v are (p, 1, C), results (C,)."""
+    """What a lower bound asks of a penalty; arrays v are (p, q, C), results (C,)."""
 
     @property
     def positive(self) -> bool: ...
@@ -94,12 +94,12 @@ class Evaluation:
     ----------
     value : ndarray, shape (C,)
         Weighted mean loss.
-    grad : ndarray, shape (p, 1, C)
+    grad : ndarray, shape (p, q, C)
         Its gradient by coef.
-    intercept_grad : ndarray, shape (1, C)
-        Its derivative by the intercept; zeros without one.
+    intercept_grad : ndarray, shape (q, C)
+        Its derivatives by the intercepts; zeros without them.
     dual_point : DualPoint
-    mean_curvature : ndarray, shape (C,)
+    mean_curvature : ndarray, shape (C,), or (q, q, C) of q classes
         Weighted mean of the second derivative of the loss by eta.
     rounding : ndarray, shape (C,), or 0
         What products of low precision may hide of a gap, in the unit of the objective; bounds are
@@ -121,7 +121,7 @@ class Evaluation:
             self.grad[..., index],
             self.intercept_grad[:, index],
             self.dual_point.take(index),
-            self.mean_curvature[index],
+            self.mean_curvature[..., index],
             np.broadcast_to(self.rounding, self.value.shape)[index],
         )
 
@@ -132,7 +132,7 @@ class Evaluation:
         ----------
         penalty : ElasticNet
             Of the C columns of this evaluation.
-        coef : ndarray, shape (p, 1, C)
+        coef : ndarray, shape (p, q, C)
             Where the evaluation was made.
 
         Returns
@@ -159,7 +159,7 @@ def joined(parts: Sequence[Evaluation], columns: Sequence[AnyArray]) -> Evaluati
         np.concatenate([part.grad for part in parts], axis=-1)[..., order],
         np.concatenate([part.intercept_grad for part in parts], axis=-1)[..., order],
         ByWeighting.of([part.dual_point for part in parts], list(columns)),
-        np.concatenate([part.mean_curvature for part in parts])[order],
+        np.concatenate([part.mean_curvature for part in parts], axis=-1)[..., order],
         np.concatenate(rounding)[order],
     )
 

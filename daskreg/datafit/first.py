@@ -36,16 +36,18 @@ class FirstPass:
         Factor from original to solver columns: 1, or 1 / sd when standardised; 0 for a column
         that is constant after centring, which no coefficient can use.
     target_mean : ndarray, shape (n_targets,)
-        Weighted mean of y - offset; for a classification the share of the second class.
+        Weighted mean of y - offset; for a classification the share of the second class, for one
+        of q coupled classes the share of each, (q,).
     target_square : ndarray, shape (n_targets,)
         ``sum s (y - offset)^2``, centred with an intercept; for a classification likewise of the
         labels 0 and 1.
     cross : ndarray, shape (p, n_targets)
-        ``X' s (y - offset)`` in solver coordinates; for a classification ``X' s y``.
+        ``X' s (y - offset)`` in solver coordinates; for a classification ``X' s y``, of coupled
+        classes a column each, (p, q).
     null_value : ndarray, shape (n_targets,)
         Objective at coef 0 with the optimal intercept.
-    null_intercept : ndarray, shape (1, n_targets)
-    null_grad : ndarray, shape (p, 1, n_targets), or None
+    null_intercept : ndarray, shape (1, n_targets), or (q, 1) of coupled classes
+    null_grad : ndarray, shape (p, 1, n_targets) or (p, q, 1), or None
         Gradient there, in solver coordinates; None where it takes a pass over X (logistic loss
         with an offset).
     free : ndarray of int, shape (f,), or None
@@ -53,11 +55,11 @@ class FirstPass:
     free_gram : ndarray, shape (p, f), or None
         ``X' s X[:, free]`` in solver coordinates.
     labels : Labels or None
-    classes : ndarray, shape (2,), or None
+    classes : ndarray, shape (n_classes,), or None
         In ascending order, in the type of y.
-    class_count : ndarray of int, shape (2,), or None
+    class_count : ndarray of int, shape (n_classes,), or None
         Rows of each class with a positive weight.
-    class_sum : ndarray, shape (2,), or None
+    class_sum : ndarray, shape (n_classes,), or None
         Sum of the weights of each class, before ``class_weight``.
     """
 
@@ -123,8 +125,11 @@ class Geometry:
         if moments.gram is None:
             return None
         chosen = slice(None) if moments.columns is None else moments.columns
-        gram = self.products(moments, moments.gram, (self.mean - self.center)[chosen])
-        return gram * self.inverse_scale[chosen]
+        gram = moments.gram / moments.weight
+        back = moments.mean - self.center
+        if back.any():
+            gram = gram + np.outer(back, back[chosen])
+        return gram * self.inverse_scale[:, None] * self.inverse_scale[chosen]
 
 
 def settled(moments: Moments) -> Moments:

@@ -11,26 +11,41 @@ from .kernels.moments import MomentsKernel
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes of one pass: ``partial`` per sum, ``state`` sent, ``temporaries`` per thread."""
+    """Bytes of one pass: ``partial`` per sum, ``state`` sent, ``temporaries`` per thread.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Coefficients of a feature and problem, as far as it is known.
+    """
 
     partial: int
     state: int
     temporaries: int
+    n_outputs: int = 1
 
     @classmethod
     def of(
-        cls, design: Any, moments: MomentsKernel, gradient: GradientKernel, n_columns: int
+        cls,
+        design: Any,
+        moments: MomentsKernel,
+        gradient: GradientKernel,
+        n_columns: int,
+        n_outputs: int = 1,
+        n_labels: int = 2,
     ) -> Footprint:
         """Return the larger needs of the first pass and of a gradient pass over C columns."""
         p, dtype, sparse = design.n_features, design.dtype, design.sparse
+        n_columns = n_columns * n_outputs
         return cls(
             max(
-                moments.partial_nbytes(p, design.n_targets),
-                gradient.partial_nbytes(p, n_columns),
+                moments.partial_nbytes(p, design.n_targets, n_labels),
+                gradient.partial_nbytes(p, n_columns, n_outputs),
             ),
             8 * (p + 2) * max(2, n_columns),
             max(
                 moments.temporaries(p, dtype, sparse),
                 gradient.temporaries(p, n_columns, dtype, sparse),
             ),
+            n_outputs,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -167,6 +167,12 @@ class MomentsBatch:
 
 #: Part of :class:`Groups` that stands for all rows.
 ALL = -1
+#: Labels whose Gram matrices are kept apart; of more there is one of all rows.
+APART = 2
+
+Key = tuple[int, Any]
+#: Rows of a positive weight, and the sum of their weights.
+Tally = tuple[int, float]
 
 
 class Groups:
@@ -178,31 +184,51 @@ class Groups:
         Distinct labels in ascending order, in the type of y; empty for a regression.
     moments : dict
         By part and label (None for a regression).  A part is an atom of the folds, ``ALL`` rows
-        or, with resamples, the number of a weighting.
+        or, with resamples, the number of a weighting.  Of a classification (ALL, None) are the
+        moments of all labels with their Gram matrix, where labels do not have their own.
+        What has no class weights has a target there for each label, 1 where a row has it, and no
+        moments of ALL rows by label.
     batches : dict
         By label: moments of all weightings together.
+    tallies : dict
+        By label: of all rows, where (ALL, None) has targets.
     """
 
     def __init__(
         self,
         labels: AnyArray,
-        moments: dict[tuple[int, Any], Moments],
+        moments: dict[Key, Moments],
         batches: dict[Any, MomentsBatch] | None = None,
+        tallies: dict[Any, Tally] | None = None,
     ) -> None:
         self.labels = labels
         self.moments = moments
         self.batches = batches or {}
+        self.tallies = tallies or {}
 
     def __add__(self, other: Any) -> Groups:
         if not isinstance(other, Groups):
             return NotImplemented
         labels = np.union1d(self.labels, other.labels)
-        moments, batches = dict(self.moments), dict(self.batches)
-        for key, more in other.moments.items():
+        moments, added = self.moments, other.moments
+        whole = (ALL, None) in moments or (ALL, None) in added
+        if len(labels) and (whole or len(labels) > APART):
+            moments, added = _together(moments), _together(added)
+        if len(labels) and whole:
+            moments, added = (
+                _widened(moments, self.labels, labels),
+                _widened(added, other.labels, labels),
+            )
+        moments, batches = dict(moments), dict(self.batches)
+        for key, more in added.items():
             moments[key] = moments[key] + more if key in moments else more
         for label, batch in other.batches.items():
             batches[label] = batches[label] + batch if label in batches else batch
-        return Groups(labels, moments, batches)
+        tallies = dict(self.tallies)
+        for label, (n_rows, weight) in other.tallies.items():
+            before = tallies.get(label, (0, 0.0))
+            tallies[label] = before[0] + n_rows, before[1] + weight
+        return Groups(labels, moments, batches, tallies)
 
     @property
     def label_keys(self) -> list[Any]:
@@ -220,6 +246,39 @@ class Groups:
         moments = sum(part.nbytes for part in self.moments.values())
         batches = sum(batch.nbytes for batch in self.batches.values())
         return int(self.labels.nbytes) + moments + batches
+
+
+def _widened(moments: dict[Key, Moments], own: AnyArray, labels: AnyArray) -> dict[Key, Moments]:
+    """Return moments whose (ALL, None), if it has targets, has one for each of ``labels``."""
+    part = moments.get((ALL, None))
+    if part is None or len(part.target_mean) in (0, len(labels)):
+        return moments
+    place = np.searchsorted(labels, own)
+
+    def wide(values: Float) -> Float:
+        filled = np.zeros((*values.shape[:-1], len(labels)))
+        filled[..., place] = values
+        return filled
+
+    wider = replace(
+        part,
+        target_mean=wide(part.target_mean),
+        target_m2=wide(part.target_m2),
+        cross=wide(part.cross),
+    )
+    return {**moments, (ALL, None): wider}
+
+
+def _together(moments: dict[Key, Moments]) -> dict[Key, Moments]:
+    """Return moments whose labels have no Gram matrices of their own: they are in (ALL, None)."""
+    own = {
+        key: part for key, part in moments.items() if key[1] is not None and part.gram is not None
+    }
+    if not own:
+        return moments
+    plain = {key: replace(part, gram=None, columns=None) for key, part in own.items()}
+    before = [moments[ALL, None]] if (ALL, None) in moments else []
+    return {**moments, **plain, (ALL, None): sum_of([*before, *own.values()])}
 
 
 def sum_of(parts: list[Moments]) -> Moments:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import Float
-from daskreg.losses import Logistic, PointwiseLoss
+from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .kernels.null import NullKernel
 from .kernels.tiles import Labels
@@ -21,19 +21,28 @@ def null_from_moments(
 ) -> tuple[Float, Float, Float]:
     """Return value (T,), intercept (1, T) and gradient (p, 1, T) of the null model.
 
-    For the logistic loss there must be no offset.
+    For labels there must be no offset; of q classes (T = 1) intercept is (q, 1), gradient
+    (p, q, 1).
 
     Parameters
     ----------
     loss : PointwiseLoss
     mean, square : ndarray, shape (T,)
-        Mean and, for squared loss, sum of squares of the targets, centred with an intercept.
-    cross : ndarray, shape (p, T)
+        Mean and, for squared loss, sum of squares of the targets, centred with an intercept;
+        of q classes their shares, (q,).
+    cross : ndarray, shape (p, T), or (p, q) of q classes
         ``X' s y`` in solver coordinates.
     fit_intercept : bool
     ones : ndarray, shape (p,)
         ``X' s 1`` in solver coordinates; zeros with an intercept.
     """
+    if isinstance(loss, Multinomial):
+        eta = loss.null_eta(mean) if fit_intercept else np.zeros_like(mean)
+        each = loss.value(
+            np.arange(len(mean), dtype=np.float64), np.broadcast_to(eta, (len(mean), len(mean)))
+        )
+        grad = np.outer(ones, loss.inverse_link(eta[None])[0]) - cross
+        return np.array([mean @ each]), eta[:, None], grad[..., None]
     if not isinstance(loss, Logistic):
         intercept = mean if fit_intercept else np.zeros_like(mean)
         return 0.5 * square, intercept[None], -cross[:, None]

@@ -34,12 +34,12 @@ def rounding(
     from P(null), shape (C,).
     """
     if dtype == np.float64:
-        return np.zeros(state["coef"].shape[1])
+        return np.zeros(len(null_value))
     from_shift = first.mean - state.get("shift", 0.0)
     spread = np.sqrt(np.square(first.sd) + np.square(from_shift))
     unit = UNITS * 0.5 * float(np.finfo(np.float32).eps)
     with np.errstate(over="ignore", invalid="ignore"):
-        size = spread @ np.abs(state["coef"])
+        size = (spread @ np.abs(state["coef"])).reshape(-1, len(null_value)).sum(axis=0)
         return np.asarray(unit * size * np.sqrt(2.0 * null_value))
 
 
@@ -51,7 +51,9 @@ def pass_state(
     dtype: Any,
     sparse: bool,
 ) -> dict[str, AnyArray]:
-    """Return original coefficients, intercepts about the shift and, where needed, the shift.
+    """Return original coefficients (p, q C), intercepts (q C,) and, where needed, the shift.
+
+    The intercepts are those of shifted columns.
 
     Parameters
     ----------
@@ -59,21 +61,27 @@ def pass_state(
         Of all rows.
     place : Coordinates
         Of the C columns.
-    coef : ndarray, shape (p, 1, C)
-    intercept : ndarray, shape (1, C)
+    coef : ndarray, shape (p, q, C)
+    intercept : ndarray, shape (q, C)
     dtype : numpy.dtype
         Type of the products.
     sparse : bool
         Sparse blocks are never shifted.
     """
-    B = coef[:, 0] * place.inverse_scale
+    p, q, n_columns = coef.shape
+    B = (coef * place.inverse_scale[:, None]).reshape(p, q * n_columns)
     with np.errstate(over="ignore"):
         B = B.astype(dtype).astype(np.float64)
     shift = None if sparse else column_shift(first, np.dtype(dtype))
     moved = place.center - (0.0 if shift is None else shift[:, None])
     with np.errstate(invalid="ignore"):
-        one = moved.shape[1] == 1
-        start = intercept[0] - (moved[:, 0] @ B if one else np.einsum("pc,pc->c", moved, B))
+        if moved.shape[1] == 1:
+            about = moved[:, 0] @ B
+        elif q == 1:
+            about = np.einsum("pc,pc->c", moved, B)
+        else:
+            about = np.einsum("pc,pqc->qc", moved, B.reshape(p, q, n_columns)).ravel()
+        start = intercept.ravel() - about
     state: dict[str, AnyArray] = {"coef": B, "intercept": start}
     return state if shift is None else {**state, "shift": shift}
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
-from daskreg.losses import PointwiseLoss
+from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .classes import Classes, ClassWeight, join_classes
 from .first import FirstPass, Geometry, require_weight, settled
+from .kernels.classes import refuse_many
 from .moments import ALL, Groups, Moments
 from .null import null_from_moments, null_from_rows
 from .weightings import Weightings
@@ -36,24 +37,42 @@ def summarise(
     Raises
     ------
     DataError
-        For classes that are not two, where nothing has a weight, or where squares overflow.
+        For classes that the loss cannot tell apart, several with an offset, where nothing has a
+        weight, or where squares overflow.
     """
     names = [_name(pair) for pair in weightings.pairs]
     parts = [_moments_of(found, weightings, number) for number in range(len(weightings))]
     classes = None
     if loss.is_classifier:
-        classes = join_classes(found.labels, parts, names, given_classes, class_weight)
+        coupled = isinstance(loss, Multinomial)
+        _require_known(found.labels, loss, design.has_offset)
+        classes = join_classes(found, parts, names, given_classes, class_weight, coupled)
         joined = classes.moments
     else:
         joined = [_only(part[0], name) for part, name in zip(parts, names, strict=True)]
     firsts, grams = [], []
+    # A Gram matrix of all labels together has no class weights: a metric may be off, as long as it
+    # bends like the problem.
+    whole = found.moments.get((ALL, None)) if loss.is_classifier else None
     for number, moments in enumerate(joined):
-        first, gram = _first(moments, loss, fit_intercept, standardize)
+        metric = moments if number or whole is None else whole
+        first, gram = _first(moments, metric, loss, fit_intercept, standardize)
         firsts.append(first if classes is None else _with_classes(first, classes, number))
         grams.append(gram)
     if classes is not None and design.has_offset:
         firsts = _null_with_offset(firsts, design, loss, weightings, fit_intercept)
     return tuple(firsts), tuple(grams)
+
+
+def _require_known(labels: AnyArray, loss: PointwiseLoss, has_offset: bool) -> None:
+    """Raise ``DataError`` for labels that the loss cannot tell apart, and what it cannot offset."""
+    if isinstance(loss, Logistic):
+        refuse_many(labels)
+    elif has_offset:
+        raise DataError(
+            f"y holds {len(labels)} classes and an offset was given: the same number in the linear "
+            "predictors of all classes changes nothing; leave the offset out"
+        )
 
 
 def _name(pair: tuple[int, int]) -> str:
@@ -89,10 +108,15 @@ def _only(moments: Moments | None, name: str) -> Moments:
 
 
 def _first(
-    moments: Moments, loss: PointwiseLoss, fit_intercept: bool, standardize: bool
+    moments: Moments,
+    metric: Moments,
+    loss: PointwiseLoss,
+    fit_intercept: bool,
+    standardize: bool,
 ) -> tuple[FirstPass, Float | None]:
+    """Return the summary of moments, and the Gram columns of ``metric``, of mostly the same."""
     require_weight(moments.weight)
-    moments = settled(moments)
+    moments, metric = settled(moments), settled(metric)
     geometry = Geometry.of(moments, fit_intercept, standardize)
     mean = moments.target_mean
     cross = geometry.products(moments, moments.cross, mean)
@@ -101,7 +125,7 @@ def _first(
         square = square + np.square(mean)
     ones = (geometry.mean - geometry.center) * geometry.inverse_scale
     value, intercept, grad = null_from_moments(loss, mean, square, cross, fit_intercept, ones)
-    gram = geometry.gram(moments)
+    gram = geometry.gram(metric)
     first = FirstPass(
         total_weight=moments.weight,
         n_rows=moments.n_rows,

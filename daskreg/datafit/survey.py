@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
-from daskreg.losses import PointwiseLoss
+from daskreg.losses import LogLoss, Multinomial
 
 from .evaluation import Evaluation
 from .first import FirstPass
@@ -30,15 +30,17 @@ class Survey:
     Parameters
     ----------
     design : Design
-    loss : PointwiseLoss
+    loss : PointwiseLoss or LogLoss
     fit_intercept, standardize : bool
-    classes : ndarray, shape (2,), or None
+    classes : ndarray, shape (n_classes,), or None
     class_weight : mapping, "balanced" or None
     weightings : Weightings
         How rows may count; each has summaries of its own from the same pass.
 
     Attributes
     ----------
+    loss : PointwiseLoss or LogLoss
+        A ``LogLoss`` until the first pass has told how many classes there are.
     null : Evaluation or None
         One column for each weighting and target at the null model, once it is known.
     """
@@ -46,7 +48,7 @@ class Survey:
     def __init__(
         self,
         design: Any,
-        loss: PointwiseLoss,
+        loss: Any,
         fit_intercept: bool,
         standardize: bool,
         classes: AnyArray | None,
@@ -126,6 +128,27 @@ class Survey:
         first = self.firsts()[number]
         return first.free, first.free_gram
 
+    @property
+    def n_outputs(self) -> int:
+        """Linear predictors of a row; of labels the first pass tells, and is made if need be."""
+        if not isinstance(self.loss, (LogLoss, Multinomial)):
+            return 1
+        return len(self.firsts()[0].null_intercept)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Outputs and labels as far as they are known; without a pass labels are two."""
+        classes = self.classes
+        if self._firsts is not None:
+            classes = self._firsts[0].classes
+        return self.counts_of(2 if classes is None else max(2, len(classes)))
+
+    def counts_of(self, n_labels: int) -> tuple[int, int]:
+        """Return the outputs that there would be for so many labels, and these."""
+        coupled = isinstance(self.loss, Multinomial)
+        coupled = coupled or (isinstance(self.loss, LogLoss) and n_labels > 2)
+        return (n_labels if coupled else 1), n_labels
+
     def kernel(self, gram: bool, tol: float = 0.0) -> MomentsKernel:
         """Return the kernel of the first pass, without free columns."""
         if not gram:
@@ -133,12 +156,15 @@ class Survey:
         p, n = self.design.n_features, self.design.n_samples or np.inf
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
         dtype = np.dtype(np.float64) if small else compute_dtype(self.design.dtype, tol)
-        return MomentsKernel(self.loss.is_classifier, None, dtype.name, self.weightings)
+        apart = self.loss.is_classifier and self.class_weight is not None
+        return MomentsKernel(self.loss.is_classifier, None, dtype.name, self.weightings, apart)
 
     def _look(
         self, kernel: MomentsKernel
     ) -> tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]:
         found = self.design.sum_over_rows(kernel)["moments"]
+        if isinstance(self.loss, LogLoss):
+            self.loss = self.loss.of_classes(len(found.labels))
         return summarise(
             *(found, self.weightings, self.design, self.loss),
             *(self.fit_intercept, self.standardize, self.classes, self.class_weight),

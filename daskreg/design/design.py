@@ -20,6 +20,7 @@ from .passes.scheduler import Progress, Scheduler, sum_over_rows
 from .plan import Plan
 from .ready import Readiness
 from .work import Work
+from .workers import Worker
 
 
 class Design:
@@ -64,6 +65,7 @@ class Design:
         self._layout: Layout | None = None if origin is None else origin.layout
         self._plan: Plan | None = None
         self._scheduler: Scheduler | None = None
+        self._measured: dict[str, Worker] = {}
         self._work = Work()
         self.feature_names = feature_names or columns.X.names
         self.labels = getattr(columns.X, "labels", None)
@@ -360,6 +362,11 @@ class Design:
         return scheduler or choose_scheduler(self._columns, self._memory_limit)
 
     def _draft(self, scheduler: Scheduler, work: Work) -> None:
+        workers = list(scheduler.workers)
+        if self._scheduler is not None:
+            # What they have pinned since they were measured is let go before anything is placed.
+            workers = [self._measured.get(worker.address, worker) for worker in workers]
+        self._measured = {worker.address: worker for worker in workers}
         self._layout, self._plan = draft(
-            self._columns, scheduler.workers, work, self._block_size, self.origin
+            self._columns, workers, work, self._block_size, self.origin
         )

@@ -9,6 +9,8 @@ from typing import Any
 MAX_GRAM_FEATURES = 4096
 #: The same as a metric: its inner problems cost a factorisation for each problem and pass.
 MAX_METRIC_FEATURES = 2048
+#: Coefficients of coupled classes up to which quasi-Newton takes them.
+MAX_COUPLED = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,14 @@ def choose(asked: Any, *, quadratic: bool, n_features: int, n_samples: int | Non
             "fista", f"{n_features} columns: a Gram matrix pays up to {MAX_GRAM_FEATURES}"
         )
     return Choice("gram", f"squared loss, {n_features} columns: one pass suffices", fallback=True)
+
+
+def for_classes(choice: Choice, *, n_outputs: int, n_features: int) -> Choice:
+    """Return the choice again, now that y was found to hold more than two classes."""
+    n_coupled = n_outputs * n_features
+    if choice.name != "quasi_newton" or not choice.fallback or n_coupled <= MAX_COUPLED:
+        return choice
+    return Choice("fista", f"{n_outputs} coupled classes, {n_coupled} coefficients")
 
 
 def _for_curved_loss(n_features: int, n_samples: int | None) -> Choice:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, log_expit
+from scipy.special import expit, log_expit, log_softmax, softmax
 
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
@@ -66,3 +66,45 @@ class BinaryProbability:
         eta = self.eta(X, offset)
         sigmoid = log_expit if self.log else expit
         return np.stack([sigmoid(-eta), sigmoid(eta)], axis=1)
+
+
+@dataclass(frozen=True)
+class ClassLabel:
+    """The most probable of several classes; the first of equals."""
+
+    eta: LinearPredictor
+    classes: AnyArray
+
+    def __call__(self, X: Any, offset: Any = None) -> AnyArray:
+        return self.classes[class_predictors(self.eta, X, offset).argmax(axis=1)]
+
+
+@dataclass(frozen=True)
+class ClassProbability:
+    """Probabilities of several classes, or their logarithms, exact also where tiny."""
+
+    eta: LinearPredictor
+    log: bool = False
+
+    def __call__(self, X: Any, offset: Any = None) -> Float:
+        function = log_softmax if self.log else softmax
+        return np.asarray(function(class_predictors(self.eta, X, offset), axis=1))
+
+
+@dataclass(frozen=True)
+class ClassPredictor:
+    """The linear predictors of several classes."""
+
+    eta: LinearPredictor
+
+    def __call__(self, X: Any, offset: Any = None) -> Float:
+        return class_predictors(self.eta, X, offset)
+
+
+def class_predictors(eta: LinearPredictor, X: Any, offset: Any) -> Float:
+    """Return eta (rows, n_classes); raise ``DataError`` for an offset, which no class model has."""
+    if offset is not None:
+        raise DataError(
+            "an offset was given to a model of several classes, which is fitted without one"
+        )
+    return eta(X)

@@ -11,14 +11,14 @@ import numpy as np
 
 from daskreg._typing import Float
 from daskreg.callbacks import listener
-from daskreg.datafit import Datafit, fit_free
+from daskreg.datafit import Datafit, Footprint, fit_free
 from daskreg.design.host import format_bytes
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, QuasiNewton, Solution, solve
 
-from ._choose import Choice, choose
+from ._choose import Choice, choose, for_classes
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
 NUMBA_BYTES = 120 << 20
@@ -64,8 +64,10 @@ class Fitted:
 
     Attributes
     ----------
-    coef : ndarray of shape (n_problems, n_features)
-    intercept : ndarray of shape (n_problems,)
+    coef : ndarray of shape (n_problems, n_features), or (n_problems, n_classes, n_features)
+        The latter of more than two classes.
+    intercept : ndarray of shape (n_problems,) or (n_problems, n_classes)
+        Of classes with mean 0: only their differences count.
     alpha : ndarray of shape (n_problems,)
         As the objective has it: per weighted mean of the loss.
     solution : Solution
@@ -84,8 +86,8 @@ class Fitted:
 def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     """Solve every problem of ``settings`` over the rows of ``design``.
 
-    ``start`` is None or (coef, intercept) on the scale of the data, of shapes (n_features, 1, K)
-    and (1, K).
+    ``start`` is None or (coef, intercept) on the scale of the data, of shapes (n_features, q, K)
+    and (q, K); one for another number of classes is left aside.
 
     Raises
     ------
@@ -116,6 +118,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         datafit.metric()
     else:
         datafit.first(_free(settings))
+    choice = _with_classes(design, datafit, choice, settings)
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
     solution = solve(
@@ -127,15 +130,46 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         callbacks=settings.callbacks,
         start=_start(datafit, settings, choice, start),
     )
-    coef, intercept = datafit.to_original(solution.coef, solution.intercept)
+    coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
     return Fitted(
-        coef=np.ascontiguousarray(coef[:, 0, :].T),
-        intercept=np.ascontiguousarray(intercept[0]),
+        coef=coef,
+        intercept=intercept,
         alpha=penalty.alpha,
         solution=solution,
         choice=choice,
         classes=datafit.first().classes,
     )
+
+
+def _shaped(coef: Float, intercept: Float) -> tuple[Float, Float]:
+    """Return coef and intercept with the problems first; of classes centred intercepts."""
+    if len(intercept) == 1:
+        return np.ascontiguousarray(coef[:, 0].T), np.ascontiguousarray(intercept[0])
+    intercept = intercept - intercept.mean(axis=0)
+    return np.ascontiguousarray(coef.transpose(2, 1, 0)), np.ascontiguousarray(intercept.T)
+
+
+def _with_classes(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
+    """Choose and plan again for more than two classes, which only the first pass tells of.
+
+    The plan stays where it has room for them.
+    """
+    n_outputs = datafit.n_outputs
+    if n_outputs == 1:
+        return choice
+    granted = design.plan
+    choice = for_classes(choice, n_outputs=n_outputs, n_features=design.n_features)
+    need, before = _need(datafit, choice, settings), _need(datafit, choice, settings, 2)
+    terms = {
+        "kernel temporaries": need.temporaries / before.temporaries,
+        "partial sums": need.partial / before.partial,
+        "solver": n_outputs,
+    }
+    more = sum((factor - 1.0) * granted.memory.get(term, 0) for term, factor in terms.items())
+    if granted.peak + more <= granted.usable:
+        return choice
+    reason = f"{choice.reason}; planned again for the {n_outputs} classes that y holds"
+    return _prepare(design, datafit, replace(choice, reason=reason), settings)
 
 
 def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
@@ -160,22 +194,31 @@ def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) 
 def _plan(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> None:
     """Make the plan of one solver."""
     n_problems = datafit.problems.n_problems
-    # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    n_columns = (3 if choice.method == "quasi_newton" else 2) * n_problems
-    need = datafit.footprint(n_columns, gram=choice.method in WITH_GRAM)
+    need = _need(datafit, choice, settings)
     passes = None
     if choice.method == "gram":
         # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
         passes, client = 1, 3 * need.partial + _to_load(settings)
     elif choice.method == "quasi_newton":
-        # The sums of two classes and their join, later the matrix and one problem's block and
-        # factors; beside them the pairs of all problems and a copy.
+        # The sums of all labels, or of two, and their join, later the matrix and one problem's
+        # block and factors; beside them the pairs of all problems and a copy.
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
-        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems
-        client = 4 * need.partial + 8 * need.state + pairs + _to_load(settings)
+        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
+        sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
+        client = 4 * sums + 8 * need.state + pairs + _to_load(settings)
     else:
         client = 8 * (need.state + need.partial)
     design.prepare(passes, need.partial, need.temporaries, client, choice.sentence)
+
+
+def _need(
+    datafit: Datafit, choice: Choice, settings: Settings, n_classes: int | None = None
+) -> Footprint:
+    """Return what a pass of the solver takes; with ``n_classes`` as if there were so many."""
+    # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
+    n_columns = 3 if choice.method == "quasi_newton" else 2
+    n_columns *= settings.problems.n_problems
+    return datafit.footprint(n_columns, choice.method in WITH_GRAM, n_classes)
 
 
 def _to_load(settings: Settings) -> int:
@@ -195,7 +238,7 @@ def _start(datafit: Any, settings: Settings, choice: Choice, start: Any) -> Any:
 
     In memory the unpenalised columns come first: at alpha_max nothing is left to do.
     """
-    if start is not None:
+    if start is not None and len(start[1]) == datafit.n_outputs:
         return datafit.to_solver(*start)
     free = _free(settings)
     if choice.name != "gram" or not free.size:

@@ -1,4 +1,4 @@
-"""Logistic regression of two classes."""
+"""Logistic regression of two classes or more."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
 
-from daskreg.losses import Logistic
+from daskreg.losses import LogLoss
 from daskreg.problems import Problems
 
 from . import _input, _params
 from ._base import LinearModel
-from ._predict import BinaryLabel, BinaryProbability, LinearPredictor
+from ._predict import (
+    BinaryLabel,
+    BinaryProbability,
+    ClassLabel,
+    ClassPredictor,
+    ClassProbability,
+    LinearPredictor,
+)
 from ._solve import Fitted, Settings
 
 
 class LogisticRegression(ClassifierMixin, LinearModel):
-    r"""Logistic regression of two classes with L1 and squared L2 penalty, by passes over X.
+    r"""Logistic regression with L1 and squared L2 penalty, by passes over X.
 
     Minimises, over ``coef`` and an unpenalised intercept,
 
@@ -30,6 +37,9 @@ class LogisticRegression(ClassifierMixin, LinearModel):
 
     with z = -1 for the first class and 1 for the second, :math:`\rho` = ``l1_ratio``,
     u = ``penalty_weight``, and w = ``sample_weight`` times ``class_weight``; C is scikit-learn's.
+    Where y holds q > 2 classes there is a linear predictor for each, coupled by the softmax: the
+    loss is :math:`\log \sum_c e^{\eta_{ic}} - \eta_{i y_i}`, and the penalty is summed over all
+    q rows of ``coef``, none of which is a reference.  An offset is for two classes only.
     ``dual_gap_`` is in units of the weighted mean loss: this objective over
     :math:`C \sum_i w_i`.
 
@@ -72,11 +82,13 @@ class LogisticRegression(ClassifierMixin, LinearModel):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
+    classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
-    coef_ : ndarray of shape (1, n_features)
-        Positive coefficients speak for ``classes_[1]``.
-    intercept_ : ndarray of shape (1,)
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+        Of two classes positive coefficients speak for ``classes_[1]``; of more, each row for its
+        class.
+    intercept_ : ndarray of shape (1,) or (n_classes,)
+        The latter with mean 0.
     n_iter_, n_passes_, bytes_read_, fit_seconds_ : ndarray of shape (1,), int, int, float
         Iterations (1 for a direct solve); passes over X; decoded bytes that came from below host
         memory; wall time.
@@ -97,6 +109,8 @@ class LogisticRegression(ClassifierMixin, LinearModel):
     References
     ----------
     Hastie, Tibshirani and Friedman (2009), The elements of statistical learning, section 4.4.
+    Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models via
+    coordinate descent, section 4 (several classes without a reference).
 
     Examples
     --------
@@ -157,38 +171,61 @@ class LogisticRegression(ClassifierMixin, LinearModel):
     def _settings(self, n_features: int, n_targets: int) -> Settings:
         problems = Problems.product(alpha=1.0 / self.C, l1_ratio=self.l1_ratio, alpha_unit="sum")
         return self._common_settings(
-            Logistic(), problems, n_features, class_weight=self.class_weight
+            LogLoss(), problems, n_features, class_weight=self.class_weight
         )
 
     def _set_outputs(self, fitted: Fitted, *, flat: bool) -> None:
         solution = fitted.solution
         self.classes_ = np.asarray(fitted.classes)
-        self.coef_ = fitted.coef
-        self.intercept_ = fitted.intercept
+        several = fitted.coef.ndim == 3
+        self.coef_ = fitted.coef[0] if several else fitted.coef
+        self.intercept_ = fitted.intercept[0] if several else fitted.intercept
         self.n_iter_ = np.maximum(solution.n_iter, 1).astype(np.int32)
         self.dual_gap_ = float(solution.dual_gap[0])
         self.relative_gap_ = float(solution.relative_gap[0])
         self.certificate_ = str(solution.certificate[0])
         self.status_ = str(solution.status[0])
 
-    def _eta(self) -> LinearPredictor:
+    def _start(self, design: Any) -> Any:
+        if not self.warm_start or not hasattr(self, "coef_"):
+            return None
+        coef = np.asarray(self.coef_, dtype=np.float64)
+        if coef.shape[1] != design.n_features:
+            return None
+        return coef.T[..., None], np.asarray(self.intercept_, dtype=np.float64)[:, None]
+
+    @property
+    def _several(self) -> bool:
+        """Whether every class has coefficients of its own."""
         check_is_fitted(self, "coef_")
+        return len(self.coef_) > 1
+
+    def _eta(self) -> LinearPredictor:
+        if self._several:
+            return super()._eta()
         return LinearPredictor(self.coef_[0], self.intercept_[0])
 
     def decision_function(self, X: Any, offset: Any = None, *, sample_dim: Any = None) -> Any:
         """Return the linear predictor, the log odds of ``classes_[1]``, shape (n_samples,).
 
-        Parameters and kinds of result are those of ``predict``.
+        Of more than two classes those of each, shape (n_samples, n_classes), which tell as much
+        when all of a row are moved together.  Parameters and kinds of result are those of
+        ``predict``.
         """
-        return self._map(X, self._eta(), None, np.float64, offset=offset, sample_dim=sample_dim)
+        rows = {"offset": offset, "sample_dim": sample_dim}
+        if not self._several:
+            return self._map(X, self._eta(), None, np.float64, **rows)
+        function, width = ClassPredictor(self._eta()), len(self.classes_)
+        return self._map(X, function, width, np.float64, column=("class", self.classes_), **rows)
 
     def predict(self, X: Any, offset: Any = None, *, sample_dim: Any = None) -> Any:
-        """Predict the more probable class of every row.
+        """Predict the most probable class of every row.
 
         Parameters
         ----------
         X : anything that ``fit`` takes, of shape (n_samples, n_features)
         offset : array of shape (n_samples,), optional
+            Of two classes only.
         sample_dim : str or list of str, optional
             The dimension(s) of an xarray X that are rows; default those of fit.
 
@@ -203,11 +240,12 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         DataError
             X has other features than in fit, or NaN or infinity (lazily where X is lazy).
         """
-        label = BinaryLabel(self._eta(), self.classes_)
+        kind = ClassLabel if self._several else BinaryLabel
+        label = kind(self._eta(), self.classes_)
         return self._map(X, label, None, self.classes_.dtype, offset=offset, sample_dim=sample_dim)
 
     def predict_proba(self, X: Any, offset: Any = None, *, sample_dim: Any = None) -> Any:
-        """Return the probabilities of ``classes_``, shape (n_samples, 2); see ``predict``."""
+        """Return the probabilities of ``classes_``, (n_samples, n_classes); see ``predict``."""
         return self._probability(X, offset, sample_dim, log=False)
 
     def predict_log_proba(self, X: Any, offset: Any = None, *, sample_dim: Any = None) -> Any:
@@ -215,10 +253,11 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         return self._probability(X, offset, sample_dim, log=True)
 
     def _probability(self, X: Any, offset: Any, sample_dim: Any, *, log: bool) -> Any:
+        kind = ClassProbability if self._several else BinaryProbability
         return self._map(
             X,
-            BinaryProbability(self._eta(), log),
-            2,
+            kind(self._eta(), log),
+            len(self.classes_),
             np.float64,
             offset=offset,
             sample_dim=sample_dim,
@@ -243,8 +282,3 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         weight = _input.on_host(X, sample_weight, predicted)
         values = _input.on_host(X, predicted, predicted)
         return float(accuracy_score(truth, values, sample_weight=weight))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags

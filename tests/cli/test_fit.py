@@ -81,6 +81,27 @@ def test_logistic_with_text_labels(run, data, tmp_path):
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6)
 
 
+def test_more_than_two_classes(run, data, tmp_path):
+    rows, out, predicted = tmp_path / "three.parquet", tmp_path / "model", tmp_path / "out.csv"
+    table = pd.read_parquet(data / "labels.parquet").drop(columns="label")
+    kind = np.array(["low", "middle", "top"])[pd.cut(table["age"], 3, labels=False)]
+    table.assign(kind=kind).to_parquet(rows)
+    result = run("fit", rows, "--target", "kind", "--loss", "logistic", "--out", out)
+    assert result.exit_code == 0, result.output
+    model = daskreg.load(out)
+    assert model.classes_.tolist() == ["low", "middle", "top"]
+    assert model.coef_.shape == (3, 5)
+    assert "classes    low, middle, top: coefficients raise the class they are" in result.stdout
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["low", "(intercept)"] in [line[:2] for line in lines]
+    result = run("predict", out, rows, "--probability", "--out", predicted)
+    assert result.exit_code == 0, result.output
+    found = pd.read_csv(predicted)
+    assert list(found) == ["probability_low", "probability_middle", "probability_top"]
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    assert (model.classes_[found.to_numpy().argmax(axis=1)] == kind).mean() > 0.8
+
+
 def test_weights_and_columns(run, data, tmp_path):
     out = tmp_path / "model"
     result = run(

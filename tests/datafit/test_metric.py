@@ -90,7 +90,7 @@ def test_footprint_of_two_grams():
     p, n = 150, 2000
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((n, p)), rng.integers(0, 2, (n, 1))
-    kernel = MomentsKernel(by_label=True, columns=None)
+    kernel = MomentsKernel(by_label=True, columns=None, gram_by_label=True)
     block = Block(X, y, None, None, 0, 0)
     tracemalloc.start()
     partial = kernel(block, {})
@@ -98,7 +98,7 @@ def test_footprint_of_two_grams():
     tracemalloc.stop()
     assert 0.9 * kernel.partial_nbytes(p, 1) <= partial.nbytes <= kernel.partial_nbytes(p, 1)
     assert peak <= kernel.partial_nbytes(p, 1) + kernel.temporaries(p, X.dtype)
-    fit = datafit(X, y, None, None, loss=Logistic())
+    fit = datafit(X, y, None, None, loss=Logistic(), class_weight="balanced")
     assert fit.footprint(1, gram=True).partial == kernel.partial_nbytes(p, 1)
 
 

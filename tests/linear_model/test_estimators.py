@@ -94,12 +94,6 @@ def test_log_probabilities_do_not_underflow(data):
     assert log_proba[0, 0] < -1e3
 
 
-def test_more_than_two_classes_is_an_error(data):
-    X, _ = data
-    with pytest.raises(ValueError, match=r"Only binary classification is supported\."):
-        LogisticRegression().fit(X, np.arange(120) % 3)
-
-
 def test_one_class_is_an_error(data):
     X, _ = data
     with pytest.raises(ValueError, match="class"):

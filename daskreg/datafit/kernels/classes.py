@@ -12,7 +12,7 @@ from daskreg.exceptions import DataError
 
 #: More distinct labels than this are taken for a continuous target.
 MAX_LABELS = 1000
-#: Classes that the losses can tell apart so far.
+#: Classes that the logistic loss can tell apart.
 N_CLASSES = 2
 
 
@@ -50,8 +50,8 @@ def refuse_many(labels: AnyArray) -> None:
         shown = ", ".join(repr(label) for label in labels[:8].tolist())
         more = f" and {len(labels) - 8} more" if len(labels) > 8 else ""
         raise DataError(
-            f"Only binary classification is supported. y holds the classes {shown}{more}: "
-            "keep the rows of two, or set one class against the rest (y == label)"
+            f"y holds the classes {shown}{more}, but the logistic loss tells two apart: use the "
+            "multinomial one, or set one class against the rest (y == label)"
         )
 
 

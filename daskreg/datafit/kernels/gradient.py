@@ -13,8 +13,10 @@ from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
-from daskreg.losses import Logistic, PointwiseLoss
+from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
+from .coupled import add_classes, empty_class_sums
+from .scales import ENTROPY_SCALES
 from .tiles import (
     BLOCK_BYTES,
     Labels,
@@ -27,18 +29,16 @@ from .tiles import (
     tile_rows,
 )
 
-#: Points between label and mean at which the entropy of a logistic dual point is summed.
-ENTROPY_SCALES = (0.5, 0.9, 0.99, 0.999, 1.0)
-
 
 @dataclass(frozen=True)
 class GradientKernel:
     """Sums over rows of w loss, X'w r and what a lower bound of the optimum needs.
 
-    r is the derivative of the loss by eta.  The state holds ``coef`` (p, C), ``intercept`` (C,),
-    ``target`` (C,), the column of y for each problem, ``weighting`` (C,), how each counts the
-    rows, and, where columns lie far from zero, ``shift`` (p,), subtracted from every dense tile;
-    eta = offset + intercept + (X - shift) coef, and the gradient is that of shifted columns.
+    r is the derivative of the loss by eta.  The state holds ``coef`` (p, q C), the columns of a
+    class side by side, ``intercept`` (q C,), ``target`` (C,), the column of y for each problem,
+    ``weighting`` (C,), how each counts the rows, and, where columns lie far from zero, ``shift``
+    (p,), subtracted from every dense tile; eta = offset + intercept + (X - shift) coef, and the
+    gradient (p, q C) is that of shifted columns.  q is 1 unless the loss is multinomial.
 
     Parameters
     ----------
@@ -60,10 +60,17 @@ class GradientKernel:
     def __call__(self, block: Block, state: State) -> Sums:
         rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
         products = Products(block, state, self.dtype)
-        sums = empty_sums(self.loss, state["coef"], rows.offset is not None)
+        coupled = isinstance(self.loss, Multinomial)
+        sums = (
+            empty_class_sums(state["coef"].shape[1], len(state["target"]))
+            if coupled
+            else empty_sums(self.loss, state["coef"], rows.offset is not None)
+        )
 
         def residual(start: int, stop: int, eta: Float) -> Float:
             tile = rows.tile(start, stop)
+            if coupled:
+                return add_classes(sums, tile, eta)
             return add_pointwise(self.loss, sums, tile, eta, state["target"])
 
         # A step too far overflows: its value is then not finite, which solvers understand.
@@ -74,7 +81,7 @@ class GradientKernel:
     def temporaries(
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False
     ) -> int:
-        """Return the bytes one call needs beside its block and its result."""
+        """Return the bytes one call needs beside its block and its result; classes are columns."""
         rows = tile_rows(n_features, dtype, sparse)
         columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
         if sparse:
@@ -82,9 +89,10 @@ class GradientKernel:
         encoded = 32 * block_rows(n_features, dtype) if self.loss.is_classifier else 0
         return columns + encoded + 8 * rows * n_features
 
-    def partial_nbytes(self, n_features: int, n_columns: int) -> int:
-        """Return the bytes of one partial."""
-        return 8 * max(2, n_columns) * (n_features + 10)
+    def partial_nbytes(self, n_features: int, n_columns: int, n_outputs: int = 1) -> int:
+        """Return the bytes of one partial of columns that are problems times outputs."""
+        coupled = n_outputs if n_outputs > 1 else 0
+        return 8 * max(2, n_columns) * (n_features + 10 + coupled)
 
 
 class Products:

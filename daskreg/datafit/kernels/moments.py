@@ -9,13 +9,14 @@ import numpy as np
 
 from daskreg._array import is_sparse, take_rows
 from daskreg._typing import AnyArray, Float, Matrix, State
-from daskreg.datafit.moments import ALL, Groups, Moments, MomentsBatch
+from daskreg.datafit.moments import ALL, APART, Groups, Moments, MomentsBatch, Tally
 from daskreg.datafit.weightings import ALL_ROWS, ColumnWeights, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 
 from .classes import find_labels
+from .one_hot import OneHot
 from .resampled import resampled_moments
 from .running import Running
 from .tiles import (
@@ -42,6 +43,10 @@ class MomentsKernel:
         Gram columns wanted; empty: none, None: all of them.
     gram_dtype : str
         Type of the Gram products of one tile; tiles are added in float64.
+    gram_by_label : bool
+        Keep the Gram matrices of labels apart, for weights that are not known yet, where no more
+        than two are about; else there is one of all rows.  Without it moments of all rows are
+        taken once, with a target for each label, and no row is gathered.
     weightings : Weightings
         Where rows count differently in different problems.  Of folds, each atom has moments of its
         own, those of a regression with their Gram columns; of resamples, each weighting has.
@@ -53,6 +58,7 @@ class MomentsKernel:
     columns: tuple[int, ...] | None = ()
     gram_dtype: str = "float64"
     weightings: Weightings = ALL_ROWS
+    gram_by_label: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         if block.y is None:
@@ -62,14 +68,21 @@ class MomentsKernel:
         batches: dict[Any, MomentsBatch] = {}
         alone = len(self.weightings) == 1
         by_atom = not alone and self.weightings.by_atoms
+        whole = self.by_label and self.columns is None
+        together = whole and not (self.gram_by_label and len(rows.labels) <= APART)
+        coded = together and not self.gram_by_label
+        each = replace(self, columns=()) if together else self
+        if together and len(rows.labels):
+            moments[ALL, None] = self._moments(block.X, rows.coded if coded else rows)
         for label, chosen in rows.groups:
-            if alone or not by_atom or (self.by_label and self.columns is None):
-                moments[ALL, label] = self._moments(block.X, rows, chosen)
+            if (alone or not by_atom or whole) and not coded:
+                moments[ALL, label] = each._moments(block.X, rows, chosen)
             if by_atom:
                 self._add_atoms(moments, block, rows, label, chosen)
         if not alone and not by_atom:
             self._add_resamples(moments, batches, block, rows)
-        return Sums(moments=Groups(rows.labels, moments, batches))
+        tallies = rows.tallies if coded else None
+        return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
     def _rows_by_label(self, block: Block) -> _Rows:
         assert block.y is not None
@@ -127,8 +140,11 @@ class MomentsKernel:
             z, weight = z[chosen], None if weight is None else weight[chosen]
         sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype)
         root = None if weight is None else np.sqrt(weight)
+        n_rows = self.rows(X)
+        if isinstance(z, OneHot):
+            n_rows = z.tile_rows(n_rows)
         with np.errstate(over="ignore", invalid="ignore"):
-            for start, stop in tile_borders(len(z), self.rows(X)):
+            for start, stop in tile_borders(len(z), n_rows):
                 tile = take_rows(X, start, stop) if chosen is None else X[chosen[start:stop]]
                 sums.add(tile, z[start:stop], None if root is None else root[start:stop])
             return sums.result()
@@ -151,17 +167,20 @@ class MomentsKernel:
         keyed = keys * block_rows(n_features, dtype) + batch * len(self.weightings)
         return (rows + 64) * n_features * 24 + 12 * gram + keyed
 
-    def partial_nbytes(self, n_features: int, n_targets: int) -> int:
+    def partial_nbytes(self, n_features: int, n_targets: int, n_labels: int = 2) -> int:
         """Return the bytes of one partial."""
         plain = 2 + (1 if self.by_label else n_targets)
         gram = n_features if self.columns is None else len(self.columns)
-        labels = 2 if self.by_label else 1
         n = len(self.weightings)
-        if n == 1:
-            return 8 * n_features * labels * (plain + gram)
         if self.by_label:
-            parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n
-            return 8 * n_features * labels * (plain * (parts + 1) + gram)
+            parts = 0
+            if n > 1:
+                parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n
+            whole = gram + plain if gram else 0
+            grams = gram * APART if self.gram_by_label else whole
+            return 8 * n_features * (n_labels * plain * (parts + 1) + grams)
+        if n == 1:
+            return 8 * n_features * (plain + gram)
         parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n + 1
         return 8 * n_features * parts * (plain + gram)
 
@@ -181,8 +200,27 @@ class _Rows:
 
     labels: AnyArray
     groups: list[tuple[Any, AnyArray | None]]
-    z: Float
+    z: Float | OneHot
     weight: Float | None
+
+    @property
+    def coded(self) -> _Rows:
+        """The same rows with a target for each label; those of weight zero may have any."""
+        assert not isinstance(self.z, OneHot)
+        codes = np.zeros(len(self.z), dtype=np.intp)
+        for code, (_, chosen) in enumerate(self.groups):
+            codes[chosen] = code
+        return replace(self, z=OneHot(codes, len(self.labels)))
+
+    @property
+    def tallies(self) -> dict[Any, Tally]:
+        """Rows and weight of each label."""
+        found: dict[Any, Tally] = {}
+        for label, chosen in self.groups:
+            assert chosen is not None
+            own = len(chosen) if self.weight is None else self.weight[chosen].sum()
+            found[label] = len(chosen), float(own)
+        return found
 
     @classmethod
     def numbers(cls, block: Block) -> _Rows:

@@ -1,98 +1,16 @@
-"""Pointwise losses: what one row costs, as a function of its target and linear predictor only."""
+"""Log loss of two classes."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from ._typing import Float
+from daskreg._typing import Float
 
-
-class PointwiseLoss(ABC):
-    """The loss of one row.
-
-    Every method takes float64 arrays that broadcast against each other, usually of shape
-    (rows, C), and returns one of the broadcast shape.
-
-    Attributes
-    ----------
-    name : str
-    is_classifier : bool
-        The target is a label, seen here as 0 or 1.
-    max_curvature : float
-        Smallest upper bound of ``curvature`` over all ``eta``.
-    """
-
-    name: ClassVar[str]
-    is_classifier: ClassVar[bool]
-    max_curvature: ClassVar[float]
-
-    @abstractmethod
-    def value(self, y: Float, eta: Float) -> Float:
-        """Return the loss."""
-
-    @abstractmethod
-    def gradient(self, y: Float, eta: Float) -> Float:
-        """Return the derivative of the loss by ``eta``."""
-
-    @abstractmethod
-    def curvature(self, y: Float, eta: Float) -> Float:
-        """Return the second derivative of the loss by ``eta``."""
-
-    @abstractmethod
-    def inverse_link(self, eta: Float) -> Float:
-        """Return the mean ``mu`` that belongs to ``eta``."""
-
-    @abstractmethod
-    def link(self, mu: Float) -> Float:
-        """Return the ``eta`` that belongs to the mean ``mu``."""
-
-    @abstractmethod
-    def conjugate(self, y: Float, t: Float) -> Float:
-        """Return ``sup over eta of t * eta - value(y, eta)``; infinity outside its domain."""
-
-    def null_eta(self, mean: Float) -> Float:
-        """Return the constant ``eta`` that minimises the loss of targets with this mean."""
-        return self.link(mean)
-
-    def value_and_gradient(self, y: Float, eta: Float) -> tuple[Float, Float]:
-        """Return ``value`` and ``gradient``, sharing what they have in common."""
-        return self.value(y, eta), self.gradient(y, eta)
-
-
-@dataclass(frozen=True)
-class Squared(PointwiseLoss):
-    r"""Half the squared error, :math:`(y - \eta)^2 / 2`."""
-
-    name: ClassVar[str] = "squared"
-    is_classifier: ClassVar[bool] = False
-    max_curvature: ClassVar[float] = 1.0
-
-    def value(self, y: Float, eta: Float) -> Float:
-        return 0.5 * np.square(eta - y)
-
-    def gradient(self, y: Float, eta: Float) -> Float:
-        return np.asarray(eta - y, dtype=np.float64)
-
-    def curvature(self, y: Float, eta: Float) -> Float:
-        return np.ones(np.broadcast_shapes(np.shape(y), np.shape(eta)))
-
-    def inverse_link(self, eta: Float) -> Float:
-        return eta
-
-    def link(self, mu: Float) -> Float:
-        return mu
-
-    def conjugate(self, y: Float, t: Float) -> Float:
-        return np.asarray(t * (y + 0.5 * t))
-
-    def value_and_gradient(self, y: Float, eta: Float) -> tuple[Float, Float]:
-        gradient = self.gradient(y, eta)
-        return 0.5 * np.square(gradient), gradient
+from .base import PointwiseLoss
 
 
 @dataclass(frozen=True)
