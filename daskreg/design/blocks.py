@@ -1,10 +1,13 @@
-"""A block: a run of rows of X with their y, weights, offset and row numbers."""
+"""A block: a run of rows of X with what lies beside them, and their row numbers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from daskreg._typing import AnyArray, Float, Matrix
+
+#: What a row may have beside its values of X, in the order in which it is read.
+BESIDE = ("y", "sample_weight", "offset", "groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,9 @@ class Block:
         Number of the first row in the whole data.
     index : int
         Number of the block in the whole data.
+    groups : ndarray, shape (n_rows,), or None
+        Rows of one group belong together (a patient, a site, a day).  As stored: bool, number or
+        string.
     """
 
     X: Matrix
@@ -34,7 +40,13 @@ class Block:
     offset: Float | None
     start: int
     index: int
+    groups: AnyArray | None = None
 
     @property
     def n_rows(self) -> int:
         return int(self.X.shape[0])
+
+    def beside(self) -> dict[str, AnyArray]:
+        """What there is beside X, by name."""
+        named = ((name, getattr(self, name)) for name in BESIDE)
+        return {name: array for name, array in named if array is not None}

@@ -1,4 +1,4 @@
-"""What blocks are made of: rows of X, y, weights and offset, and the borders of each block."""
+"""What blocks are made of: rows of X and of what lies beside, and the borders of each block."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from daskreg.exceptions import DataError
 
+from .blocks import BESIDE
 from .sources.base import Rows
 
 #: Blocks alive in a stream: the one in the kernel and the one being read.
@@ -31,11 +32,12 @@ class Columns:
     y: Rows | None = None
     sample_weight: Rows | None = None
     offset: Rows | None = None
+    groups: Rows | None = None
 
     def parts(self) -> list[tuple[str, Rows]]:
         """Name and rows of what is there."""
-        named = (("X", self.X), ("y", self.y), ("sample_weight", self.sample_weight))
-        return [(k, v) for k, v in (*named, ("offset", self.offset)) if v is not None]
+        named = ((name, getattr(self, name)) for name in ("X", *BESIDE))
+        return [(name, rows) for name, rows in named if rows is not None]
 
     def cut(self, start: int, stop: int) -> Columns:
         """The recipes of rows ``start:stop``."""
@@ -48,13 +50,15 @@ class Columns:
 
 
 def check_lengths(columns: Columns) -> None:
-    """Raise ``DataError`` where y, weights or offset have another length than X."""
-    weight, n_rows = columns.sample_weight, columns.X.n_rows
-    if weight is not None and weight.n_columns != 1:
-        raise DataError(
-            f"sample_weight has {weight.n_columns} columns ({weight.describe}): one weight a row "
-            "is expected"
-        )
+    """Raise ``DataError`` where what lies beside X has another length, or too many columns."""
+    for name, one in (("sample_weight", "weight"), ("groups", "group")):
+        rows: Rows | None = getattr(columns, name)
+        if rows is not None and rows.n_columns != 1:
+            raise DataError(
+                f"{name} has {rows.n_columns} columns ({rows.describe}): one {one} a row is "
+                "expected"
+            )
+    n_rows = columns.X.n_rows
     if n_rows is None:
         return
     if n_rows == 0:

@@ -1,4 +1,4 @@
-"""Design: rows of X with y, weights and offset, and the one verb *sum a kernel over the rows*."""
+"""Design: rows of X and what lies beside, and the one verb *sum a kernel over the rows*."""
 
 from __future__ import annotations
 
@@ -104,6 +104,10 @@ class Design:
         return self._columns.offset is not None
 
     @property
+    def has_groups(self) -> bool:
+        return self._columns.groups is not None
+
+    @property
     def resident(self) -> bool:
         """Whether X lies in the memory of this process."""
         return self._columns.X.resident
@@ -174,7 +178,7 @@ class Design:
         ----------
         kernel : callable with a ``name``
             Frozen, picklable, defined at module level. ``reads_X = False`` on it makes a pass over
-            y, weights and offset only, which does not count.
+            what lies beside X only, which does not count.
         state : mapping of str to array, optional
 
         Returns

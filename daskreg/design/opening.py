@@ -22,6 +22,7 @@ def as_design(
     sample_weight: Any = None,
     offset: Any = None,
     *,
+    groups: Any = None,
     memory_limit: str | int | None = None,
     block_size: str | int | None = None,
     missing_chunks: str = "raise",
@@ -41,6 +42,8 @@ def as_design(
         May be chunked otherwise than X, or be the path of a file of its own.
     sample_weight : array of shape (n_samples,) or column name, optional
     offset : array of shape (n_samples,) or (n_samples, n_targets), or column name, optional
+    groups : array of shape (n_samples,) or column name, optional
+        Which rows belong together, of any type that has no missing values: numbers or strings.
     memory_limit : str or int, optional
         Bytes a process may use, as in Dask: ``"4GiB"``. Default: what the workers have, or the
         memory of the machine.
@@ -72,7 +75,7 @@ def as_design(
     (3, 3)
     """
     opened = _open(X, "X", missing_chunks, sample_dim)
-    named = {"y": y, "sample_weight": sample_weight, "offset": offset}
+    named = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups}
     table = opened if isinstance(opened, Table) else None
     names = {role: _names(value, table) for role, value in named.items()}
     taken = [name for chosen in names.values() for name in chosen]
@@ -103,7 +106,7 @@ def _open(value: Any, role: str, missing_chunks: str, sample_dim: Any) -> Rows |
 
 
 def _names(value: Any, table: Table | None) -> list[str]:
-    """Column names, where that is what was given for y, weights or offset (and no path)."""
+    """Column names, where that is what was given for something beside X (and no path)."""
     if isinstance(value, str):
         known = table is not None and value in table.columns
         return [] if not known and _is_path(value) else [value]
@@ -137,7 +140,9 @@ def _features(
             raise DataError(f"{opened.describe} has no column that can be X{beside}")
         twice = [name for name in chosen if name in taken]
         if twice:
-            raise DataError(f"{twice[0]!r} cannot be a feature: it is y, the weights or the offset")
+            raise DataError(
+                f"{twice[0]!r} cannot be a feature: it is y, the weights, the offset or the groups"
+            )
         return opened.rows(chosen)
     if feature_names is not None and len(feature_names) != opened.n_columns:
         raise DataError(

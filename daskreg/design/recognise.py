@@ -15,7 +15,7 @@ from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
 from .sources.base import Rows, Table
-from .sources.checks import existing
+from .sources.checks import LABELLED, existing
 from .sources.memory import ArrayRows
 from .sources.npy import memmap_rows, npy_rows
 
@@ -36,7 +36,7 @@ class _Request:
 
     @property
     def labels(self) -> bool:
-        return self.role == "y"
+        return self.role in LABELLED
 
 
 Opened = Rows | Table
@@ -60,8 +60,9 @@ def open_rows(
         What to do about chunks that a zarr store lacks.
     sample_dim : str, sequence of str or None
         Dimension(s) of labelled arrays that become rows, outermost first; None: the first one.
-    role : {'X', 'y', 'sample_weight', 'offset'}
-        For messages; X must have two dimensions, the others may have one, and y may hold labels.
+    role : {'X', 'y', 'sample_weight', 'offset', 'groups'}
+        For messages; X must have two dimensions, the others may have one, and y and groups may
+        hold labels.
 
     Returns
     -------
@@ -234,12 +235,17 @@ def _array(obj: Any, request: _Request) -> Opened | None:
         return mapped
     array = np.asarray(obj)
     if array.dtype.kind == "O" and request.labels:
-        array = _labels(array)
+        array = _labels(array, request.role)
     return ArrayRows(array, what=f"{request.role} (numpy array)", labels=request.labels)
 
 
-def _labels(array: AnyArray) -> AnyArray:
+def _labels(array: AnyArray, role: str) -> AnyArray:
     """Strings that came as objects, as data frames hand them out."""
+    for row, value in enumerate(array.flat):
+        if role == "groups" and (value is None or value != value):
+            raise DataError(
+                f"Input groups contains NaN: row {row} has no group; name it or drop it"
+            )
     if all(isinstance(value, str) for value in array.flat):
         return array.astype(np.str_)
     return array

@@ -89,3 +89,33 @@ def make_data(n: int = 5000, p: int = 40, dtype: str = "float32") -> tuple[Any, 
 def make_design(X: Any, y: Any, **options: Any) -> Design:
     of_rows = {k: options.pop(k) for k in ("resident", "row_chunks") if k in options}
     return Design(Columns(ArrayRows(X, **of_rows), ArrayRows(y)), **options)
+
+
+@dataclass(frozen=True)
+class CheckGroups:
+    """How many groups differ from those of the same row numbers, or in type; and rows."""
+
+    groups: Any
+    reads_X: bool = True
+    name: ClassVar[str] = "check-groups"
+
+    def reading(self, reads_X: bool) -> CheckGroups:
+        return CheckGroups(self.groups, reads_X)
+
+    def __call__(self, block: Block, state: Mapping[str, Any]) -> Any:
+        expected = self.groups[block.start : block.start + block.n_rows]
+        assert block.groups is not None
+        assert block.groups.shape == (block.n_rows,)
+        assert block.groups.dtype.kind == expected.dtype.kind
+        return np.array([np.sum(block.groups != expected), block.n_rows])
+
+
+@dataclass(frozen=True)
+class GroupSums:
+    """The sum of X over the rows of each group."""
+
+    names: Any
+    name: ClassVar[str] = "group-sums"
+
+    def __call__(self, block: Block, state: Mapping[str, Any]) -> Any:
+        return np.array([block.X[block.groups == name].sum() for name in self.names])

@@ -36,8 +36,9 @@ class Convert:
     columns: tuple[Any, ...] | None = None
     describe: str = "dask array"
 
-    def __call__(self, chunk: Any) -> Matrix:
-        matrix = self._matrix(chunk)
+    def __call__(self, chunk: Any, first: int | None = None) -> Matrix:
+        """The matrix; ``first`` is the number of its first row, where that is known."""
+        matrix = self._matrix(chunk, first)
         if matrix.ndim == 1:
             matrix = matrix.reshape(-1, 1)
         if matrix.shape[1] != self.n_columns:
@@ -47,9 +48,9 @@ class Convert:
             )
         return matrix
 
-    def _matrix(self, chunk: Any) -> Matrix:
+    def _matrix(self, chunk: Any, first: int | None) -> Matrix:
         if self.columns is not None:
-            return self._of_frame(chunk)
+            return self._of_frame(chunk, first)
         found = as_csr(chunk, self.dtype)
         if found is not None:
             if not self.sparse:
@@ -69,21 +70,21 @@ class Convert:
             chunk = chunk.get()
         array = np.asarray(chunk)
         if array.dtype.hasobject:
-            return self._labels(array)
+            return self._labels(array, first)
         return np.ascontiguousarray(array.astype(self.dtype, copy=False))
 
-    def _of_frame(self, frame: Any) -> AnyArray:
+    def _of_frame(self, frame: Any, first: int | None) -> AnyArray:
         if frame.ndim == 2:
             frame = frame[list(self.columns or ())]
         if self.dtype.kind == "U":
-            return self._labels(np.asarray(frame, dtype=object))
+            return self._labels(np.asarray(frame, dtype=object), first)
         if self.dtype.kind == "f":
             values = frame.to_numpy(dtype=self.dtype, na_value=np.nan)
         else:
             values = frame.to_numpy(dtype=self.dtype)
         return np.ascontiguousarray(values)
 
-    def _labels(self, array: AnyArray) -> AnyArray:
+    def _labels(self, array: AnyArray, first: int | None) -> AnyArray:
         if self.dtype.kind != "U":
             raise DataError(
                 f"the {self.describe} has dtype object; convert it to numbers, or to strings "
@@ -93,9 +94,10 @@ class Convert:
         for i, label in enumerate(flat):
             # pandas' NA compares as NA, NaN is not itself.
             if label is None or label is _pandas_na() or label != label:
+                row = f"row {i} of a part" if first is None else f"row {first + i}"
                 raise DataError(
-                    f"the {self.describe} has a missing label at row {i} of a part: "
-                    "drop these rows or name them"
+                    f"the {self.describe} has a missing label at {row}: drop these rows or name "
+                    "them"
                 )
         return np.ascontiguousarray(array.astype(str))
 

@@ -21,7 +21,7 @@ def open_collection(obj: Any, *, sample_dim: Any = None, role: str = "X") -> Row
     sample_dim : str or sequence of str, optional
         Dimensions of an xarray object that become rows, in this order; the first by default.
     role : str
-        "X", "y", "sample_weight" or "offset": X must have two dimensions.
+        "X", "y", "sample_weight", "offset" or "groups": X must have two dimensions.
 
     Raises
     ------

@@ -170,7 +170,7 @@ class GraphReader(Reader):
         self._last = None
         following = self._keys[at + 1 : at + 2]
         (value,), self._kept = evaluate(self._nodes, [self._keys[at]], self._kept, following)
-        matrix = self._convert(value)
+        matrix = self._convert(value, self._borders[at])
         rows = self._borders[at + 1] - self._borders[at]
         if matrix.shape[0] != rows:
             raise DataError(

@@ -67,13 +67,8 @@ class Ledger:
 
 def owned(block: Block) -> Block:
     """The block with arrays of its own: a view would keep the whole chunk it looks into."""
-    return replace(
-        block,
-        X=_owned(block.X),
-        y=_owned(block.y),
-        sample_weight=_owned(block.sample_weight),
-        offset=_owned(block.offset),
-    )
+    beside = {name: _owned(array) for name, array in block.beside().items()}
+    return replace(block, X=_owned(block.X), **beside)
 
 
 def _owned(array: Any) -> Any:
@@ -91,9 +86,8 @@ def matrix_nbytes(matrix: object) -> int:
 
 
 def block_nbytes(block: Block) -> int:
-    """Bytes of a block with its y, weights and offset."""
-    parts = (block.y, block.sample_weight, block.offset)
-    return matrix_nbytes(block.X) + sum(part.nbytes for part in parts if part is not None)
+    """Bytes of a block with what lies beside its X."""
+    return matrix_nbytes(block.X) + sum(array.nbytes for array in block.beside().values())
 
 
 LEDGER = Ledger()

@@ -21,7 +21,7 @@ from .dyadic import DyadicSum, Node
 from .ledger import LEDGER, owned
 from .runs import Run
 from .stream import BlockReader, ReadAhead
-from .validate import check_block
+from .validate import check_beside, check_X
 
 
 class Cancelled(RuntimeError):
@@ -100,7 +100,7 @@ class Shard:
 
     def _start_empty(self) -> None:
         self._token = uuid.uuid4().hex
-        self._validated: set[int] = set()
+        self._validated: set[tuple[str, int]] = set()
         self._settled = False
         LEDGER.open(self._token)
         weakref.finalize(self, LEDGER.release, self._token)
@@ -243,11 +243,12 @@ class Shard:
 
     def _take(self, result: tuple[Block, int], reads_X: bool) -> tuple[Block, int]:
         block, _ = result
-        if not reads_X:
-            return result
-        if block.index not in self._validated:
-            check_block(block, self.names)
-            self._validated.add(block.index)
-        if not self._settled and block.index in self.pins:
+        if reads_X and ("X", block.index) not in self._validated:
+            check_X(block, self.names)
+            self._validated.add(("X", block.index))
+        if ("beside", block.index) not in self._validated:
+            check_beside(block)
+            self._validated.add(("beside", block.index))
+        if reads_X and not self._settled and block.index in self.pins:
             LEDGER.pin(self._token, owned(block), self.budget)
         return result

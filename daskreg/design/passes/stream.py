@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
-from daskreg.design.blocks import Block
+from daskreg.design.blocks import BESIDE, Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 from daskreg.design.sources.base import Reader, Rows
 from daskreg.exceptions import DaskregError, DataError
@@ -48,9 +48,7 @@ class BlockReader:
         X = parts.pop("X", None)
         block = Block(
             X=X if X is not None else _NoColumns(spec.stop - spec.start),
-            y=parts.get("y"),
-            sample_weight=parts.get("sample_weight"),
-            offset=parts.get("offset"),
+            **{name: parts.get(name) for name in BESIDE},
             start=spec.start,
             index=spec.index,
         )
@@ -88,10 +86,9 @@ class _NoColumns:
 
 
 def _column(name: str, values: Matrix) -> AnyArray:
-    if name == "y":
-        return np.asarray(values)
-    floats = np.asarray(values, dtype=np.float64)
-    return floats[:, 0] if name == "sample_weight" else floats
+    as_stored = name in ("y", "groups")
+    array = np.asarray(values, dtype=None if as_stored else np.float64)
+    return array[:, 0] if name in ("sample_weight", "groups") else array
 
 
 def _nbytes(values: Matrix) -> int:

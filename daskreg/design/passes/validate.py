@@ -15,8 +15,8 @@ from daskreg.exceptions import DataError
 _TILE_BYTES = 1 << 20
 
 
-def check_block(block: Block, names: Sequence[str] | None = None) -> None:
-    """Raise ``DataError`` for the first value that no model can use.
+def check_X(block: Block, names: Sequence[str] | None = None) -> None:
+    """Raise ``DataError`` for the first value of X that no model can use.
 
     Parameters
     ----------
@@ -25,13 +25,14 @@ def check_block(block: Block, names: Sequence[str] | None = None) -> None:
         Column names of X for the message.
     """
     _check_finite("X", block.X, block, names)
-    if block.y is not None:
-        _check_labels(block)
-        _check_finite("y", block.y, block, None)
-    if block.offset is not None:
-        _check_finite("offset", block.offset, block, None)
+
+
+def check_beside(block: Block) -> None:
+    """Raise ``DataError`` for the first y, weight, offset or group that no model can use."""
+    for name, values in block.beside().items():
+        _check_present(name, values, block)
+        _check_finite(name, values, block, None)
     if block.sample_weight is not None:
-        _check_finite("sample_weight", block.sample_weight, block, None)
         negative = np.flatnonzero(block.sample_weight < 0)
         if negative.size:
             row = int(negative[0])
@@ -78,15 +79,14 @@ def _all_finite(data: AnyArray) -> bool:
     return True
 
 
-def _check_labels(block: Block) -> None:
-    assert block.y is not None
-    if block.y.dtype.kind != "O":
+def _check_present(role: str, values: AnyArray, block: Block) -> None:
+    if values.dtype.kind != "O":
         return
-    for row, value in enumerate(block.y.reshape(-1)):
+    for row, value in enumerate(values.reshape(-1)):
         if value is None or value != value:
             raise DataError(
-                f"Input y contains NaN: row {block.start + row} of {_where(block)} has no value; "
-                "drop such rows first"
+                f"Input {role} contains NaN: row {block.start + row} of {_where(block)} has no "
+                "value; drop such rows first"
             )
 
 

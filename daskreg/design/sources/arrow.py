@@ -36,8 +36,16 @@ def numpy_dtype(kind: Any, name: str, what: str) -> np.dtype[Any]:
         ) from error
 
 
-def column_values(column: Any, name: str, dtype: np.dtype[Any]) -> AnyArray:
+def column_values(column: Any, name: str, dtype: np.dtype[Any], first: int) -> AnyArray:
     """Values of an Arrow array; nulls are NaN where blocks hold floats.
+
+    Parameters
+    ----------
+    column : pyarrow.Array
+    name : str
+    dtype : numpy.dtype
+    first : int
+        Number of its first row, for the message.
 
     Raises
     ------
@@ -49,9 +57,10 @@ def column_values(column: Any, name: str, dtype: np.dtype[Any]) -> AnyArray:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if column.null_count and dtype.kind != "f":
+        row = first + int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
         raise DataError(
-            f"column {name!r} holds {column.null_count} or more missing values, and {dtype} has "
-            "no NaN: fill them or drop those rows"
+            f"column {name!r} holds {column.null_count} or more missing values, the first in row "
+            f"{row}, and {dtype} has no NaN: fill them or drop those rows"
         )
     if pa.types.is_decimal(column.type) or (column.null_count and dtype.kind == "f"):
         column = column.cast(pa.float64())

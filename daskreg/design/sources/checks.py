@@ -15,6 +15,8 @@ from daskreg.exceptions import DataError, MissingDependencyError
 
 #: Kinds that blocks of X may hold: bool, signed, unsigned, float.
 NUMERIC_KINDS = "biuf"
+#: What may hold labels: strings beside numbers.
+LABELLED = ("y", "groups")
 #: Labels of unknown width; every block has its own.
 STRING = np.dtype("U")
 

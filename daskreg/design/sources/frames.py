@@ -128,9 +128,10 @@ class _FrameReader(Reader):
     def _values(self, column: Any, run: slice) -> Any:
         part = column[run]
         if self._dtype.kind != "f" and part.null_count():
+            row = run.start + self._first + int(part.is_null().arg_true()[0])
             raise DataError(
-                f"column {column.name!r} has missing values in rows {run.start + self._first} to "
-                f"{run.stop + self._first - 1}, and {self._dtype} has no NaN: fill or drop them"
+                f"column {column.name!r} has missing values, the first in row {row}, and "
+                f"{self._dtype} has no NaN: fill or drop them"
             )
         if self._dtype.kind == "f" and part.null_count():
             import narwhals as nw

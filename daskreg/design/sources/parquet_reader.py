@@ -65,7 +65,7 @@ class ParquetReader(Reader):
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
         shape = stop - start, len(self._columns)
         if self._dtype.kind == "U":
-            pieces = [self._strings(batch) for batch in self._walk(start, stop)]
+            pieces = self._strings(start, stop)
             return np.concatenate(pieces) if pieces else np.empty(shape, "U1")
         if out is None or out.shape != shape or out.dtype != self._dtype:
             out = np.empty(shape, self._dtype)
@@ -90,7 +90,7 @@ class ParquetReader(Reader):
                 table = file.read_row_group(number, names, use_threads=False)
                 for column, name in enumerate(names, j):
                     rows[:, column] = column_values(
-                        table.column(name).combine_chunks(), name, self._dtype
+                        table.column(name).combine_chunks(), name, self._dtype, self._starts[group]
                     )
 
     def _open(self, path: str) -> Any:
@@ -108,11 +108,15 @@ class ParquetReader(Reader):
         for batch in self._walk(start, stop):
             rows = out[done : done + batch.num_rows]
             for j, name in enumerate(self._columns):
-                rows[:, j] = column_values(batch.column(name), name, self._dtype)
+                rows[:, j] = column_values(batch.column(name), name, self._dtype, start + done)
             done += batch.num_rows
 
-    def _strings(self, batch: Any) -> AnyArray:
-        return column_values(batch.column(0), self._columns[0], self._dtype).reshape(-1, 1)
+    def _strings(self, start: int, stop: int) -> list[AnyArray]:
+        name, pieces = self._columns[0], []
+        for batch in self._walk(start, stop):
+            pieces.append(column_values(batch.column(0), name, self._dtype, start).reshape(-1, 1))
+            start += batch.num_rows
+        return pieces
 
     def _walk(self, start: int, stop: int) -> Iterator[Any]:
         """Yield record batches that hold the rows ``start:stop`` exactly."""

@@ -13,7 +13,7 @@ from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
 from .base import Reader, Rows, Table
-from .checks import existing, native_dtype
+from .checks import LABELLED, existing, native_dtype
 from .memory import fill
 from .zarr_chunks import refusing_absent, require_all_chunks
 
@@ -144,7 +144,7 @@ def open_zarr(
         parent, _, member = str(location).rstrip("/").rpartition("/")
         if _dimension_names(node):
             return _open_with_xarray(parent, member, missing_chunks, sample_dim, name)
-    return zarr_array_rows(node, missing_chunks=missing_chunks, what=name, labels=role == "y")
+    return zarr_array_rows(node, missing_chunks=missing_chunks, what=name, labels=role in LABELLED)
 
 
 def _member(group: Any, role: str, name: str) -> Any:
