@@ -21,6 +21,7 @@ from .evaluation import Evaluation, free_columns
 from .first import FirstPass
 from .footprint import Footprint
 from .gram import GramData
+from .held_out import held_out_error
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
 from .kernels.tiles import compute_dtype
@@ -341,6 +342,31 @@ class Datafit:
         sums = self.design.sum_over_rows(kernel, {**state, **place, "columns": free})
         shift = state.get("shift", 0.0)
         return closing_bound(sums, self.coordinates, free, shift, penalty, self.fit_intercept)
+
+    def held_out_error(self, coef: Float, intercept: Float) -> Float | None:
+        """Return the weighted mean squared error of each problem on the test rows of its fold.
+
+        Without a pass, from the moments that ``grams()`` has summed of the test rows.
+
+        Parameters
+        ----------
+        coef : ndarray, shape (p, 1, K)
+            In the units of X.
+        intercept : ndarray, shape (1, K)
+
+        Returns
+        -------
+        ndarray, shape (K,), or None
+            NaN for problems of no fold and where rounding of the sums leaves too few digits; None
+            where no sums of the test rows are at hand.
+        """
+        atoms, folds = self._survey.atoms, self._survey.weightings.folds
+        if atoms is None or folds is None:
+            return None
+        rounding = max(data.rounding for data in self.grams().values())
+        fold = np.asarray(self.problems.fold, dtype=np.intp)
+        columns = coef[:, 0], intercept[0]
+        return held_out_error(atoms, folds, fold, self.output, *columns, rounding)
 
     # -- coordinates and cost ----------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from .evaluation import Evaluation
 from .first import FirstPass
 from .kernels.moments import MomentsKernel
 from .kernels.tiles import compute_dtype
+from .moments import Groups
 from .summary import summarise
 from .weightings import Weightings
 
@@ -41,6 +42,8 @@ class Survey:
     ----------
     null : Evaluation or None
         One column for each weighting and target at the null model, once it is known.
+    atoms : Groups or None
+        Moments of each atom of the folds, where they came with Gram matrices.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Survey:
         self.class_weight = class_weight
         self.weightings = weightings
         self.null: Evaluation | None = None
+        self.atoms: Groups | None = None
         self._firsts: tuple[FirstPass, ...] | None = None
         self._grams: tuple[tuple[Float, float] | None, ...] | None = None
 
@@ -120,6 +124,9 @@ class Survey:
         self, kernel: MomentsKernel
     ) -> tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]:
         found = self.design.sum_over_rows(kernel)["moments"]
+        whole = kernel.columns is None and not kernel.by_label
+        if whole and self.weightings.folds is not None and self.weightings.by_atoms:
+            self.atoms = found
         return summarise(
             *(found, self.weightings, self.design, self.loss),
             *(self.fit_intercept, self.standardize, self.classes, self.class_weight),

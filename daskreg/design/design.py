@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from .passes.shards import Shard
 from .passes.threads import Threads
 from .plan import SMALL, Plan, Work, choose_block, make_plan
 from .ready import Readiness
+from .recognise import open_rows
 
 #: Shards for each worker thread, so that a pass ends evenly.
 SHARDS_PER_THREAD = 2
@@ -210,6 +212,22 @@ class Design:
             self.bytes_pinned = result.bytes_pinned
             self.kernel_seconds += result.kernel_seconds
         return result.partial
+
+    def replace_groups(self, groups: Any) -> None:
+        """Lay ``groups``, an array of shape (n_samples,), beside X; plan and shards are made anew.
+
+        Raises
+        ------
+        DataError
+            For another number of rows.
+        """
+        rows = open_rows(groups, missing_chunks="raise", sample_dim=None, role="groups")
+        columns = replace(self._columns, groups=rows)
+        check_lengths(columns)
+        if self._scheduler is not None:
+            self._scheduler.release()
+            self._scheduler = None
+        self._columns, self._plan, self._is_ready = columns, None, False
 
     def close(self) -> None:
         """Let go of shards, pinned blocks and scratch files."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from daskreg._typing import Float
 from daskreg.callbacks import listener
@@ -16,7 +17,7 @@ from daskreg.design.host import format_bytes
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import SOLVERS, QuasiNewton, Solution, solve
+from daskreg.solvers import SOLVERS, QuasiNewton, Solution, Status, solve
 
 from ._choose import Choice, choose
 
@@ -70,6 +71,8 @@ class Fitted:
         As the objective has it: per weighted mean of the loss.
     solution : Solution
         In solver coordinates, with the certificates.
+    datafit : Datafit
+        Of the same problems; of use while the design is open.
     classes : ndarray or None
     """
 
@@ -78,7 +81,25 @@ class Fitted:
     alpha: Float
     solution: Solution
     choice: Choice
+    datafit: Datafit
     classes: Any = None
+
+    def take(self, columns: npt.ArrayLike) -> Fitted:
+        """Return some of the problems."""
+        index = np.asarray(columns, dtype=np.intp)
+        return replace(
+            self,
+            coef=self.coef[index],
+            intercept=self.intercept[index],
+            alpha=self.alpha[index],
+            solution=self.solution.take(index),
+            datafit=self.datafit.take(index),
+        )
+
+    def require_finished(self, what: str) -> None:
+        """Raise ``KeyboardInterrupt`` where the solver was stopped before it had an end."""
+        if Status.INTERRUPTED in self.solution.status:
+            raise KeyboardInterrupt(f"{what}: stopped while solving, nothing was chosen")
 
 
 def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
@@ -134,6 +155,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         alpha=penalty.alpha,
         solution=solution,
         choice=choice,
+        datafit=datafit,
         classes=datafit.first().classes,
     )
 
