@@ -38,7 +38,7 @@ N_BINS = 4096
 class Spread:
     """Weight, mean and weighted sum of squares about the mean; parts merge without cancellation.
 
-    Source: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, eq. 2.1.
+    Source: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance.
     """
 
     weight: Float
