@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,10 +21,11 @@ from .evaluation import Evaluation, free_columns
 from .first import FirstPass
 from .footprint import Footprint
 from .gram import GramData
-from .held_out import held_out_error
+from .held_out import held_out_error, held_out_scores
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
 from .kernels.tiles import compute_dtype
+from .scores import Scores
 from .state import ROUGH, pass_state, rounding
 from .survey import Survey
 from .weightings import Weightings
@@ -108,6 +109,11 @@ class Datafit:
     def output(self) -> npt.NDArray[np.intp]:
         """Target column of each problem, shape (K,)."""
         return np.asarray(self.problems.output, dtype=np.intp)
+
+    @property
+    def folds(self) -> Folds | None:
+        """What the numbers of ``problems.fold`` leave out."""
+        return self._survey.weightings.folds
 
     @property
     def n_passes(self) -> int:
@@ -360,13 +366,17 @@ class Datafit:
             NaN for problems of no fold and where rounding of the sums leaves too few digits; None
             where no sums of the test rows are at hand.
         """
-        atoms, folds = self._survey.atoms, self._survey.weightings.folds
+        atoms, folds = self._survey.atoms, self.folds
         if atoms is None or folds is None:
             return None
         rounding = max(data.rounding for data in self.grams().values())
         fold = np.asarray(self.problems.fold, dtype=np.intp)
         columns = coef[:, 0], intercept[0]
         return held_out_error(atoms, folds, fold, self.output, *columns, rounding)
+
+    def held_out_scores(self, coef: Float, intercept: Float, metrics: Sequence[str]) -> Scores:
+        """Score each problem on the test rows of its fold: one pass; see ``held_out_scores``."""
+        return held_out_scores(self, coef, intercept, metrics)
 
     # -- coordinates and cost ----------------------------------------------------------------
 

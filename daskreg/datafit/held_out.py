@@ -1,6 +1,9 @@
-"""Errors on held-out rows from the moments of the first pass: no other look at the data."""
+"""Errors on held-out rows: of squares from the first pass alone, of all kinds from one more."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +13,8 @@ from daskreg.exceptions import DataError
 from daskreg.splits import Folds
 
 from .moments import Groups, Moments
+from .scores import Scores, score_columns
+from .state import column_shift
 
 #: Share of an error that rounding may hide, with sums of float64 and of float32 products.
 FINE, ROUGH = 1e-6, 1e-4
@@ -88,3 +93,36 @@ def _error(
     allowed = FINE if rounding <= eps else ROUGH
     exact = (hidden == 0.0) | (hidden <= allowed * error)
     return np.where(exact, error, np.nan)
+
+
+def held_out_scores(datafit: Any, coef: Float, intercept: Float, metrics: Sequence[str]) -> Scores:
+    """Return the scores of each problem on the test rows of its fold, of no fold on all: one pass.
+
+    Parameters
+    ----------
+    datafit : Datafit
+        Of the K problems.
+    coef : ndarray, shape (p, n_outputs, K)
+        In the units of X.
+    intercept : ndarray, shape (n_outputs, K)
+    metrics : sequence of str
+        As in :func:`score_columns`.
+    """
+    first = datafit.first()
+    # An error of squares may be all that a good model leaves: digits count.
+    dtype = np.dtype(np.float64) if datafit.quadratic else datafit.dtype
+    return score_columns(
+        datafit.design,
+        datafit.loss,
+        coef,
+        intercept,
+        metrics=metrics,
+        folds=datafit.folds,
+        fold=datafit.problems.fold,
+        target=datafit.output,
+        labels=first.labels,
+        mean=first.mean,
+        sd=first.sd,
+        shift=None if datafit.design.sparse else column_shift(first, dtype),
+        dtype=dtype.name,
+    )

@@ -3,8 +3,8 @@
 The generator is SplitMix64 read at any place of its sequence.  Its numbers are part of what a
 seed means, the same on every platform and in every version.
 
-Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, figure 13,
-with the second finalizer of Stafford ("mix13").
+Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, with the
+finalizer "mix13" of Stafford.
 """
 
 from __future__ import annotations
