@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -165,18 +166,18 @@ def _solution(
 
     Their coefficients are compared with each other and dropped: no pass over X repairs them.
     """
-    goal = {"tol": settings.tol, "max_iter": settings.max_iter, "callbacks": settings.callbacks}
+    run = partial(solve, tol=settings.tol, max_iter=settings.max_iter, callbacks=settings.callbacks)
     fold = settings.problems.fold
     assert fold is not None
     kept = fold < 0
     rough = isinstance(solver, Gram) and not kept.all()
     rough = rough and max(data.rounding for data in datafit.grams().values()) > PRECISE
     if not rough:
-        return solve(solver, datafit, penalty, start=start, **goal)
+        return run(solver, datafit, penalty, start=start)
     parts, columns = [], [np.flatnonzero(kept), np.flatnonzero(~kept)]
     for own, method in zip(columns, (solver, replace(solver, corrections=0)), strict=True):
         begin = None if start is None else (start[0][..., own], start[1][..., own])
-        parts.append(solve(method, datafit.take(own), penalty.take(own), start=begin, **goal))
+        parts.append(run(method, datafit.take(own), penalty.take(own), start=begin))
     return Solution.joined(parts, columns)
 
 
