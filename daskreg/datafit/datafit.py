@@ -164,7 +164,7 @@ class Datafit:
 
     @property
     def most_columns(self) -> int:
-        """Columns that memory holds beside what is held already."""
+        """Columns that ``restricted`` may hold in what the plan has left for them."""
         return int(self.design.most_columns)
 
     def restricted(self, columns: npt.NDArray[np.intp]) -> Datafit:

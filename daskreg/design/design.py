@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
@@ -12,21 +13,15 @@ import numpy as np
 from daskreg._typing import Partial, State
 
 from .columns import Columns, check_lengths
-from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
-from .passes.active import active_scheduler
-from .passes.runs import make_runs, spread_pins
+from .dealing import Hand, choose_scheduler, deal, draft, make_shards
+from .layout import Layout
+from .origin import Origin, check_columns
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
-from .passes.shards import Shard
-from .passes.threads import Threads
-from .plan import SMALL, Plan, Work, choose_block, make_plan
+from .plan import Plan
 from .ready import Readiness
 from .recognise import open_rows
 from .sources.base import Rows
-
-#: Shards for each worker thread, so that a pass ends evenly.
-SHARDS_PER_THREAD = 2
-#: Bytes after which a shard would take about a minute.
-LONG_SHARD = 16 << 30
+from .work import Work
 
 
 class Design:
@@ -59,13 +54,16 @@ class Design:
         block_size: int | None = None,
         feature_names: tuple[str, ...] | None = None,
         ready: Readiness | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self._columns = columns
         self._memory_limit = memory_limit
         self._block_size = block_size
         self._ready = ready
-        self._is_ready = False
-        self._layout: Layout | None = None
+        self.origin = origin
+        self.data = ""
+        self._segments: list[Sequence[int]] = []
+        self._layout: Layout | None = None if origin is None else origin.layout
         self._plan: Plan | None = None
         self._scheduler: Scheduler | None = None
         self._work = Work()
@@ -75,6 +73,7 @@ class Design:
         self.bytes_read = 0
         self.bytes_pinned = 0
         self.kernel_seconds = 0.0
+        self._closed = False
         self.progress: Progress | None = None
         check_lengths(columns)
 
@@ -116,6 +115,11 @@ class Design:
         return self._columns.X.resident
 
     @property
+    def takes_whole_rows(self) -> bool:
+        """Whether these are selected columns, and whole rows are read for them."""
+        return self._columns.X.takes_whole_rows
+
+    @property
     def layout(self) -> Layout | None:
         """Borders of blocks and segments; None until the rows are known and the plan is made."""
         return self._layout
@@ -130,7 +134,7 @@ class Design:
             If the data cannot be worked on inside the memory limit.
         """
         if self._plan is None:
-            self._make_plan(self._choose_scheduler(), self._work)
+            self._draft(self._choose_scheduler(), self._work)
         assert self._plan is not None
         return self._plan
 
@@ -141,6 +145,7 @@ class Design:
         temporaries: int = 0,
         client_bytes: int = 0,
         note: str = "",
+        selected_bytes: int = 0,
     ) -> Plan:
         """Make the final plan for what a solver asks and deal the rows out to shards.
 
@@ -148,7 +153,7 @@ class Design:
         ----------
         passes : int, optional
             Passes the solver is going to make; 1 means that nothing is kept in memory.
-        partial_bytes, temporaries, client_bytes, note
+        partial_bytes, temporaries, client_bytes, note, selected_bytes
             As in ``Work``.
 
         Raises
@@ -156,23 +161,46 @@ class Design:
         MemoryPlanError
             Before the first byte is read, where that does not fit.
         """
+        return self._prepare(
+            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note)
+        )
+
+    def _prepare(self, work: Work) -> Plan:
         scheduler = self._choose_scheduler()
-        self._work = Work(passes, partial_bytes, temporaries, client_bytes, note)
-        self._lay_out(scheduler)
-        if not self._is_ready and self._ready is not None:
+        self._work = work
+        self._draft(scheduler, work)
+        if self._ready is not None:
             before = self._columns
+            # What it has made ready once is left as it is.
             self._columns, read = self._ready(before, scheduler)
-            self._is_ready = True
             self.bytes_read += read
             if self._columns is not before:
                 check_lengths(self._columns)
-                self._lay_out(scheduler)
+                self._draft(scheduler, work)
         assert self._plan is not None
         assert self._layout is not None
-        shards, homes = self._deal(scheduler, self._layout, self._plan)
-        scheduler.place(shards, keep=passes != 1, homes=homes)
-        self._scheduler = scheduler
+        self._place(scheduler, self._layout, self._plan)
         return self._plan
+
+    def _place(self, scheduler: Scheduler, layout: Layout, plan: Plan) -> None:
+        self._release()
+        origin = self.origin
+        hands = origin.hands if origin is not None else None
+        hands = hands or deal(self._columns, layout, plan, scheduler)
+        # A new name: nothing that older shards have pinned is taken for a block of these.
+        self.data = uuid.uuid4().hex
+        shards = make_shards(
+            self._columns,
+            layout,
+            plan,
+            hands,
+            names=self.feature_names,
+            data=self.data,
+            lender=origin.lender if origin is not None else None,
+        )
+        scheduler.place(shards, keep=self._work.passes != 1, homes=[home for _, home in hands])
+        self._segments = [segments for segments, _ in hands]
+        self._scheduler, self.bytes_pinned = scheduler, 0
 
     def sum_over_rows(self, kernel: Any, state: State | None = None) -> Partial:
         """Sum ``kernel(block, state)`` over all blocks: one pass.
@@ -195,7 +223,7 @@ class Design:
             In the first pass, for the first value that no model can use.
         """
         if self._scheduler is None:
-            self.prepare(self._work.passes, self._work.partial_bytes)
+            self._prepare(self._work)
         assert self._scheduler is not None
         assert self._layout is not None
         reads_X = getattr(kernel, "reads_X", True)
@@ -207,12 +235,100 @@ class Design:
             self._work.partial_bytes,
             self.progress if reads_X else None,
         )
-        self.bytes_read += result.bytes_read
-        if reads_X:
-            self.n_passes += 1
-            self.bytes_pinned = result.bytes_pinned
-            self.kernel_seconds += result.kernel_seconds
+        if not reads_X:
+            self.bytes_read += result.bytes_read
+            return result.partial
+        first = self.n_passes == 0 and result.bytes_read > 0
+        if first and self.origin is not None and self.takes_whole_rows:
+            self.origin.charge(result.bytes_read)
+        else:
+            self.bytes_read += result.bytes_read
+        self.n_passes += 1
+        self.bytes_pinned = result.bytes_pinned
+        self.kernel_seconds += result.kernel_seconds
         return result.partial
+
+    def select(self, columns: Any) -> Design:
+        """A design of some columns: same rows, blocks and segments, workers and memory limit.
+
+        It keeps its own n_rows x len(columns) values after its first pass, as far as they fit
+        beside what this design keeps, and is closed on its own.  Values of X come, block by block,
+
+        1. from what this design has pinned in the process that runs the shard;
+        2. from X where it lies in memory, or from storage that gives these columns alone (column
+           chunks of zarr, Fortran order, Parquet, data frames, several variables of a Dataset);
+        3. else from whole rows, sliced where they are read: the first pass that reads such rows is
+           one pass of this design, and its bytes are this design's; later passes, for what could
+           not be kept, are the selection's own.
+
+        Parameters
+        ----------
+        columns : array of int, shape (n_columns,)
+            Ascending places of columns of X.
+
+        Returns
+        -------
+        Design
+
+        Raises
+        ------
+        ValueError
+            Columns that are unsorted, repeated, out of range, or none.
+        MemoryPlanError
+            When it is planned and does not fit beside this design; ``selected_bytes`` of
+            ``prepare`` leaves room.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from daskreg.design import as_design
+        >>> with as_design(np.eye(4), np.ones(4)) as design, design.select([0, 2]) as two:
+        ...     two.n_samples, two.n_features
+        (4, 2)
+        """
+        chosen = check_columns(columns, self.n_features)
+        if self._scheduler is None:
+            self._prepare(self._work)
+        assert self._layout is not None
+        names = self.feature_names
+        return Design(
+            replace(self._columns, X=self._columns.X.select(chosen)),
+            memory_limit=self._memory_limit,
+            block_size=self._block_size,
+            feature_names=None if names is None else tuple(names[i] for i in chosen),
+            ready=None if self._ready is None else self._ready.shared(),
+            origin=Origin(self, chosen, self._layout),
+        )
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether ``select`` may do with less than reading whole rows from storage: X lies in
+        memory, all of it is pinned, or columns can be read alone."""
+        if self._columns.X.reads_columns:
+            return True
+        if self._scheduler is None or self._plan is None:
+            return False
+        return self._plan.bytes_streamed == 0 < self.bytes_pinned
+
+    @property
+    def most_columns(self) -> int:
+        """How many selected columns the plan has left room for; all where nobody asked for room.
+
+        Columns of a sparse matrix differ: they are taken for four times the average.
+        """
+        X, room = self._columns.X, self._work.selected_bytes
+        total = (X.n_rows or 0) * X.row_nbytes
+        if not room or room >= total:
+            return self.n_features
+        share = room / total / (4 if self.sparse else 1)
+        return max(1, int(share * self.n_features))
+
+    @property
+    def hands(self) -> list[Hand]:
+        """Segments of each shard and the worker that it is on; none before shards are placed."""
+        if self._scheduler is None:
+            return []
+        return list(zip(self._segments, self._scheduler.homes, strict=True))
 
     def replace_groups(self, groups: Any) -> None:
         """Lay ``groups``, an array of shape (n_samples,), beside X; plan and shards are made anew.
@@ -226,18 +342,20 @@ class Design:
         assert isinstance(rows, Rows)
         columns = replace(self._columns, groups=rows)
         check_lengths(columns)
-        if self._scheduler is not None:
-            self._scheduler.release()
-            self._scheduler = None
-        self._columns, self._plan, self._is_ready = columns, None, False
+        self._release()
+        self._columns, self._plan = columns, None
 
     def close(self) -> None:
         """Let go of shards, pinned blocks and scratch files."""
+        self._release()
+        if self._ready is not None and not self._closed:
+            self._ready.close()
+        self._closed = True
+
+    def _release(self) -> None:
         if self._scheduler is not None:
             self._scheduler.release()
             self._scheduler = None
-        if self._ready is not None:
-            self._ready.close()
 
     def __enter__(self) -> Self:
         return self
@@ -255,71 +373,10 @@ class Design:
         return f"<Design of {self._columns.X.describe}: {rows} rows x {self.n_features:,} columns>"
 
     def _choose_scheduler(self) -> Scheduler:
-        X = self._columns.X
-        if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
-            return Threads(self._memory_limit)
-        return active_scheduler(self._memory_limit)
+        scheduler = self.origin.scheduler if self.origin is not None else None
+        return scheduler or choose_scheduler(self._columns, self._memory_limit)
 
-    def _lay_out(self, scheduler: Scheduler) -> None:
-        self._layout = None
-        self._make_plan(scheduler, self._work)
-
-    def _make_plan(self, scheduler: Scheduler, work: Work) -> None:
-        columns, workers = self._columns, scheduler.workers
-        block = choose_block(columns, workers, self._block_size, work.partial_bytes)
-        persisted = columns.X.persisted
-        if columns.X.n_rows is not None and self._layout is None:
-            rows_per_block = max(1, int(block // max(1.0, columns.X.row_nbytes)))
-            self._layout = make_layout(
-                columns.X.n_rows,
-                rows_per_block=rows_per_block,
-                row_chunks=columns.X.row_chunks,
-                whole_chunks=persisted,
-                max_segments=None if persisted else MAX_SEGMENTS,
-            )
-        self._plan = make_plan(
-            columns,
-            self._layout,
-            workers,
-            work,
-            block_bytes=block,
-            n_shards=self._n_shards(workers),
-            persisted=persisted,
+    def _draft(self, scheduler: Scheduler, work: Work) -> None:
+        self._layout, self._plan = draft(
+            self._columns, scheduler.workers, work, self._block_size, self.origin
         )
-
-    def _n_shards(self, workers: Sequence[Any]) -> int:
-        if self._layout is None:
-            return 0
-        total = self._layout.n_rows * self._columns.X.row_nbytes
-        if self._columns.X.resident and total < SMALL:
-            return 1
-        threads = sum(worker.threads for worker in workers)
-        wanted = max(threads * SHARDS_PER_THREAD, int(total // LONG_SHARD))
-        return min(self._layout.n_segments, wanted)
-
-    def _deal(
-        self, scheduler: Scheduler, layout: Layout, plan: Plan
-    ) -> tuple[list[Shard], list[str | None]]:
-        groups: list[tuple[Sequence[int], str | None]]
-        homes = getattr(self._columns.X, "chunk_homes", None)
-        if homes is not None and plan.n_workers >= 1 and not isinstance(scheduler, Threads):
-            groups = by_home(homes(scheduler), plan.n_shards)
-        else:
-            groups = [(run, None) for run in layout.deal(plan.n_shards)]
-        share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
-        pins = spread_pins(layout.rows, share)
-        runs = [
-            make_runs(self._columns, layout.rows, layout.segments, list(chosen))
-            for chosen, _ in groups
-        ]
-        shards = [
-            Shard(
-                own,
-                layout.n_segments,
-                pins=pins.intersection(spec.index for run in own for spec in run.specs),
-                budget=plan.pin_capacity,
-                names=self.feature_names,
-            )
-            for own in runs
-        ]
-        return shards, [home for _, home in groups]

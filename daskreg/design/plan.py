@@ -11,6 +11,7 @@ from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
 from .sources.base import Rows
+from .work import Elsewhere, Work
 from .workers import LIBRARY_NBYTES, LOCAL_SHARE, MIB, Worker
 
 #: Data in this process's memory below this size never meet a scheduler.
@@ -22,31 +23,6 @@ MIN_BLOCK = MIB
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a solver is going to ask of the engine.
-
-    Attributes
-    ----------
-    passes : int or None
-        Passes expected; None: unknown, more than one.
-    partial_bytes : int
-        One partial (gradients, a Gram matrix) as a shard returns it.
-    temporaries : int
-        Working memory of one kernel call beside its block and its partial.
-    client_bytes : int
-        What the solver itself keeps in the client's memory.
-    note : str
-        A sentence for the plan: which solver, and why.
-    """
-
-    passes: int | None = None
-    partial_bytes: int = 0
-    temporaries: int = 0
-    client_bytes: int = 0
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +41,8 @@ class Plan:
     bytes_pinned, bytes_streamed : int
         Kept between passes in all workers together, and read again each pass.
     pin_capacity : int
-        Most a process may pin, if it has to take over the shards of a lost one.
+        Most that may be pinned in a process, with what is pinned there of the designs that these
+        rows were selected from, if it has to take over the shards of a lost one.
     memory : mapping of str to int
         Peak of one worker as named terms, in bytes.
     memory_limit : int
@@ -167,6 +144,7 @@ def make_plan(
     block_bytes: int,
     n_shards: int,
     persisted: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Plan:
     """Add up what the fit needs; raise where it cannot fit.
 
@@ -186,6 +164,9 @@ def make_plan(
         block_bytes = int(layout.largest_block * row_bytes)
     worker = min(workers, key=lambda w: w.usable - w.memory)
     terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, local)
+    elsewhere = elsewhere or Elsewhere()
+    terms["pinned for all columns"] = elsewhere.to_come
+    terms["left for selected columns"] = -(-work.selected_bytes // len(workers))
     free = worker.usable - sum(terms.values())
     if free < 0:
         _refuse(worker, terms, block_bytes)
@@ -211,14 +192,19 @@ def make_plan(
         block_bytes=block_bytes,
         bytes_pinned=pinned,
         bytes_streamed=0 if in_memory else total - pinned,
-        pin_capacity=free if pinned else 0,
+        pin_capacity=free + elsewhere.pinned if pinned else 0,
         memory=terms,
         memory_limit=worker.memory_limit,
         usable=worker.usable,
         passes=work.passes,
         resident=in_memory,
-        notes=(work.note,) if work.note else (),
+        notes=tuple(note for note in (work.note, _rereading(X, in_memory, total > pinned)) if note),
     )
+
+
+def _rereading(X: Rows, in_memory: bool, streams: bool) -> str:
+    whole = X.takes_whole_rows and streams and not in_memory
+    return "what is not pinned is taken from whole rows, which are read each pass" if whole else ""
 
 
 def _terms(

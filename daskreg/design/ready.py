@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Self
 
 from .columns import Columns
 from .passes.scheduler import Scheduler
@@ -26,6 +26,12 @@ class Readiness:
     def __init__(self, scratch: str | os.PathLike[str] | None = None) -> None:
         self._path = scratch
         self._scratch: Any = None
+        self._users = 1
+
+    def shared(self) -> Self:
+        """The same, for one more design: the scratch folder stays until each has closed it."""
+        self._users += 1
+        return self
 
     def __call__(self, columns: Columns, scheduler: Scheduler) -> tuple[Columns, int]:
         """Return rows that can be cut (the same columns, if they could), and the bytes of the
@@ -73,7 +79,11 @@ class Readiness:
         return self._scratch
 
     def close(self) -> None:
-        """Remove the scratch folder, if one was made."""
+        """Remove the scratch folder, if one was made and nobody else uses it."""
+        self._users -= 1
+        if self._users > 0:
+            return
+        self._users = 0
         if self._scratch is not None:
             self._scratch.close()
             self._scratch = None

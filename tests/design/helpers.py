@@ -119,3 +119,15 @@ class GroupSums:
 
     def __call__(self, block: Block, state: Mapping[str, Any]) -> Any:
         return np.array([block.X[block.groups == name].sum() for name in self.names])
+
+
+@dataclass(frozen=True)
+class StartsAndSums:
+    """Rows whose y is not their number in the whole data, and the rows."""
+
+    name: ClassVar[str] = "starts"
+
+    def __call__(self, block: Block, state: Mapping[str, Any]) -> Any:
+        assert block.y is not None
+        numbers = block.start + np.arange(block.n_rows)
+        return np.array([np.sum(block.y[:, 0] != numbers), block.n_rows])

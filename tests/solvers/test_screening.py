@@ -73,9 +73,7 @@ def test_a_path_takes_few_passes_where_columns_can_be_read_alone():
 
 
 def test_a_path_takes_two_reads_a_round_where_they_cannot():
-    fit, penalty = make(
-        Squared(), n_alphas=50, least=0.06, n=150, p=3000, reads_columns=False
-    )
+    fit, penalty = make(Squared(), n_alphas=50, least=0.06, n=150, p=3000, reads_columns=False)
     solution = solve(BatchScreening(), fit, penalty, tol=1e-6)
     assert solution.converged.all()
     assert fit.design.n_passes <= 12

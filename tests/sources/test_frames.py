@@ -71,7 +71,7 @@ def test_extension_types():
     check_rows(table.rows(["digits"]), [[7], [9], [7]])
     with table.rows(["holes"]).open() as reader:
         assert reader.read(0, 1).tolist() == [[1]]
-        with pytest.raises(DataError, match="'holes' has missing values in rows 0 to 2"):
+        with pytest.raises(DataError, match="'holes' has missing values, the first in row 1"):
             reader.read(0, 3)
     with pytest.raises(DataError, match="'objects'"):
         table.rows(["i", "objects"])

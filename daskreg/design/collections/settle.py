@@ -7,8 +7,7 @@ from typing import Any, cast
 
 from dask._task_spec import Alias  # noqa: TID253
 
-from daskreg.design.passes.ledger import matrix_nbytes
-from daskreg.design.sources.base import Rows
+from daskreg.design.sources.base import Rows, matrix_nbytes
 from daskreg.design.spool.rows import Part, write_part
 from daskreg.design.spool.scratch import Scratch
 

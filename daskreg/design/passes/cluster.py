@@ -84,6 +84,13 @@ class Cluster(Scheduler):
     def _known_workers(self) -> dict[str, Any]:
         return dict(self.client.scheduler_info(n_workers=-1)["workers"])
 
+    def another(self) -> Cluster:
+        return Cluster(self.client, self._limit)
+
+    @property
+    def homes(self) -> list[str | None]:
+        return list(self._homes)
+
     def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
         known = sorted(self._known_workers().items())
         slots = [address for address, info in known for _ in range(info["nthreads"])]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from daskreg.design.blocks import Block
+from daskreg.design.sources.base import matrix_nbytes
 
 
 class Ledger:
@@ -25,11 +26,18 @@ class Ledger:
         self._lock = threading.RLock()
         self._blocks: dict[Hashable, dict[int, Block]] = {}
         self._bytes: dict[Hashable, int] = {}
+        self._data: dict[Hashable, str] = {}
 
-    def open(self, shard: Hashable) -> None:
-        """Let a shard pin blocks until it is released."""
+    def open(self, shard: Hashable, data: str = "") -> None:
+        """Let a shard pin blocks until it is released; ``data`` names what they are blocks of."""
         with self._lock:
-            self._blocks[shard], self._bytes[shard] = {}, 0
+            self._blocks[shard], self._bytes[shard], self._data[shard] = {}, 0, data
+
+    def of_data(self, data: str) -> dict[int, Block]:
+        """The blocks of some data that any shard has pinned in this process, by number."""
+        with self._lock:
+            shards = [shard for shard, name in self._data.items() if name == data]
+            return {k: block for shard in shards for k, block in self._blocks[shard].items()}
 
     @property
     def nbytes(self) -> int:
@@ -63,6 +71,7 @@ class Ledger:
         with self._lock:
             self._blocks.pop(shard, None)
             self._bytes.pop(shard, None)
+            self._data.pop(shard, None)
 
 
 def owned(block: Block) -> Block:
@@ -76,13 +85,6 @@ def _owned(array: Any) -> Any:
     while isinstance(getattr(root, "base", None), np.ndarray):
         root = root.base
     return array if root is array or root.nbytes <= array.nbytes else array.copy()
-
-
-def matrix_nbytes(matrix: object) -> int:
-    """Bytes of a dense or CSR matrix."""
-    if isinstance(matrix, np.ndarray):
-        return matrix.nbytes
-    return sum(getattr(matrix, part).nbytes for part in ("data", "indices", "indptr"))
 
 
 def block_nbytes(block: Block) -> int:

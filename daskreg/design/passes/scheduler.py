@@ -46,6 +46,15 @@ class Scheduler(ABC):
         """The processes that shards can run in."""
 
     @abstractmethod
+    def another(self) -> Scheduler:
+        """One of the same processes, without shards."""
+
+    @property
+    @abstractmethod
+    def homes(self) -> list[str | None]:
+        """Addresses of the workers where the shards are, in order; None: this process."""
+
+    @abstractmethod
     def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
         """Take charge of the shards; ``keep`` them between passes; ``homes`` are the addresses of
         the workers that already hold their blocks."""

@@ -7,7 +7,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
+from daskreg.design.sources.selected import take_columns
 
 from .blas import single_threaded_blas
 from .dyadic import DyadicSum, Node
@@ -63,6 +64,29 @@ class Outcome:
         return sum(partial.nbytes for _, partial in self.nodes)
 
 
+@dataclass(frozen=True)
+class Lender:
+    """Data of which some columns are wanted; its pinned blocks in this process spare a reading.
+
+    Attributes
+    ----------
+    data : str
+        As its shards call it; its blocks have the borders of those that are wanted.
+    columns : ndarray of int
+    """
+
+    data: str
+    columns: AnyArray
+
+    def blocks(self) -> dict[int, Block]:
+        """What this process holds of it now, by number."""
+        return LEDGER.of_data(self.data)
+
+    def selected(self, block: Block) -> Block:
+        """The block with the wanted columns only."""
+        return replace(block, X=take_columns(block.X, self.columns))
+
+
 class Shard:
     """A share of the rows, on one worker.
 
@@ -80,6 +104,10 @@ class Shard:
         Bytes that all shards of a process may keep together.
     names : tuple of str, optional
         Column names for error messages.
+    data : str
+        Names the rows and their blocks: no other design, and no other layout, has this name.
+    lender : Lender, optional
+        Whose pinned blocks hold these columns among others.
     """
 
     def __init__(
@@ -89,12 +117,16 @@ class Shard:
         pins: frozenset[int] = frozenset(),
         budget: int = 0,
         names: tuple[str, ...] | None = None,
+        data: str = "",
+        lender: Lender | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
         self.pins = pins
         self.budget = budget
         self.names = names
+        self.data = data
+        self.lender = lender
         self.first: Outcome | None = None
         self._start_empty()
 
@@ -102,11 +134,11 @@ class Shard:
         self._token = uuid.uuid4().hex
         self._validated: set[tuple[str, int]] = set()
         self._settled = False
-        LEDGER.open(self._token)
+        LEDGER.open(self._token, self.data)
         weakref.finalize(self, LEDGER.release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("runs", "n_segments", "pins", "budget", "names", "first")
+        kept = ("runs", "n_segments", "pins", "budget", "names", "data", "lender", "first")
         return {name: getattr(self, name) for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -192,14 +224,21 @@ class Shard:
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
+        lent = self.lender.blocks() if self.lender is not None else {}
         for run in self.runs:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
-            missing = [spec for spec in run.specs if spec.index not in pinned]
+            missing = [spec for spec in run.specs if spec.index not in {**lent, **pinned}]
             stream = self._stream(stack, run.columns, missing, own, reads_X)
             for spec in run.specs:
                 block = pinned.get(spec.index)
-                yield spec, (block, 0) if block is not None else self._take(next(stream), reads_X)
+                if block is not None:
+                    yield spec, (block, 0)
+                elif self.lender is not None and spec.index in lent:
+                    block = self.lender.selected(lent[spec.index])
+                    yield spec, self._take((block, 0), reads_X)
+                else:
+                    yield spec, self._take(next(stream), reads_X)
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 

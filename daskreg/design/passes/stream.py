@@ -15,6 +15,7 @@ from daskreg._typing import AnyArray, Matrix
 from daskreg.design.blocks import BESIDE, Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 from daskreg.design.sources.base import Reader, Rows
+from daskreg.design.sources.chunked import by_whole_chunks
 from daskreg.exceptions import DaskregError, DataError
 
 
@@ -29,7 +30,7 @@ class BlockReader:
             own, left = left[: len(rows.futures)], left[len(rows.futures) :]
             if name == "X" and not reads_X:
                 continue
-            self._readers[name] = rows, self._stack.enter_context(_whole_chunks(rows, own))
+            self._readers[name] = rows, self._stack.enter_context(by_whole_chunks(rows, own))
 
     def read(self, spec: BlockSpec, out: AnyArray | None = None) -> tuple[Block, int]:
         """The block and the bytes that came from below this process's memory."""
@@ -43,7 +44,7 @@ class BlockReader:
                     f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
                     f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
                 )
-            read += 0 if rows.resident or rows.persisted else _nbytes(values)
+            read += 0 if rows.resident or rows.persisted else reader.nbytes_read(values)
             parts[name] = values if name == "X" else _column(name, values)
         X = parts.pop("X", None)
         block = Block(
@@ -89,44 +90,6 @@ def _column(name: str, values: Matrix) -> AnyArray:
     as_stored = name in ("y", "groups")
     array = np.asarray(values, dtype=None if as_stored else np.float64)
     return array[:, 0] if name in ("sample_weight", "groups") else array
-
-
-def _nbytes(values: Matrix) -> int:
-    from .ledger import matrix_nbytes
-
-    return matrix_nbytes(values)
-
-
-def _whole_chunks(rows: Rows, values: Sequence[Any]) -> Reader:
-    reader = rows.open(values)
-    return _ChunkReader(reader, rows) if rows.row_chunks is not None else reader
-
-
-class _ChunkReader(Reader):
-    """Decodes a chunk once where it is cut into several blocks."""
-
-    def __init__(self, reader: Reader, rows: Rows) -> None:
-        self._reader = reader
-        self._borders = np.concatenate([[0], np.cumsum(rows.row_chunks or ())])
-        self._chunk: tuple[int, int, Matrix] | None = None
-
-    def read(self, start: int, stop: int, out: AnyArray | None = None) -> Matrix:
-        at = int(np.searchsorted(self._borders, start, side="right")) - 1
-        low, high = int(self._borders[at]), int(self._borders[at + 1])
-        if stop > high or (start, stop) == (low, high):
-            return self._reader.read(start, stop, out)
-        if self._chunk is None or self._chunk[:2] != (low, high):
-            self._chunk = None
-            self._chunk = low, high, self._reader.read(low, high)
-        rows = self._chunk[2][start - low : stop - low]
-        if stop == high:
-            # The next chunk is decoded while a kernel works on this block: let go of this one.
-            rows, self._chunk = rows.copy(), None
-        return rows
-
-    def close(self) -> None:
-        self._chunk = None
-        self._reader.close()
 
 
 class ReadAhead:

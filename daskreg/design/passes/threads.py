@@ -36,6 +36,13 @@ class Threads(Scheduler):
             )
         ]
 
+    def another(self) -> Threads:
+        return Threads(self._limit)
+
+    @property
+    def homes(self) -> list[str | None]:
+        return [None for _ in self._shards]
+
     def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
         self._shards = list(shards)
 

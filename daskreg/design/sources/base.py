@@ -26,6 +26,10 @@ class Reader(ABC):
         for in ascending order, each once a pass.
         """
 
+    def nbytes_read(self, values: Matrix) -> int:
+        """Decoded bytes that it took to make what ``read`` last returned."""
+        return matrix_nbytes(values)
+
     def close(self) -> None:
         """Let go of handles."""
         return
@@ -40,6 +44,13 @@ class Reader(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def matrix_nbytes(matrix: object) -> int:
+    """Bytes of a dense or CSR matrix."""
+    if isinstance(matrix, np.ndarray):
+        return matrix.nbytes
+    return sum(getattr(matrix, part).nbytes for part in ("data", "indices", "indptr"))
 
 
 class Rows(ABC):
@@ -68,6 +79,8 @@ class Rows(ABC):
         What reading imports; see ``LIBRARY_NBYTES`` in the plan.
     persisted : bool
         The blocks lie in the memory of a cluster's workers already; they count no bytes either.
+    takes_whole_rows : bool
+        These are columns selected from others, and reading them decodes those too.
     names : tuple of str or None
         Column names, where the source has them.
     labels : Labels or None
@@ -84,6 +97,7 @@ class Rows(ABC):
     decode_factor: float = 1.0
     resident: bool = False
     persisted: bool = False
+    takes_whole_rows: bool = False
     reader_nbytes: int = 0
     libraries: tuple[str, ...] = ()
     names: tuple[str, ...] | None = None
@@ -103,6 +117,21 @@ class Rows(ABC):
         data (an array in memory, a graph) returns only what those rows need.
         """
         return self
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether reading some columns alone may read less than all of them."""
+        return self.resident or self.persisted
+
+    def select(self, columns: AnyArray) -> Rows:
+        """Some columns, ascending places, of the same rows.
+
+        The default reads whole rows and slices them.  A source that can read columns alone does
+        so; then values have the type of the whole X still.
+        """
+        from .selected import SelectedColumns
+
+        return SelectedColumns(self, columns)
 
     #: ``distributed`` futures this recipe needs, in the order ``open`` expects their values.
     futures: Sequence[Any] = ()

@@ -13,6 +13,7 @@ from daskreg.exceptions import DataError
 from .base import Reader, Rows, Table
 from .checks import STRING, common_dtype
 from .memory import ArrayRows
+from .selected import SelectedColumns, describe
 
 
 class FrameTable(Table):
@@ -85,7 +86,7 @@ class FrameRows(Rows):
     ) -> None:
         self._frame, self._first = frame, first
         self.dtype, self.describe = dtype, describe
-        self.names = tuple(frame.columns)
+        self.names: tuple[str, ...] = tuple(frame.columns)
         self.n_columns = len(self.names)
         self.n_rows: int = len(frame) if n_rows is None else n_rows
 
@@ -93,6 +94,13 @@ class FrameRows(Rows):
         """A view of these rows."""
         part = self._frame[start - self._first : stop - self._first]
         return FrameRows(part, self.dtype, describe=self.describe, first=start, n_rows=self.n_rows)
+
+    def select(self, columns: AnyArray) -> Rows:
+        """These columns of the frame; the others are not converted."""
+        frame = self._frame.select([self.names[column] for column in columns])
+        what = describe(self, columns)
+        rows = FrameRows(frame, self.dtype, describe=what, first=self._first, n_rows=self.n_rows)
+        return SelectedColumns(rows, None)
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
         return _FrameReader(self._frame, self.dtype, self._first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from daskreg._typing import AnyArray
 
 from .base import Reader, Rows
 from .checks import native_dtype
+from .selected import SelectedColumns, describe, names_of, take_columns
 
 
 class ArrayRows(Rows):
@@ -48,6 +50,7 @@ class ArrayRows(Rows):
     ) -> None:
         self._array = array.reshape(-1, 1) if array.ndim == 1 else array
         self._first = first
+        self._columns: AnyArray | None = None
         self.describe = what
         self.dtype = native_dtype(array.dtype, what, labels=labels)
         self.n_rows = len(array) if n_rows is None else n_rows
@@ -56,24 +59,41 @@ class ArrayRows(Rows):
 
     def cut(self, start: int, stop: int) -> Rows:
         """A view of these rows: its pickle holds no others."""
-        return ArrayRows(
+        rows = ArrayRows(
             self._array[start - self._first : stop - self._first],
             what=self.describe,
             labels=True,
             first=start,
             n_rows=self.n_rows,
         )
+        return rows if self._columns is None else rows._only(self._columns)
+
+    def select(self, columns: AnyArray) -> Rows:
+        """These columns, taken out without a copy of whole rows."""
+        return SelectedColumns(self._only(columns), None)
+
+    def _only(self, columns: AnyArray) -> ArrayRows:
+        rows = copy.copy(self)
+        rows._columns, rows.n_columns = columns, len(columns)
+        rows.names, rows.describe = names_of(self, columns), describe(self, columns)
+        return rows
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
-        return _ArrayReader(self._array, self._first, self.dtype)
+        return _ArrayReader(self._array, self._first, self.dtype, self._columns)
 
 
 class _ArrayReader(Reader):
-    def __init__(self, array: AnyArray, first: int, dtype: np.dtype[Any]) -> None:
-        self._array, self._first, self._dtype = array, first, dtype
+    def __init__(
+        self, array: AnyArray, first: int, dtype: np.dtype[Any], columns: AnyArray | None
+    ) -> None:
+        self._array, self._first, self._dtype, self._columns = array, first, dtype, columns
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
         rows = self._array[start - self._first : stop - self._first]
+        if self._columns is not None:
+            if rows.dtype != self._dtype:
+                return fill(out, rows[:, self._columns], self._dtype)
+            return np.asarray(take_columns(rows, self._columns, out))
         if rows.flags.c_contiguous and rows.dtype == self._dtype:
             return rows
         if self._dtype.kind == "U":

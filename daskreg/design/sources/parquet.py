@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
 from .arrow import numpy_dtype
 from .base import Reader, Rows, Table
 from .checks import common_dtype, existing, need
 from .parquet_reader import BATCH_NBYTES, COLUMN_NBYTES, ParquetReader
+from .selected import describe
 
 #: Row groups up to this many decoded bytes are worth a block border of their own.
 SMALL_GROUP_NBYTES = 64 * 2**20
@@ -140,6 +142,17 @@ class ParquetRows(Rows):
             describe=self.describe,
             first=starts[low],
             n_rows=self.n_rows,
+        )
+
+    @property
+    def reads_columns(self) -> bool:
+        return True
+
+    def select(self, columns: AnyArray) -> Rows:
+        """These columns are decoded alone."""
+        names = tuple(self._columns[column] for column in columns)
+        return ParquetRows(
+            self._files, names, self.dtype, describe=describe(self, columns), first=self._first
         )
 
     def open(self, values: Sequence[Any] = ()) -> Reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from daskreg.exceptions import DataError
 
 from .base import Reader, Rows
 from .checks import native_dtype
+from .selected import describe, names_of
 
 #: Columns of a column-major file that are read before they are turned into rows.
 COLUMNS_AT_ONCE = 64
@@ -62,9 +64,27 @@ class RawRows(Rows):
         self.dtype = native_dtype(self._stored, self.describe, labels=labels)
         self.n_rows: int = n_rows
         self.n_columns = n_columns
-        if column_stride is not None:
-            self.decode_factor = 1.0 + min(1.0, self._columns_at_once() / max(1, n_columns))
+        self._columns: AnyArray = np.arange(n_columns)
+        self._set_decode_factor()
         self._check_size()
+
+    def _set_decode_factor(self) -> None:
+        if self._column_stride is not None:
+            self.decode_factor = 1.0 + min(1.0, self._columns_at_once() / max(1, self.n_columns))
+
+    @property
+    def reads_columns(self) -> bool:
+        return self._column_stride is not None
+
+    def select(self, columns: AnyArray) -> Rows:
+        """Where columns lie one after another, these are read alone."""
+        if self._column_stride is None:
+            return super().select(columns)
+        rows = copy.copy(self)
+        rows._columns, rows.n_columns = self._columns[columns], len(columns)
+        rows.names, rows.describe = names_of(self, columns), describe(self, columns)
+        rows._set_decode_factor()
+        return rows
 
     def _check_size(self) -> None:
         size = self.dtype.itemsize
@@ -155,7 +175,7 @@ class _ColumnMajorReader(_RawReader):
         pieces = np.empty((rows._columns_at_once(), stop - start), rows.dtype)
         for first in range(0, rows.n_columns, len(pieces)):
             some = pieces[: rows.n_columns - first]
-            for column, piece in enumerate(some, first):
+            for column, piece in zip(rows._columns[first:].tolist(), some, strict=False):
                 position = rows._offset + column * rows._column_stride
                 self._fill(piece, position + start * rows.dtype.itemsize)
             block[:, first : first + len(some)] = some.T

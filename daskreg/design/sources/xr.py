@@ -17,6 +17,7 @@ from .base import Reader, Rows, Table
 from .checks import common_dtype, native_dtype
 from .labels import Labels, column_names, labels_of
 from .memory import fill
+from .selected import SelectedColumns, describe, names_of
 
 #: HDF5 is not thread-safe: one read at a time in this process.
 READ_LOCK = threading.Lock()
@@ -67,6 +68,32 @@ class XarrayRows(Rows):
     def _widths(self) -> list[int]:
         rows = math.prod(self._sizes)
         return [math.prod(v.shape) // rows if rows else 0 for v in self._variables]
+
+    @property
+    def reads_columns(self) -> bool:
+        return self.resident or len(self._variables) > 1
+
+    def select(self, columns: AnyArray) -> Rows:
+        """Of several variables only those with these columns are read."""
+        starts = np.cumsum([0, *self._widths])
+        at = np.searchsorted(starts, columns, side="right") - 1
+        touched = np.unique(at)
+        rows = XarrayRows(
+            [self._variables[i] for i in touched],
+            self._sample_dims,
+            self.dtype,
+            describe=describe(self, columns),
+        )
+        rows.reader_nbytes = self.reader_nbytes
+        before = np.cumsum([0, *(self._widths[i] for i in touched)])
+        inside = before[np.searchsorted(touched, at)] + columns - starts[at]
+        everything = len(inside) == rows.n_columns
+        chosen = SelectedColumns(rows, None if everything else inside)
+        chosen.names = names_of(self, columns)
+        chosen.labels = None if self.labels is None else Labels(chosen.names)
+        chosen.describe = rows.describe
+        chosen.takes_whole_rows = not self.resident and rows.n_columns == self.n_columns
+        return chosen
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "labels": None, "names": None}

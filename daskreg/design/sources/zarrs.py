@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from daskreg.exceptions import DataError
 from .base import Reader, Rows, Table
 from .checks import LABELLED, existing, native_dtype
 from .memory import fill
+from .selected import describe
 from .zarr_chunks import refusing_absent, require_all_chunks
 
 #: Chunks that zarr decodes together by default.
@@ -51,6 +53,7 @@ class ZarrRows(Rows):
         if array.ndim not in (1, 2):
             raise DataError(f"{what} has shape {array.shape}; expected rows and columns")
         self._array = array
+        self._columns: AnyArray | None = None
         self.describe = what
         self.dtype = native_dtype(array.dtype, what, labels=labels)
         self.n_rows = int(array.shape[0])
@@ -67,7 +70,26 @@ class ZarrRows(Rows):
         length, n = int(self._array.chunks[0]), self.n_rows or 0
         return tuple(min(length, n - start) for start in range(0, n, length))
 
+    @property
+    def reads_columns(self) -> bool:
+        return bool(self._array.ndim == 2 and self._array.chunks[1] < self._array.shape[1])
+
+    def select(self, columns: AnyArray) -> Rows:
+        """Of an array with several chunks of columns only those with these columns are read."""
+        if not self.reads_columns:
+            return super().select(columns)
+        rows = copy.copy(self)
+        rows._columns = columns if self._columns is None else self._columns[columns]
+        rows.n_columns, rows.describe = len(columns), describe(self, columns)
+        width = decoded_width(self._array, rows._columns)
+        # Decoded chunks of columns, with their bytes, and the block that is taken from them.
+        rows.decode_factor = 1.0 + 2.0 * width / len(columns)
+        rows.takes_whole_rows = width == self._array.shape[1]
+        return rows
+
     def open(self, values: Sequence[Any] = ()) -> Reader:
+        if self._columns is not None:
+            return _ZarrColumnReader(self._array, self.dtype, self._columns)
         return _ZarrReader(self._array, self.dtype)
 
 
@@ -87,6 +109,27 @@ class _ZarrReader(Reader):
         target = out if array.ndim == 2 else out.reshape(-1)
         array.get_basic_selection((slice(start, stop),), out=_as_zarr_buffer(target))
         return out
+
+
+def decoded_width(array: Any, columns: AnyArray) -> int:
+    """Columns of the chunks that hold some columns."""
+    length, n_columns = int(array.chunks[1]), int(array.shape[1])
+    return sum(min(length, n_columns - at * length) for at in {*(columns // length).tolist()})
+
+
+class _ZarrColumnReader(Reader):
+    def __init__(self, array: Any, dtype: np.dtype[Any], columns: AnyArray) -> None:
+        self._array, self._dtype, self._columns = array, dtype, columns
+        self._width = decoded_width(array, columns)
+
+    def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
+        if start == stop:
+            return fill(out, np.empty((0, len(self._columns))), self._dtype)
+        values = self._array.get_orthogonal_selection((slice(start, stop), self._columns))
+        return fill(out, np.asarray(values), self._dtype)
+
+    def nbytes_read(self, values: AnyArray) -> int:
+        return len(values) * self._width * self._dtype.itemsize
 
 
 def _as_zarr_buffer(target: AnyArray) -> Any:

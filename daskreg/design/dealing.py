@@ -1,0 +1,120 @@
+"""Rows laid out in blocks and segments, planned, and dealt out to shards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .columns import Columns
+from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
+from .origin import Origin
+from .passes.active import active_scheduler
+from .passes.runs import make_runs, spread_pins
+from .passes.scheduler import Scheduler
+from .passes.shards import Lender, Shard
+from .passes.threads import Threads
+from .plan import SMALL, Plan, choose_block, make_plan
+from .work import Work
+from .workers import Worker
+
+#: Shards for each worker thread, so that a pass ends evenly.
+SHARDS_PER_THREAD = 2
+#: Bytes after which a shard would take about a minute.
+LONG_SHARD = 16 << 30
+
+#: The segments of a shard, and the address of the worker that holds their blocks already.
+Hand = tuple[Sequence[int], str | None]
+
+
+def count_shards(columns: Columns, layout: Layout | None, workers: Sequence[Worker]) -> int:
+    """How many shards the workers should get."""
+    if layout is None:
+        return 0
+    total = layout.n_rows * columns.X.row_nbytes
+    if columns.X.resident and total < SMALL:
+        return 1
+    threads = sum(worker.threads for worker in workers)
+    wanted = max(threads * SHARDS_PER_THREAD, int(total // LONG_SHARD))
+    return min(layout.n_segments, wanted)
+
+
+def choose_scheduler(columns: Columns, memory_limit: int | None) -> Scheduler:
+    """What the user has started; this process alone for little data in its memory."""
+    X = columns.X
+    if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
+        return Threads(memory_limit)
+    return active_scheduler(memory_limit)
+
+
+def draft(
+    columns: Columns,
+    workers: Sequence[Worker],
+    work: Work,
+    block_size: int | None,
+    origin: Origin | None = None,
+) -> tuple[Layout | None, Plan]:
+    """Layout and plan; the layout is None while rows are unknown, and the origin's if there is one.
+
+    Raises
+    ------
+    MemoryPlanError
+        Where the work does not fit.
+    """
+    X = columns.X
+    block = choose_block(columns, workers, block_size, work.partial_bytes)
+    layout = None if origin is None else origin.layout
+    if X.n_rows is not None and layout is None:
+        layout = make_layout(
+            X.n_rows,
+            rows_per_block=max(1, int(block // max(1.0, X.row_nbytes))),
+            row_chunks=X.row_chunks,
+            whole_chunks=X.persisted,
+            max_segments=None if X.persisted else MAX_SEGMENTS,
+        )
+    hands = None if origin is None else origin.hands
+    plan = make_plan(
+        columns,
+        layout,
+        workers,
+        work,
+        block_bytes=block,
+        n_shards=len(hands) if hands else count_shards(columns, layout, workers),
+        persisted=X.persisted,
+        elsewhere=None if origin is None else origin.elsewhere(),
+    )
+    return layout, plan
+
+
+def deal(columns: Columns, layout: Layout, plan: Plan, scheduler: Scheduler) -> list[Hand]:
+    """Which segments each shard gets."""
+    homes = getattr(columns.X, "chunk_homes", None)
+    if homes is not None and plan.n_workers >= 1 and not isinstance(scheduler, Threads):
+        return by_home(homes(scheduler), plan.n_shards)
+    return [(run, None) for run in layout.deal(plan.n_shards)]
+
+
+def make_shards(
+    columns: Columns,
+    layout: Layout,
+    plan: Plan,
+    hands: Sequence[Hand],
+    *,
+    names: tuple[str, ...] | None = None,
+    data: str = "",
+    lender: Lender | None = None,
+) -> list[Shard]:
+    """One shard for each hand; pinned blocks are spread evenly over all of them."""
+    share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
+    pins = spread_pins(layout.rows, share)
+    runs = [make_runs(columns, layout.rows, layout.segments, list(hand)) for hand, _ in hands]
+    return [
+        Shard(
+            own,
+            layout.n_segments,
+            pins=pins.intersection(spec.index for run in own for spec in run.specs),
+            budget=plan.pin_capacity,
+            names=names,
+            data=data,
+            lender=lender,
+        )
+        for own in runs
+    ]

@@ -1,0 +1,49 @@
+"""What a plan must leave room for beside blocks: a solver's work, and other designs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a solver is going to ask of the engine.
+
+    Attributes
+    ----------
+    passes : int or None
+        Passes expected; None: unknown, more than one.
+    partial_bytes : int
+        One partial (gradients, a Gram matrix) as a shard returns it.
+    temporaries : int
+        Working memory of one kernel call beside its block and its partial.
+    client_bytes : int
+        What the solver itself keeps in the client's memory.
+    selected_bytes : int
+        What is left free, in all processes together, for designs of selected columns.
+    note : str
+        A sentence for the plan: which solver, and why.
+    """
+
+    passes: int | None = None
+    partial_bytes: int = 0
+    temporaries: int = 0
+    client_bytes: int = 0
+    selected_bytes: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """What designs that these rows were selected from keep in a process.
+
+    Attributes
+    ----------
+    pinned : int
+        Bytes, when each of them has made its first pass.
+    to_come : int
+        The part of it that is not in memory yet.
+    """
+
+    pinned: int = 0
+    to_come: int = 0
