@@ -84,6 +84,7 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         )
         # Solutions of all slices: as solved, the latest of each path, and in the units of X twice.
         client += 4 * 8 * (design.n_features + 8) * datafit.n_problems
+    client += 3 * settings.further_bytes  # as they come, joined, and as they are kept
     design.prepare(passes, need.partial, need.temporaries, client, note)
 
 

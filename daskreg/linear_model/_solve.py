@@ -40,6 +40,8 @@ class Settings:
         What the folds of the problems leave out, how their resamples count the rows.
     further_columns : int
         Columns of coefficients of one pass that follows the solver; 0: there is none.
+    further_bytes : int
+        What that pass brings to the client.
     """
 
     loss: Any
@@ -57,6 +59,7 @@ class Settings:
     folds: Any = None
     resamples: Any = None
     further_columns: int = 0
+    further_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,9 @@ class RidgeCV(CrossValidated, Regressor):
     >>> from daskreg.linear_model import RidgeCV
     >>> X = np.random.default_rng(0).normal(size=(100, 3))
     >>> y = X @ [1.0, 0.0, -2.0] + np.random.default_rng(1).normal(size=100)
-    >>> RidgeCV(alphas=[0.01, 1.0, 100.0]).fit(X, y).alpha_
-    1.0
+    >>> model = RidgeCV(alphas=[0.01, 1.0, 100.0]).fit(X, y)
+    >>> model.alpha_, model.n_passes_
+    (0.01, 2)
     """
 
     def __init__(
@@ -173,8 +174,16 @@ class RidgeCV(CrossValidated, Regressor):
         grid = self._grid(settings, design, 0)
         if self.solver == "auto":
             settings = replace(settings, solver="gram")
-        n_columns = design.n_features + grid.problems().n_problems
-        settings = replace(settings, problems=grid.problems(), further_columns=n_columns)
+        problems = grid.problems()
+        if self.store_cv_results and design.n_samples is None:
+            design.prepare(note="the rows are counted before room is made for an error of each")
+        kept = 8 * design.n_samples * problems.n_problems if self.store_cv_results else 0
+        settings = replace(
+            settings,
+            problems=problems,
+            further_columns=design.n_features + problems.n_problems,
+            further_bytes=kept,
+        )
         fitted = fit_problems(design, settings)
         fitted.require_finished("leaving rows out")
         level = np.tile(np.arange(len(grid.alpha)), grid.n_targets)

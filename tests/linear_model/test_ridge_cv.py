@@ -154,3 +154,11 @@ def test_free_columns_that_are_collinear_have_no_leave_one_out_errors():
     twice = np.column_stack([X, X[:, 0]])
     with pytest.raises(DataError, match="collinear or constant"):
         RidgeCV(ALPHAS, penalty_weight=[0.0, 1, 1, 1, 1, 0.0]).fit(twice, y)
+
+
+def test_errors_of_every_row_are_in_the_plan():
+    X, y, _ = rows()
+    plans = [RidgeCV(ALPHAS, store_cv_results=kept).fit(X, y).plan_ for kept in (False, True)]
+    least = 8 * N * len(ALPHAS)
+    assert plans[1].memory["solver"] - plans[0].memory["solver"] >= least
+    assert plans[0].passes == plans[1].passes == 2
