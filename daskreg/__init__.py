@@ -21,7 +21,18 @@ if TYPE_CHECKING:
         MissingDependencyError,
         ModelFileError,
     )
-    from .linear_model import ElasticNet, Lasso, LogisticRegression, Ridge, load
+    from .linear_model import (
+        ElasticNet,
+        ElasticNetCV,
+        Lasso,
+        LassoCV,
+        LogisticRegression,
+        Ridge,
+        RidgeCV,
+        enet_path,
+        lasso_path,
+        load,
+    )
 
 #: Where each public name lives.
 _HOMES = {
@@ -29,14 +40,19 @@ _HOMES = {
     "DaskregError": "exceptions",
     "DataError": "exceptions",
     "ElasticNet": "linear_model",
+    "ElasticNetCV": "linear_model",
     "Lasso": "linear_model",
+    "LassoCV": "linear_model",
     "LogisticRegression": "linear_model",
     "MemoryPlanError": "exceptions",
     "MissingChunksError": "exceptions",
     "MissingDependencyError": "exceptions",
     "ModelFileError": "exceptions",
     "Ridge": "linear_model",
+    "RidgeCV": "linear_model",
     "as_design": "design",
+    "enet_path": "linear_model",
+    "lasso_path": "linear_model",
     "load": "linear_model",
 }
 _MODULES = frozenset({"callbacks", "cluster", "datasets", "exceptions", "linear_model"})
@@ -46,14 +62,19 @@ __all__ = [
     "DaskregError",
     "DataError",
     "ElasticNet",
+    "ElasticNetCV",
     "Lasso",
+    "LassoCV",
     "LogisticRegression",
     "MemoryPlanError",
     "MissingChunksError",
     "MissingDependencyError",
     "ModelFileError",
     "Ridge",
+    "RidgeCV",
     "as_design",
+    "enet_path",
+    "lasso_path",
     "load",
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from .closing import closing_bound
 from .evaluated import evaluation_of, null_evaluation
 from .evaluation import Evaluation, free_columns
 from .footprint import Footprint
+from .held_out import held_out_error, held_out_scores
 from .kernels.closing import ClosingKernel
 from .kernels.gradient import GradientKernel
+from .scores import Scores
 from .state import ROUGH, pass_state, rounding
 from .survey import Survey
 from .surveyed import Surveyed
@@ -224,6 +226,35 @@ class Datafit(Surveyed):
         sums = self.design.sum_over_rows(kernel, {**state, **place, "columns": free})
         shift = state.get("shift", 0.0)
         return closing_bound(sums, self.coordinates, free, shift, penalty, self.fit_intercept)
+
+    def held_out_error(self, coef: Float, intercept: Float) -> Float | None:
+        """Return the weighted mean squared error of each problem on the test rows of its fold.
+
+        Without a pass, from the moments that ``grams()`` has summed of the test rows.
+
+        Parameters
+        ----------
+        coef : ndarray, shape (p, 1, K)
+            In the units of X.
+        intercept : ndarray, shape (1, K)
+
+        Returns
+        -------
+        ndarray, shape (K,), or None
+            NaN for problems of no fold and where rounding of the sums leaves too few digits; None
+            where no sums of the test rows are at hand.
+        """
+        atoms, folds = self._survey.atoms, self.folds
+        if atoms is None or folds is None:
+            return None
+        rounding = max(data.rounding for data in self.grams().values())
+        fold = np.asarray(self.problems.fold, dtype=np.intp)
+        columns = coef[:, 0], intercept[0]
+        return held_out_error(atoms, folds, fold, self.output, *columns, rounding)
+
+    def held_out_scores(self, coef: Float, intercept: Float, metrics: Sequence[str]) -> Scores:
+        """Score each problem on the test rows of its fold: one pass; see ``held_out_scores``."""
+        return held_out_scores(self, coef, intercept, metrics)
 
     # -- coordinates and cost ----------------------------------------------------------------
 

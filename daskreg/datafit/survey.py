@@ -15,6 +15,7 @@ from .evaluation import Evaluation
 from .first import FirstPass
 from .kernels.moments import MomentsKernel
 from .kernels.tiles import compute_dtype
+from .moments import Groups
 from .summary import summarise
 from .weightings import Weightings
 
@@ -43,6 +44,8 @@ class Survey:
         A ``LogLoss`` until the first pass has told how many classes there are.
     null : Evaluation or None
         One column for each weighting and target at the null model, once it is known.
+    atoms : Groups or None
+        Moments of each atom of the folds, where they came with Gram matrices.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Survey:
         self.class_weight = class_weight
         self.weightings = weightings
         self.null: Evaluation | None = None
+        self.atoms: Groups | None = None
         self._firsts: tuple[FirstPass, ...] | None = None
         self._grams: tuple[tuple[Float, float] | None, ...] | None = None
         self._part: tuple[npt.NDArray[np.intp], Survey] | None = None
@@ -165,6 +169,9 @@ class Survey:
         found = self.design.sum_over_rows(kernel)["moments"]
         if isinstance(self.loss, LogLoss):
             self.loss = self.loss.of_classes(len(found.labels))
+        whole = kernel.columns is None and not kernel.by_label
+        if whole and self.weightings.folds is not None and self.weightings.by_atoms:
+            self.atoms = found
         return summarise(
             *(found, self.weightings, self.design, self.loss),
             *(self.fit_intercept, self.standardize, self.classes, self.class_weight),

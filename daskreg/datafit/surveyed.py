@@ -12,6 +12,7 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import CompatibilityError
 from daskreg.losses import PointwiseLoss, Squared
+from daskreg.splits import Folds
 
 from .coordinates import Coordinates
 from .evaluation import Evaluation
@@ -69,6 +70,11 @@ class Surveyed(ABC):
     def output(self) -> npt.NDArray[np.intp]:
         """Target column of each problem, shape (K,)."""
         return np.asarray(self.problems.output, dtype=np.intp)
+
+    @property
+    def folds(self) -> Folds | None:
+        """What the numbers of ``problems.fold`` leave out."""
+        return self._survey.weightings.folds
 
     @property
     def n_passes(self) -> int:

@@ -19,6 +19,8 @@ from .origin import Origin, check_columns
 from .passes.scheduler import Progress, Scheduler, sum_over_rows
 from .plan import Plan
 from .ready import Readiness
+from .recognise import open_rows
+from .sources.base import Rows
 from .work import Work
 from .workers import Worker
 
@@ -329,6 +331,21 @@ class Design:
         if self._scheduler is None:
             return []
         return list(zip(self._segments, self._scheduler.homes, strict=True))
+
+    def replace_groups(self, groups: Any) -> None:
+        """Lay ``groups``, an array of shape (n_samples,), beside X; plan and shards are made anew.
+
+        Raises
+        ------
+        DataError
+            For another number of rows.
+        """
+        rows = open_rows(groups, missing_chunks="raise", sample_dim=None, role="groups")
+        assert isinstance(rows, Rows)
+        columns = replace(self._columns, groups=rows)
+        check_lengths(columns)
+        self._release()
+        self._columns, self._plan = columns, None
 
     def close(self) -> None:
         """Let go of shards, pinned blocks and scratch files."""

@@ -5,11 +5,25 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ._path import enet_path, lasso_path
 from .elastic_net import ElasticNet, Lasso
+from .elastic_net_cv import ElasticNetCV, LassoCV
 from .logistic import LogisticRegression
 from .ridge import Ridge
+from .ridge_cv import RidgeCV
 
-__all__ = ["ElasticNet", "Lasso", "LogisticRegression", "Ridge", "load"]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "Lasso",
+    "LassoCV",
+    "LogisticRegression",
+    "Ridge",
+    "RidgeCV",
+    "enet_path",
+    "lasso_path",
+    "load",
+]
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -22,5 +36,5 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     from daskreg.model_io import restore_estimator
 
-    classes = (ElasticNet, Lasso, LogisticRegression, Ridge)
+    classes = (ElasticNet, ElasticNetCV, Lasso, LassoCV, LogisticRegression, Ridge, RidgeCV)
     return restore_estimator(path, {kind.__name__: kind for kind in classes})

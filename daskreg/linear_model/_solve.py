@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from daskreg._typing import Float
-from daskreg.callbacks import listener
-from daskreg.datafit import Datafit, Footprint, fit_free
-from daskreg.design.host import format_bytes
-from daskreg.exceptions import MemoryPlanError
+from daskreg.datafit import Datafit, fit_free
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import SOLVERS, QuasiNewton, Solution, solve
+from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
-from ._choose import Choice, choose, for_classes
+from ._choose import Choice, choose
+from ._planning import plan_for_classes, prepare
+from ._slices import cut, solve_slices
 
-#: What importing numba and compiling coordinate descent add to a process, measured.
-NUMBA_BYTES = 120 << 20
-#: Solvers whose first pass sums a Gram matrix.
-WITH_GRAM = ("gram", "quasi_newton")
+#: Rounding of a Gram matrix above this is that of float32 products.
+PRECISE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,10 @@ class Settings:
         Fractions of alpha_max refer to the largest one of all problems.
     folds, resamples : Folds, RowWeights or None
         What the folds of the problems leave out, how their resamples count the rows.
+    further_columns : int
+        Columns of coefficients of one pass that follows the solver; 0: there is none.
+    further_bytes : int
+        What that pass brings to the client.
     """
 
     loss: Any
@@ -56,6 +58,8 @@ class Settings:
     share_alpha_max: bool = True
     folds: Any = None
     resamples: Any = None
+    further_columns: int = 0
+    further_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Fitted:
         As the objective has it: per weighted mean of the loss.
     solution : Solution
         In solver coordinates, with the certificates.
+    datafit : Datafit
+        Of the same problems; of use while the design is open.
     classes : ndarray or None
     """
 
@@ -80,7 +86,25 @@ class Fitted:
     alpha: Float
     solution: Solution
     choice: Choice
+    datafit: Datafit
     classes: Any = None
+
+    def take(self, columns: npt.ArrayLike) -> Fitted:
+        """Return some of the problems."""
+        index = np.asarray(columns, dtype=np.intp)
+        return replace(
+            self,
+            coef=self.coef[index],
+            intercept=self.intercept[index],
+            alpha=self.alpha[index],
+            solution=self.solution.take(index),
+            datafit=self.datafit.take(index),
+        )
+
+    def require_finished(self, what: str) -> None:
+        """Raise ``KeyboardInterrupt`` where the solver was stopped before it had an end."""
+        if Status.INTERRUPTED in self.solution.status:
+            raise KeyboardInterrupt(f"{what}: stopped while solving, nothing was chosen")
 
 
 def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
@@ -111,25 +135,18 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         n_features=design.n_features,
         n_samples=design.n_samples,
     )
-    choice = _prepare(design, datafit, choice, settings)
+    choice, size = prepare(design, datafit, choice, settings)
     if choice.method == "gram":
         datafit.gram()
     elif choice.method == "quasi_newton":
         datafit.metric()
     else:
         datafit.first(_free(settings))
-    choice = _with_classes(design, datafit, choice, settings)
+    choice, size = plan_for_classes(design, datafit, choice, settings, size)
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
-    solution = solve(
-        solver,
-        datafit,
-        penalty,
-        tol=settings.tol,
-        max_iter=settings.max_iter,
-        callbacks=settings.callbacks,
-        start=_start(datafit, settings, choice, start),
-    )
+    begin = _start(datafit, settings, choice, start)
+    solution = _solution(solver, datafit, penalty, settings, begin, size)
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
     return Fitted(
         coef=coef,
@@ -137,6 +154,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         alpha=penalty.alpha,
         solution=solution,
         choice=choice,
+        datafit=datafit,
         classes=datafit.first().classes,
     )
 
@@ -149,82 +167,45 @@ def _shaped(coef: Float, intercept: Float) -> tuple[Float, Float]:
     return np.ascontiguousarray(coef.transpose(2, 1, 0)), np.ascontiguousarray(intercept.T)
 
 
-def _with_classes(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
-    """Choose and plan again for more than two classes, which only the first pass tells of.
+def _solution(
+    solver: Any, datafit: Datafit, penalty: ElasticNet, settings: Settings, start: Any, size: int
+) -> Solution:
+    """Solve the batch, ``size`` problems at a time."""
 
-    The plan stays where it has room for them.
+    def run(own: Any, begin: Any) -> Solution:
+        return _solve_part(solver, datafit.take(own), penalty.take(own), settings, begin)
+
+    if size >= datafit.n_problems:
+        return run(np.arange(datafit.n_problems), start)
+    problems = settings.problems
+    return solve_slices(run, problems, cut(problems, size), start)
+
+
+def _solve_part(
+    solver: Any, datafit: Datafit, penalty: ElasticNet, settings: Settings, start: Any
+) -> Solution:
+    """Solve problems together; what folds need is left at the precision of a float32 Gram matrix.
+
+    Their coefficients are compared with each other and dropped: no pass over X repairs them.
     """
-    n_outputs = datafit.n_outputs
-    if n_outputs == 1:
-        return choice
-    granted = design.plan
-    choice = for_classes(choice, n_outputs=n_outputs, n_features=design.n_features)
-    need, before = _need(datafit, choice, settings), _need(datafit, choice, settings, 2)
-    terms = {
-        "kernel temporaries": need.temporaries / before.temporaries,
-        "partial sums": need.partial / before.partial,
-        "solver": n_outputs,
-    }
-    more = sum((factor - 1.0) * granted.memory.get(term, 0) for term, factor in terms.items())
-    if granted.peak + more <= granted.usable:
-        return choice
-    reason = f"{choice.reason}; planned again for the {n_outputs} classes that y holds"
-    return _prepare(design, datafit, replace(choice, reason=reason), settings)
-
-
-def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
-    """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
-    if choice.name == "gram" and datafit.dtype == np.float32:
-        choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
-    try:
-        _plan(design, datafit, choice, settings)
-    except MemoryPlanError as error:
-        if not choice.fallback:
-            raise
-        need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
-        choice = Choice("fista", f"a Gram matrix does not fit the memory limit{need}")
-        _plan(design, datafit, choice, settings)
-    design.progress = listener(settings.callbacks)
-    for callback in settings.callbacks:
-        if hasattr(callback, "on_plan"):
-            callback.on_plan(design.plan)
-    return choice
-
-
-def _plan(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> None:
-    """Make the plan of one solver."""
-    n_problems = datafit.problems.n_problems
-    need = _need(datafit, choice, settings)
-    passes = None
-    if choice.method == "gram":
-        # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
-        passes, client = 1, 3 * need.partial + _to_load(settings)
-    elif choice.method == "quasi_newton":
-        # The sums of all labels, or of two, and their join, later the matrix and one problem's
-        # block and factors; beside them the pairs of all problems and a copy.
-        memory = getattr(choice.solver, "memory", QuasiNewton.memory)
-        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
-        sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
-        client = 4 * sums + 8 * need.state + pairs + _to_load(settings)
-    else:
-        client = 8 * (need.state + need.partial)
-    design.prepare(passes, need.partial, need.temporaries, client, choice.sentence)
-
-
-def _need(
-    datafit: Datafit, choice: Choice, settings: Settings, n_classes: int | None = None
-) -> Footprint:
-    """Return what a pass of the solver takes; with ``n_classes`` as if there were so many."""
-    # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    n_columns = 3 if choice.method == "quasi_newton" else 2
-    n_columns *= settings.problems.n_problems
-    return datafit.footprint(n_columns, choice.method in WITH_GRAM, n_classes)
-
-
-def _to_load(settings: Settings) -> int:
-    """Bytes that coordinate descent adds to this process when it is first used."""
-    swept = settings.problems.l1_ratio.any() or settings.positive
-    return NUMBA_BYTES if swept and "numba" not in sys.modules else 0
+    run = partial(solve, tol=settings.tol, max_iter=settings.max_iter, callbacks=settings.callbacks)
+    kept = np.asarray(datafit.problems.fold) < 0
+    rough = isinstance(solver, Gram) and not kept.all()
+    rough = rough and max(data.rounding for data in datafit.grams().values()) > PRECISE
+    if not rough:
+        return run(solver, datafit, penalty, start=start)
+    parts, columns = [], []
+    for own, corrections in (
+        (np.flatnonzero(kept), solver.corrections),
+        (np.flatnonzero(~kept), 0),
+    ):
+        if not own.size:
+            continue
+        method = replace(solver, corrections=corrections)
+        begin = None if start is None else (start[0][..., own], start[1][..., own])
+        parts.append(run(method, datafit.take(own), penalty.take(own), start=begin))
+        columns.append(own)
+    return Solution.joined(parts, columns)
 
 
 def _free(settings: Settings) -> Any:
@@ -251,11 +232,20 @@ def _penalty(datafit: Any, settings: Settings) -> ElasticNet:
     problems = settings.problems
     largest = None
     if problems.alpha_unit == "fraction":
-        free, whole = _free(settings), datafit.on_all_rows()
-        grad = fit_free(whole, free, settings.positive)[1] if free.size else whole.null_grad
-        largest = alpha_max(grad, problems.l1_ratio, settings.penalty_weight, settings.positive)
+        largest = _largest_alpha(datafit, settings)
         if settings.share_alpha_max:
             largest = largest.max()
     total = datafit.total_weight if problems.alpha_unit == "sum" else 1.0
     alpha = problems.resolve(total, largest)
     return ElasticNet(alpha, problems.l1_ratio, settings.penalty_weight, settings.positive)
+
+
+def _largest_alpha(datafit: Any, settings: Settings) -> Float:
+    """Return alpha_max over all rows of each problem, (K,): one of its target and l1_ratio."""
+    kinds = np.stack([settings.problems.output, settings.problems.l1_ratio])
+    _, one_each, which = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    free, whole = _free(settings), datafit.take(one_each).on_all_rows()
+    grad = fit_free(whole, free, settings.positive)[1] if free.size else whole.null_grad
+    ratio = settings.problems.l1_ratio[one_each]
+    largest = alpha_max(grad, ratio, settings.penalty_weight, settings.positive)
+    return np.asarray(largest[which.reshape(-1)])

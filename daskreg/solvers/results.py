@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -191,6 +192,27 @@ class Solution:
     violation: Float
     certificate: npt.NDArray[np.str_]
     status: npt.NDArray[Any]
+
+    def take(self, columns: npt.ArrayLike) -> Solution:
+        """Return some of the problems."""
+        index = np.asarray(columns, dtype=np.intp)
+        chosen = {
+            name: getattr(self, name)[..., index]
+            for name in self.__dataclass_fields__
+            if name != "n_passes"
+        }
+        return replace(self, **chosen)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Solution], columns: Sequence[AnyArray]) -> Solution:
+        """Return the problems of several solutions at the places that ``columns`` say."""
+        order = np.argsort(np.concatenate(columns))
+        names = [name for name in cls.__dataclass_fields__ if name != "n_passes"]
+        values = {
+            name: np.concatenate([getattr(part, name) for part in parts], axis=-1)[..., order]
+            for name in names
+        }
+        return cls(**values, n_passes=sum(part.n_passes for part in parts))
 
     @property
     def converged(self) -> npt.NDArray[np.bool_]:

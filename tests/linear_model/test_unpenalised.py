@@ -30,7 +30,7 @@ def test_alpha_max_after_the_free_columns_is_where_the_first_other_one_enters(
     loss, offset, positive
 ):
     fit, weight = make(loss, offset)
-    coef, intercept, grad = free_model(fit, np.array([1, 4]), positive)
+    coef, _, grad = free_model(fit, np.array([1, 4]), positive)
     rest = grad[[1, 4]]
     assert (np.where(positive & (coef[[1, 4]] == 0), np.minimum(rest, 0), rest) < 1e-6).all()
     top = alpha_max(grad, 1.0, weight, positive)[0]

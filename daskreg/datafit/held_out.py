@@ -1,0 +1,128 @@
+"""Errors on held-out rows: of squares from the first pass alone, of all kinds from one more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import Float
+from daskreg.exceptions import DataError
+from daskreg.splits import Folds
+
+from .moments import Groups, Moments
+from .scores import Scores, score_columns
+from .state import column_shift
+
+#: Share of an error that rounding may hide, with sums of float64 and of float32 products.
+FINE, ROUGH = 1e-6, 1e-4
+#: Rounding of float64 sums of products, in units of the last place.
+UNITS = 16.0
+
+
+def held_out_error(
+    found: Groups,
+    folds: Folds,
+    fold: npt.NDArray[np.intp],
+    output: npt.NDArray[np.intp],
+    coef: Float,
+    intercept: Float,
+    rounding: float,
+) -> Float:
+    r"""Return the weighted mean squared error of each column on the test rows of its fold, (C,).
+
+    With the moments of the test rows, centred at their own means,
+
+    .. math:: W^{-1}(y'y - 2 b'c + b'Gb) + (\bar y - c_0 - \bar x'b)^2
+
+    Parameters
+    ----------
+    found : Groups
+        Moments of each atom of the folds, of a regression, with their Gram matrices.
+    folds : Folds
+    fold, output : ndarray of int, shape (C,)
+        Fold and target of each column.
+    coef : ndarray, shape (p, C)
+        In the units of X.
+    intercept : ndarray, shape (C,)
+    rounding : float
+        Relative error of an entry of the Gram matrices.
+
+    Returns
+    -------
+    ndarray, shape (C,)
+        NaN where rounding of the sums leaves less than four to six digits, as it does where
+        hardly anything of y is left, and where the column is of no fold.
+
+    Raises
+    ------
+    DataError
+        For a fold whose test rows have no weight.
+    """
+    error = np.full(len(fold), np.nan)
+    for number in np.unique(fold[fold >= 0]).tolist():
+        own = np.flatnonzero(fold == number)
+        moments = found.of(np.flatnonzero(folds.test[:, number]).tolist(), None)
+        if moments is None or not moments.weight > 0.0:
+            raise DataError(
+                f"the test rows of fold {number} have no weight: nothing can be scored there; use "
+                "fewer folds, or leave rows of weight zero out of them"
+            )
+        error[own] = _error(moments, output[own], coef[:, own], intercept[own], rounding)
+    return error
+
+
+def _error(
+    moments: Moments,
+    output: npt.NDArray[np.intp],
+    coef: Float,
+    intercept: Float,
+    rounding: float,
+) -> Float:
+    assert moments.gram is not None
+    square = moments.target_m2[output]
+    cross = (moments.cross[:, output] * coef).sum(axis=0)
+    spread = square - 2.0 * cross + (coef * (moments.gram @ coef)).sum(axis=0)
+    shift = moments.target_mean[output] - intercept - moments.mean @ coef
+    error = np.maximum(spread, 0.0) / moments.weight + np.square(shift)
+    eps = UNITS * float(np.finfo(np.float64).eps)
+    size = np.square(np.sqrt(moments.m2) @ np.abs(coef)) / moments.weight
+    hidden = eps * square / moments.weight + max(rounding, eps) * size
+    allowed = FINE if rounding <= eps else ROUGH
+    exact = (hidden == 0.0) | (hidden <= allowed * error)
+    return np.where(exact, error, np.nan)
+
+
+def held_out_scores(datafit: Any, coef: Float, intercept: Float, metrics: Sequence[str]) -> Scores:
+    """Return the scores of each problem on the test rows of its fold, of no fold on all: one pass.
+
+    Parameters
+    ----------
+    datafit : Datafit
+        Of the K problems.
+    coef : ndarray, shape (p, n_outputs, K)
+        In the units of X.
+    intercept : ndarray, shape (n_outputs, K)
+    metrics : sequence of str
+        As in :func:`score_columns`.
+    """
+    first = datafit.first()
+    # An error of squares may be all that a good model leaves: digits count.
+    dtype = np.dtype(np.float64) if datafit.quadratic else datafit.dtype
+    return score_columns(
+        datafit.design,
+        datafit.loss,
+        coef,
+        intercept,
+        metrics=metrics,
+        folds=datafit.folds,
+        fold=datafit.problems.fold,
+        target=datafit.output,
+        labels=first.labels,
+        mean=first.mean,
+        sd=first.sd,
+        shift=None if datafit.design.sparse else column_shift(first, dtype),
+        dtype=dtype.name,
+    )

@@ -1,0 +1,186 @@
+"""Cross-validation as one batch: every alpha, l1_ratio, target and fold is a column of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import AnyArray, Float
+from daskreg.datafit.census import DesignCensus
+from daskreg.datafit.kernels.beside import column_of_rows
+from daskreg.exceptions import DataError
+from daskreg.problems import AlphaUnit, Problems
+from daskreg.splits import Folds, as_folds
+
+from ._solve import Fitted, Settings, fit_problems
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Training sets x targets x l1_ratios x alphas, in this order of the problems.
+
+    The first training set is all rows, those of the folds follow: what is kept of the batch is
+    in its first part, and no refit is needed.
+
+    Attributes
+    ----------
+    alpha : ndarray, shape (n_alphas,)
+        In ``alpha_unit``; shared by all training sets, targets and l1_ratios.
+    l1_ratio : ndarray, shape (n_l1_ratio,)
+    n_folds, n_targets : int
+    alpha_unit : {"mean", "sum", "fraction"}
+        As in :class:`Problems`; a "fraction" is one of alpha_max of all rows.
+    """
+
+    alpha: Float
+    l1_ratio: Float
+    n_folds: int
+    n_targets: int = 1
+    alpha_unit: AlphaUnit = "mean"
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Training sets (all rows, then folds), targets, l1_ratios, alphas."""
+        return 1 + self.n_folds, self.n_targets, len(self.l1_ratio), len(self.alpha)
+
+    def problems(self) -> Problems:
+        """The whole batch."""
+        axes = np.arange(-1, self.n_folds), np.arange(self.n_targets), self.l1_ratio, self.alpha
+        grid: list[Any] = [axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")]
+        fold, output, ratio, alpha = grid
+        return Problems(alpha, ratio, output, fold=fold, alpha_unit=self.alpha_unit)
+
+    def axes(self, values: AnyArray) -> AnyArray:
+        """Return values with problems on the last axis with the axes of ``shape`` instead."""
+        return values.reshape(*values.shape[:-1], *self.shape)
+
+    def kept(self, chosen: AnyArray) -> npt.NDArray[np.intp]:
+        """Return the problems of all rows at places (l1_ratio, alpha) of each target, (T,)."""
+        place = np.zeros(self.n_targets, dtype=np.intp), np.arange(self.n_targets), *chosen.T
+        return np.asarray(np.ravel_multi_index(place, self.shape), dtype=np.intp)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A batch that is solved and scored.
+
+    Attributes
+    ----------
+    grid : Grid
+    fitted : Fitted
+        Every problem, in the order of the grid.
+    scores : ndarray, shape (n_folds, n_targets, n_l1_ratio, n_alphas)
+        On the held-out rows of each fold, weighted within a fold.
+    chosen : ndarray of int, shape (n_targets, 2)
+        Places of the l1_ratio and the alpha of each target.
+    kept : Fitted
+        The chosen problem of each target, fitted on all rows.
+    """
+
+    grid: Grid
+    fitted: Fitted
+    scores: Float
+    chosen: npt.NDArray[np.intp]
+    kept: Fitted
+
+    @property
+    def alpha(self) -> Float:
+        """Per weighted mean of the loss, of the problems of all rows, shape (T, R, A)."""
+        return np.asarray(self.grid.axes(self.fitted.alpha)[0])
+
+
+def open_folds(design: Any, cv: Any, *, classifier: bool = False) -> Folds:
+    """Return the folds that ``cv`` stands for over the rows of a design.
+
+    Rows are counted first where their number is not known.  Labels and groups are read, beside
+    X, where the folds depend on them; folds that are no rule of a row are kept as its groups.
+
+    Raises
+    ------
+    ValueError, DataError
+        Folds that these rows do not allow; a splitter that wants groups without any.
+    """
+    if design.n_samples is None:
+        design.prepare(note="the rows are counted before they are dealt to folds")
+    if design.n_samples < 2:
+        raise DataError(
+            f"cross-validation needs 2 rows or more, got n_samples = {design.n_samples}"
+        )
+    y = groups = None
+    if _asks_rows(cv):
+        y = column_of_rows(design, "y")
+        groups = column_of_rows(design, "groups") if design.has_groups else None
+    census = DesignCensus(design) if classifier and y is None else None
+    folds, codes = as_folds(
+        cv, n_rows=design.n_samples, census=census, y=y, groups=groups, classifier=classifier
+    )
+    if codes is not None:
+        design.replace_groups(codes)
+    return folds
+
+
+def _asks_rows(cv: Any) -> bool:
+    """Whether a splitter is going to be asked for its rows, and may want labels or groups."""
+    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
+
+    if isinstance(cv, (str, Folds)) or not hasattr(cv, "split"):
+        return False
+    ruled = type(cv) in (KFold, StratifiedKFold) and not cv.shuffle
+    return not (ruled or type(cv) is TimeSeriesSplit)
+
+
+def validate(
+    design: Any,
+    settings: Settings,
+    grid: Grid,
+    score: Callable[[Any, Fitted], Float],
+    choose: Callable[[Float, Float], npt.NDArray[np.intp]],
+) -> Validated:
+    """Solve a whole grid as one batch, score it on held-out rows and keep a problem a target.
+
+    Parameters
+    ----------
+    design : Design
+        With the groups that the folds need: see :func:`open_folds`.
+    settings : Settings
+        With the folds; its problems are those of the grid.
+    grid : Grid
+    score : callable
+        Of the design and every fitted problem; shape (n_problems,), NaN for those of all rows.
+    choose : callable
+        From scores (n_folds, n_targets, n_l1_ratio, n_alphas) and alphas per weighted mean of
+        the loss (n_targets, n_l1_ratio, n_alphas) to places of each target, (n_targets, 2).
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Where the solver was interrupted: nothing can be scored.
+    """
+    fitted = fit_problems(design, replace(settings, problems=grid.problems()))
+    fitted.require_finished("cross-validation")
+    scores = np.asarray(grid.axes(score(design, fitted))[1:])
+    chosen = choose(scores, np.asarray(grid.axes(fitted.alpha)[0]))
+    return Validated(grid, fitted, scores, chosen, fitted.take(grid.kept(chosen)))
+
+
+def squared_error(design: Any, fitted: Fitted) -> Float:
+    """Return the held-out mean squared error of each problem, (K,), NaN for those of all rows.
+
+    From the sums of the first pass, if a solver has asked for Gram matrices; else, or where their
+    rounding leaves too few digits, from one pass.
+    """
+    datafit = fitted.datafit
+    coef, intercept = fitted.coef.T[:, None, :], fitted.intercept[None, :]
+    error = datafit.held_out_error(coef, intercept)
+    if error is None:
+        error = np.full(len(fitted.coef), np.nan)
+    fold = datafit.problems.fold
+    open_ones = np.flatnonzero(np.isnan(error) & (fold >= 0))
+    if open_ones.size:
+        part = coef[..., open_ones], intercept[:, open_ones]
+        error[open_ones] = datafit.take(open_ones).held_out_scores(*part, ("mse",))["mse"]
+    return np.asarray(error)

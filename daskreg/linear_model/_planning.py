@@ -1,0 +1,130 @@
+"""The plan of a fit: memory for its solver, or for another one, or for fewer problems at once."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from daskreg.callbacks import listener
+from daskreg.datafit import Footprint
+from daskreg.design.host import format_bytes
+from daskreg.exceptions import MemoryPlanError
+from daskreg.solvers import QuasiNewton
+from daskreg.solvers.side_by_side import n_cores
+
+from ._choose import Choice, for_classes
+from ._slices import largest_slice, path_numbers
+
+#: What importing numba and compiling coordinate descent add to a process, measured.
+NUMBA_BYTES = 120 << 20
+#: Solvers whose first pass sums a Gram matrix.
+WITH_GRAM = ("gram", "quasi_newton")
+
+
+def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
+    """Make the final plan; return the solver that it is for, and how many problems fit at once.
+
+    Problems that do not fit together are solved in slices; a Gram matrix that does not fit gives
+    way where that is allowed.
+
+    Raises
+    ------
+    MemoryPlanError
+        Where not even one problem fits.
+    """
+    if choice.name == "gram" and datafit.dtype == np.float32:
+        choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
+    n_problems = datafit.n_problems
+    try:
+        size = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+    except MemoryPlanError as error:
+        if not choice.fallback:
+            raise
+        need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
+        choice = Choice("fista", f"a Gram matrix does not fit the memory limit{need}")
+        size = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+    design.progress = listener(settings.callbacks)
+    for callback in settings.callbacks:
+        if hasattr(callback, "on_plan"):
+            callback.on_plan(design.plan)
+    return choice, size
+
+
+def plan_for_classes(
+    design: Any, datafit: Any, choice: Choice, settings: Any, size: int
+) -> tuple[Choice, int]:
+    """Choose and plan again for more than two classes, which only the first pass tells of.
+
+    The plan stays where it has room for them.
+    """
+    n_outputs = datafit.n_outputs
+    if n_outputs == 1:
+        return choice, size
+    granted = design.plan
+    choice = for_classes(choice, n_outputs=n_outputs, n_features=design.n_features)
+    need = _need(datafit, choice, settings, size)
+    before = _need(datafit, choice, settings, size, 2)
+    terms = {
+        "kernel temporaries": need.temporaries / before.temporaries,
+        "partial sums": need.partial / before.partial,
+        "solver": n_outputs,
+    }
+    more = sum((factor - 1.0) * granted.memory.get(term, 0) for term, factor in terms.items())
+    if granted.peak + more <= granted.usable:
+        return choice, size
+    reason = f"{choice.reason}; planned again for the {n_outputs} classes that y holds"
+    return prepare(design, datafit, replace(choice, reason=reason), settings)
+
+
+def _need(
+    datafit: Any, choice: Choice, settings: Any, n_problems: int, n_classes: int | None = None
+) -> Footprint:
+    """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
+    # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
+    n_columns = (3 if choice.method == "quasi_newton" else 2) * n_problems
+    n_columns = max(n_columns, settings.further_columns)
+    need: Footprint = datafit.footprint(n_columns, choice.method in WITH_GRAM, n_classes)
+    return need
+
+
+def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: int) -> None:
+    """Make the plan of one solver for so many problems at once."""
+    need = _need(datafit, choice, settings, n_problems)
+    passes = None
+    if choice.method == "gram":
+        # The client holds the Gram matrix, its sums, a factor of it on each thread, and the
+        # compiled solver.
+        paths = int(path_numbers(settings.problems).max(initial=0)) + 1
+        factors = 8 * design.n_features**2 * (min(n_cores(), paths) - 1)
+        client = 3 * need.partial + factors + _to_load(settings)
+        passes = 2 if settings.further_columns else 1
+    elif choice.method == "quasi_newton":
+        # The sums of all labels, or of two, and their join, later the matrix and one problem's
+        # block and factors; beside them the pairs of all problems and a copy.
+        memory = getattr(choice.solver, "memory", QuasiNewton.memory)
+        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
+        sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
+        client = 4 * sums + 8 * need.state + pairs + _to_load(settings)
+    else:
+        client = 8 * (need.state + need.partial)
+    note = choice.sentence
+    if n_problems < datafit.n_problems:
+        n_slices = -(-datafit.n_problems // n_problems)
+        note += (
+            f"; {datafit.n_problems} problems do not fit together: {n_slices} slices, largest "
+            "alphas first"
+        )
+        # Solutions of all slices: as solved, the latest of each path, and in the units of X twice.
+        client += 4 * 8 * (design.n_features + 8) * datafit.n_problems
+    client += 3 * settings.further_bytes  # as they come, joined, and as they are kept
+    design.prepare(passes, need.partial, need.temporaries, client, note)
+
+
+def _to_load(settings: Any) -> int:
+    """Bytes that coordinate descent adds to this process when it is first used."""
+    swept = settings.problems.l1_ratio.any() or settings.positive
+    return NUMBA_BYTES if swept and "numba" not in sys.modules else 0
