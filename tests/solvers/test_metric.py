@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from daskreg.penalties import ElasticNet
-from daskreg.solvers.metric import RIDGE, Metric, Pairs
+from daskreg.solvers.curvature import RIDGE, GramCurvature
+from daskreg.solvers.metric import Metric, Pairs
 from daskreg.solvers.subproblem import candidate_step
 
 P = 8
@@ -25,6 +26,10 @@ def pairs(n=4, noise=0.3):
     return steps, turns
 
 
+def metric_of(G, scale, steps, turns):
+    return Metric.of(GramCurvature(G, np.array([[scale]])), steps, turns)
+
+
 def dense(G, scale, steps, turns):
     """The same updates on a full matrix."""
     B = np.zeros((P + 1, P + 1))
@@ -41,7 +46,7 @@ def dense(G, scale, steps, turns):
 def test_low_rank_equals_the_matrix(noise):
     G = gram()
     steps, turns = pairs(noise=noise)
-    metric, B = Metric.of(G, 0.2, steps, turns), dense(G, 0.2, steps, turns)
+    metric, B = metric_of(G, 0.2, steps, turns), dense(G, 0.2, steps, turns)
     np.testing.assert_allclose(metric.times(np.eye(P + 1)), B, rtol=1e-9, atol=1e-10)
     if noise < 1:
         np.testing.assert_allclose(metric.times(steps[-1]), turns[-1], rtol=1e-9, atol=1e-10)
@@ -51,14 +56,16 @@ def test_low_rank_equals_the_matrix(noise):
 
 
 def test_the_block_without_the_intercept_is_a_schur_complement():
-    metric = Metric.of(gram(), 0.2, *pairs())
+    metric = metric_of(gram(), 0.2, *pairs())
     B = dense(gram(), 0.2, *pairs())
     active = np.array([0, 3, 6])
-    block, coupling, own = metric.reduced(active)
+    reduced = metric.reduced(active)
     expected = B[np.ix_(active, active)] - np.outer(B[active, P], B[P, active]) / B[P, P]
-    np.testing.assert_allclose(block, expected, atol=1e-10)
-    np.testing.assert_allclose(coupling, B[active, P], atol=1e-10)
-    np.testing.assert_allclose(own, B[P, P])
+    np.testing.assert_allclose(reduced.block, expected, atol=1e-10)
+    np.testing.assert_allclose(reduced.coupling[:, 0], B[active, P], atol=1e-10)
+    move, slope0 = np.array([1.0, -2.0, 0.5]), np.array([0.7])
+    last = reduced.intercept_step(move, slope0)
+    np.testing.assert_allclose(B[P, active] @ move + B[P, P] * last, -slope0, atol=1e-10)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.5, 0.0])
@@ -70,7 +77,7 @@ def test_the_step_minimises_the_model(ratio, positive, alpha):
     penalty = ElasticNet(alpha, ratio, u, positive)
     coef = np.where(rng.random(P) < 0.5, np.abs(rng.standard_normal(P)), 0.0)
     grad = rng.standard_normal(P + 1)
-    metric = Metric.of(gram(), 0.2, *pairs())
+    metric = metric_of(gram(), 0.2, *pairs())
     step = candidate_step(metric, penalty, coef, grad, 1e-14)
     slope = grad + metric.times(step)
     there = coef + step[:P]
@@ -82,7 +89,7 @@ def test_the_step_minimises_the_model(ratio, positive, alpha):
 def test_a_rougher_target_is_met_by_a_cruder_step():
     """The subproblem ends on its own gap, on all coordinates."""
     rng = np.random.default_rng(2)
-    metric, penalty = Metric.of(gram(), 0.2, *pairs()), ElasticNet(0.05, 1.0)
+    metric, penalty = metric_of(gram(), 0.2, *pairs()), ElasticNet(0.05, 1.0)
     coef, grad = np.zeros(P), rng.standard_normal(P + 1)
 
     def model(step):
@@ -95,7 +102,7 @@ def test_a_rougher_target_is_met_by_a_cruder_step():
 
 
 def test_the_oldest_pair_makes_room():
-    held = Pairs.none(2, 1, 2)
+    held = Pairs.none(2, 2, 2)
     for number in range(1, 4):
         held = held.joined(np.array([0]), np.full((2, 1), float(number)), np.ones((2, 1)))
     np.testing.assert_array_equal(held.of(0)[0][:, 0], [2.0, 3.0])
