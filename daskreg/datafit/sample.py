@@ -140,15 +140,32 @@ class View:
         coef : ndarray, shape (p, q)
         intercept : ndarray, shape (q,)
         """
-        eta = self.product(coef) + intercept
-        rows = self.sample.rows
-        if rows.offset is not None:
-            single = len(intercept) == 1 and rows.offset.shape[1] > 1
-            eta = eta + (rows.offset[:, [self.output]] if single else rows.offset)
+        loss = self.sample.loss
+        y, eta = self._at(coef, intercept)
         if len(intercept) > 1:
-            return np.asarray(self.sample.loss.hessian(rows.y, eta))
-        y = None if rows.y is None else rows.y[:, [self.output]]
-        return np.asarray(self.sample.loss.curvature(y, eta))[:, 0]
+            return np.asarray(loss.hessian(y, eta))
+        return np.asarray(loss.curvature(y, eta))[:, 0]
+
+    def value_and_grad(self, coef: Float, intercept: Float) -> tuple[float, Float, Float]:
+        """Return the weighted mean loss of the sample and its gradient: (), (p, q) and (q,).
+
+        Zeros for the intercepts where none are fitted; arguments are those of ``hessian``.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, residual = self.sample.loss.value_and_gradient(*self._at(coef, intercept))
+            total = float(self.weight @ value.reshape(len(self.weight), -1)[:, 0])
+            residual = self.weight[:, None] * residual
+            return total, self.pullback(residual), residual.sum(axis=0) * self.fit_intercept
+
+    def _at(self, coef: Float, intercept: Float) -> tuple[AnyArray, Float]:
+        """Return targets and linear predictors."""
+        rows, single = self.sample.rows, len(intercept) == 1
+        eta = self.product(coef) + intercept
+        if rows.offset is not None:
+            many = single and rows.offset.shape[1] > 1
+            eta = eta + (rows.offset[:, [self.output]] if many else rows.offset)
+        assert rows.y is not None
+        return (rows.y[:, [self.output]] if single else rows.y), eta
 
     def _tiles(self) -> Any:
         """Yield (start, stop, rows of X in float64)."""

@@ -41,8 +41,15 @@ def _direction(
     violation = one.violation(coef[:, None, None], grad[: len(coef), None, None])
     n_active = int(np.count_nonzero((coef != 0.0) | (violation[:, 0, 0] > 0.0)))
     curvature = model.at(datafit, k, point, n_active)
-    metric = Metric.of(curvature, *state.pairs.of(k)).stiffened(float(state.stiffness[k]))
-    return candidate_step(metric, one, coef, grad, _target(metric, one, point, state, k))
+    steps, kept, level = state.pairs.of(k)
+    turns = model.turns(curvature, steps, (point.level / level)[:, None] * kept)
+    metric = Metric.of(curvature, steps, turns).stiffened(float(state.stiffness[k]))
+    target = _target(metric, one, point, state, k)
+    if state.n_iter[k] == 0:
+        opening = model.opening(datafit, k, one, point, target)
+        if opening.any():
+            return opening
+    return candidate_step(metric, one, coef, grad, target)
 
 
 def _target(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 
 from daskreg._typing import AnyArray, Float
@@ -14,59 +13,6 @@ from .curvature import Curvature
 
 #: A pair whose curvature is below this share of the metric's own along the step tells nothing.
 LEAST_TURN = 1e-8
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """The last steps of each problem and the turns of the gradient along them, oldest first.
-
-    Coordinates are flattened, the intercepts last: n of them.
-
-    Attributes
-    ----------
-    steps, turns : arrays of shape (n_pairs, n, n_problems)
-    count : array of int, shape (n_problems,)
-        How many of them are filled.
-    """
-
-    steps: Float
-    turns: Float
-    count: npt.NDArray[np.intp]
-
-    @classmethod
-    def none(cls, memory: int, n_coordinates: int, n_problems: int) -> Pairs:
-        """Room for ``memory`` pairs of each problem."""
-        shape = (memory, n_coordinates, n_problems)
-        return cls(np.zeros(shape), np.zeros(shape), np.zeros(n_problems, dtype=np.intp))
-
-    def take(self, columns: AnyArray) -> Pairs:
-        return Pairs(self.steps[..., columns], self.turns[..., columns], self.count[columns])
-
-    def of(self, problem: int) -> tuple[Float, Float]:
-        """Steps and turns of one problem, (n_filled, n) each."""
-        n = int(self.count[problem])
-        return self.steps[:n, :, problem], self.turns[:n, :, problem]
-
-    def joined(self, problems: AnyArray, steps: Float, turns: Float) -> Pairs:
-        """With one pair more for each of ``problems``, (n, len(problems)) each.
-
-        The oldest one makes room; pairs that are not finite, or no step at all, are left out.
-        """
-        usable = np.isfinite(turns).all(axis=0) & np.isfinite(steps).all(axis=0)
-        usable &= steps.any(axis=0)
-        if not len(self.steps) or not usable.any():
-            return self
-        new = Pairs(self.steps.copy(), self.turns.copy(), self.count.copy())
-        for column in np.flatnonzero(usable):
-            k = problems[column]
-            if new.count[k] == len(new.steps):
-                new.steps[:-1, :, k] = new.steps[1:, :, k]
-                new.turns[:-1, :, k] = new.turns[1:, :, k]
-            else:
-                new.count[k] += 1
-            new.steps[new.count[k] - 1, :, k] = steps[:, column]
-            new.turns[new.count[k] - 1, :, k] = turns[:, column]
-        return new
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import Float
+from daskreg.penalties import ElasticNet
 
 from .curvature import Curvature, GramCurvature, definite
-from .protocols import CurvedDatafit, MetricDatafit, SampledDatafit
+from .inner import nonlinear_step
+from .parallel import parallel_map
+from .protocols import CurvedDatafit, MetricDatafit, SampledDatafit, SampleView
 from .quasi_newton_state import Point
 from .sampled import sample_curvature
 
@@ -43,6 +46,24 @@ class Model(ABC):
         ``n_active`` is about how many flattened coefficients a step will move.
         """
 
+    @abstractmethod
+    def unforeseen(self, datafit: Any, before: Point, after: Point) -> Float:
+        """Changes of the gradient between points, (n, n_problems), that pairs should keep."""
+
+    @abstractmethod
+    def turns(self, curvature: Curvature, steps: Float, kept: Float) -> Float:
+        """What the gradient would do along old steps (n_pairs, n) now, from what was kept."""
+
+    @abstractmethod
+    def opening(
+        self, datafit: Any, problem: int, penalty: ElasticNet, point: Point, target: float
+    ) -> Float:
+        """A first step (n,) that is better than that of the quadratic; zeros: there is none.
+
+        ``penalty`` is flattened and, as the point, of one problem; ``target`` is the gap to which
+        a quadratic is solved.
+        """
+
 
 @dataclass(frozen=True)
 class GramModel(Model):
@@ -67,6 +88,23 @@ class GramModel(Model):
             definite(_mean(point), least(datafit)),
             None if factor is None else np.asarray(factor, dtype=np.float64)[:, problem],
         )
+
+
+    def unforeseen(self, datafit: MetricDatafit, before: Point, after: Point) -> Float:
+        return after.grad - before.grad
+
+    def turns(self, curvature: Curvature, steps: Float, kept: Float) -> Float:
+        return kept
+
+    def opening(
+        self,
+        datafit: MetricDatafit,
+        problem: int,
+        penalty: ElasticNet,
+        point: Point,
+        target: float,
+    ) -> Float:
+        return np.zeros(len(point.position))
 
 
 @dataclass(frozen=True)
@@ -98,17 +136,51 @@ class SampleModel(Model):
         return np.asarray(datafit.inverse_scale) == 0.0
 
     def at(self, datafit: SampledDatafit, problem: int, point: Point, n_active: int) -> Curvature:
+        coef, intercept = (part[..., 0] for part in point.unpacked(datafit.n_outputs))
+        view = self._view(datafit, problem)
+        return sample_curvature(view, coef, intercept, n_active, least(datafit))
+
+    def unforeseen(self, datafit: SampledDatafit, before: Point, after: Point) -> Float:
+        """What the sample did not know: its own turn is known at every later point."""
+
+        def foreseen(k: int) -> Float:
+            view, q = self._view(datafit, k), datafit.n_outputs
+            ends = []
+            for point in (after, before):
+                coef, intercept = point.take(np.array([k])).unpacked(q)
+                _, grad, slope = view.value_and_grad(coef[..., 0], intercept[..., 0])
+                ends.append(np.concatenate([grad.ravel(), slope]))
+            return ends[0] - ends[1]
+
+        known = parallel_map(foreseen, range(after.objective.size))
+        return np.asarray(after.grad - before.grad - np.stack(known, axis=1))
+
+    def turns(self, curvature: Curvature, steps: Float, kept: Float) -> Float:
+        return curvature.times(steps.T).T + kept if len(steps) else kept
+
+    def opening(
+        self,
+        datafit: SampledDatafit,
+        problem: int,
+        penalty: ElasticNet,
+        point: Point,
+        target: float,
+    ) -> Float:
+        """Far from the optimum losses bend differently than at its outset; rows know how."""
+        position, grad = point.position[:, 0], point.grad[:, 0]
+        if getattr(datafit, "quadratic", False):
+            return np.zeros_like(position)
+        view, q = self._view(datafit, problem), datafit.n_outputs
+        return nonlinear_step(view, penalty, position, grad, q, least(datafit), target)
+
+    def _view(self, datafit: SampledDatafit, problem: int) -> SampleView:
         weighting, output = getattr(datafit, "weighting", None), getattr(datafit, "output", None)
-        view = self._sample(datafit).view(
+        return self._sample(datafit).view(
             _of(datafit.center, problem),
             _of(datafit.inverse_scale, problem),
             0 if output is None else int(output[problem]),
             None if weighting is None else int(weighting[problem]),
         )
-        q = datafit.n_outputs
-        position = point.position[:, 0]
-        coef, intercept = position[:-q].reshape(-1, q), position[-q:]
-        return sample_curvature(view, coef, intercept, n_active, least(datafit))
 
 
 def least(datafit: CurvedDatafit) -> float:

@@ -185,6 +185,9 @@ class SampleView(Protocol):
     def hessian(self, coef: Float, intercept: Float) -> Float:
         """The Hessian of the loss by eta in every row, (n_rows,), or (n_rows, q, q)."""
 
+    def value_and_grad(self, coef: Float, intercept: Float) -> tuple[float, Float, Float]:
+        """Weighted mean loss of these rows, its gradient (n_features, q) and (q,)."""
+
 
 class RowSample(Protocol):
     """Rows kept in memory, the same for all problems.

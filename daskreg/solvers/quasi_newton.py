@@ -13,8 +13,8 @@ from daskreg.penalties import ElasticNet
 
 from .base import Solver
 from .directions import directions
-from .metric import Pairs
 from .models import GramModel, Model, SampleModel
+from .pairs import Pairs
 from .protocols import CurvedDatafit, require
 from .quasi_newton_state import Point, QuasiNewtonState
 from .results import Candidates, Goal
@@ -151,7 +151,9 @@ class QuasiNewton(Solver):
         slack = _rounding(state.point.objective)
         accept = (found.objective <= state.point.objective + slack) & np.isfinite(found.objective)
         pairs = state.pairs.joined(
-            np.arange(n_problems), steps[:, best], found.grad - state.point.grad
+            steps[:, best],
+            self.model.unforeseen(datafit, state.point, found),
+            0.5 * (found.level + state.point.level),
         )
         failed = ~accept & state.shorten
         stiffness = np.where(accept, np.maximum(0.5 * state.stiffness, 1.0), state.stiffness)

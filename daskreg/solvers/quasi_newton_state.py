@@ -10,7 +10,7 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .metric import Pairs
+from .pairs import Pairs
 from .protocols import CurvedEvaluation
 from .results import Candidates, Goal
 
@@ -63,6 +63,13 @@ class Point:
         """Coefficients (n_features, n_outputs, n_problems) and intercepts (n_outputs, ...)."""
         coef = self.position[:-n_outputs].reshape(-1, n_outputs, self.position.shape[1])
         return coef, self.position[-n_outputs:]
+
+    @property
+    def level(self) -> Float:
+        """Mean curvature of the loss by eta, over outputs too, (n_problems,)."""
+        if self.curvature.ndim == 1:
+            return self.curvature
+        return np.asarray(np.trace(self.curvature) / len(self.curvature))
 
     def moved(self, steps: Float) -> Point:
         """With other positions only: what was told of these points is not of those."""
