@@ -7,7 +7,8 @@ import pytest
 
 from daskreg.penalties import ElasticNet
 from daskreg.solvers.curvature import RIDGE, GramCurvature
-from daskreg.solvers.metric import Metric, Pairs
+from daskreg.solvers.metric import Metric
+from daskreg.solvers.pairs import Pairs
 from daskreg.solvers.subproblem import candidate_step
 
 P = 8
@@ -103,11 +104,17 @@ def test_a_rougher_target_is_met_by_a_cruder_step():
 
 def test_the_oldest_pair_makes_room():
     held = Pairs.none(2, 2, 2)
+    one = np.ones(2)
     for number in range(1, 4):
-        held = held.joined(np.array([0]), np.full((2, 1), float(number)), np.ones((2, 1)))
-    np.testing.assert_array_equal(held.of(0)[0][:, 0], [2.0, 3.0])
+        steps = np.array([[number, 0.0], [number, 0.0]])  # the second problem makes no step
+        held = held.joined(steps, np.full((2, 2), 10.0 * number), number * one)
+    steps, turns, level = held.of(0)
+    np.testing.assert_array_equal(steps[:, 0], [2.0, 3.0])
+    np.testing.assert_array_equal(turns[:, 0], [20.0, 30.0])
+    np.testing.assert_array_equal(level, [2.0, 3.0])
     assert len(held.of(1)[0]) == 0
-    same = held.joined(np.array([0, 1]), np.zeros((2, 2)), np.ones((2, 2)))
-    same = same.joined(np.array([1]), np.ones((2, 1)), np.full((2, 1), np.nan))
+    same = held.joined(np.zeros((2, 2)), np.ones((2, 2)), one)
+    same = same.joined(np.ones((2, 2)), np.full((2, 2), np.nan), one)
+    same = same.joined(np.ones((2, 2)), np.ones((2, 2)), 0.0 * one)
     np.testing.assert_array_equal(same.count, [2, 0])
     np.testing.assert_array_equal(held.take(np.array([1, 0])).count, [0, 2])
