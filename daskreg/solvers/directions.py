@@ -44,6 +44,13 @@ def _direction(
     steps, kept, level = state.pairs.of(k)
     turns = model.turns(curvature, steps, (point.level / level)[:, None] * kept)
     metric = Metric.of(curvature, steps, turns).stiffened(float(state.stiffness[k]))
+    if state.shared is not None:
+        l2 = float(one.l2[0, 0, 0])
+        slope = grad.copy()
+        slope[:-1] += l2 * coef
+        shared = state.shared.step(metric, l2, float(curvature.own[0, 0]), slope)
+        if shared is not None:
+            return shared
     target = _target(metric, one, point, state, k)
     if state.n_iter[k] == 0:
         opening = model.opening(datafit, k, one, point, target)

@@ -18,6 +18,7 @@ from .parallel import parallel_map
 from .protocols import CurvedDatafit, MetricDatafit, SampledDatafit, SampleView
 from .quasi_newton_state import Point
 from .sampled import sample_curvature
+from .shared_ridge import MANY, WIDE, SharedRidge
 
 #: A mean curvature below this share of its bound is rounding.
 LEAST_CURVATURE = 1e-8
@@ -64,6 +65,10 @@ class Model(ABC):
         a quadratic is solved.
         """
 
+    @abstractmethod
+    def shared_ridge(self, datafit: Any, penalty: ElasticNet) -> SharedRidge | None:
+        """What many pure ridge problems can share, where that is cheaper."""
+
 
 @dataclass(frozen=True)
 class GramModel(Model):
@@ -105,6 +110,16 @@ class GramModel(Model):
         target: float,
     ) -> Float:
         return np.zeros(len(point.position))
+
+    def shared_ridge(self, datafit: MetricDatafit, penalty: ElasticNet) -> SharedRidge | None:
+        weight = penalty.penalty_weight
+        same = weight is None or bool((weight == weight[0]).all())
+        alike = getattr(datafit, "metric_scale", None) is None and datafit.n_outputs == 1
+        swept = penalty.has_l1.any() or penalty.positive
+        many = datafit.n_problems >= MANY and datafit.n_features >= WIDE
+        if not (same and alike and many) or swept:
+            return None
+        return SharedRidge.of(np.asarray(datafit.metric(), dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -172,6 +187,9 @@ class SampleModel(Model):
             return np.zeros_like(position)
         view, q = self._view(datafit, problem), datafit.n_outputs
         return nonlinear_step(view, penalty, position, grad, q, least(datafit), target)
+
+    def shared_ridge(self, datafit: SampledDatafit, penalty: ElasticNet) -> SharedRidge | None:
+        return None
 
     def _view(self, datafit: SampledDatafit, problem: int) -> SampleView:
         weighting, output = getattr(datafit, "weighting", None), getattr(datafit, "output", None)

@@ -130,6 +130,7 @@ class QuasiNewton(Solver):
             n_iter=np.zeros(n_problems, dtype=np.intp),
             goal=goal,
             candidates=candidates,
+            shared=self.model.shared_ridge(datafit, penalty),
         )
 
     def step(

@@ -13,6 +13,7 @@ from daskreg.penalties import ElasticNet
 from .pairs import Pairs
 from .protocols import CurvedEvaluation
 from .results import Candidates, Goal
+from .shared_ridge import SharedRidge
 
 #: Steps without any progress above rounding that end a problem.
 PATIENCE = 4
@@ -104,6 +105,8 @@ class QuasiNewtonState:
         The highest and the smallest so far.
     idle : array of int, shape (n_problems,)
         Steps since the last progress above rounding.
+    shared : SharedRidge or None
+        What pure ridge problems share.
     """
 
     point: Point
@@ -117,6 +120,7 @@ class QuasiNewtonState:
     n_iter: npt.NDArray[np.intp]
     goal: Goal
     candidates: Candidates
+    shared: SharedRidge | None
 
     @property
     def exhausted(self) -> npt.NDArray[np.bool_]:
