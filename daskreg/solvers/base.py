@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
@@ -35,7 +36,8 @@ class State(Protocol):
 class Callback(Protocol):
     """What the loop tells after every step; an exception it raises ends the fit."""
 
-    def on_iteration(self, event: Progress) -> None: ...
+    def on_iteration(self, event: Progress) -> bool | None:
+        """True asks for an end with the best iterates so far; anything else goes on."""
 
 
 class Solver(ABC):
@@ -75,6 +77,8 @@ def solve(
     start: tuple[Float, Float] | None = None,
     callbacks: Iterable[Callback] = (),
     null_value: npt.ArrayLike | None = None,
+    max_passes: int | None = None,
+    deadline: float | None = None,
 ) -> Solution:
     r"""Minimise datafit plus penalty for every problem.
 
@@ -101,11 +105,16 @@ def solve(
     callbacks : iterable of Callback
     null_value : array of shape (n_problems,), optional
         P(null); default ``datafit.null_value``.  A problem with 0 there has solution 0.
+    max_passes : int, optional
+        Passes over X after which no iteration starts.  The start is evaluated in any case.
+    deadline : float, optional
+        Seconds from now after which no iteration starts.
 
     Returns
     -------
     Solution
-        Problems that did not converge have a status that says so.  After a KeyboardInterrupt the
+        Problems that did not converge have a status that says so, with their best iterates, which
+        a later call can take as ``start``.  After a KeyboardInterrupt the
         best iterates come back with status 'interrupted', and the caller decides what to do;
         before the first pass has ended there is nothing to return, and it propagates.
 
@@ -114,13 +123,13 @@ def solve(
     CompatibilityError
         Before the first pass, naming what is missing.
     ValueError
-        For a ``tol`` or ``max_iter`` below zero, shapes that do not fit, or a ``null_value`` that
-        is not finite.
+        For a ``tol``, ``max_iter`` or ``deadline`` below zero, a ``max_passes`` below one, shapes
+        that do not fit, or a ``null_value`` that is not finite.
     """
     _validate(datafit, penalty, tol, max_iter, start)
+    budget = _Budget(datafit, max_passes, deadline)
     solver.check(datafit, penalty)
     callbacks = tuple(callbacks)
-    passes_before = datafit.n_passes
     solver.prepare(datafit)
     null = np.asarray(datafit.null_value if null_value is None else null_value, dtype=np.float64)
     null = np.broadcast_to(null, (datafit.n_problems,))
@@ -128,6 +137,7 @@ def solve(
         raise ValueError(f"P(null) must be finite, got {null[~np.isfinite(null)][0]}")
     record = Record(datafit, penalty, tol, max_iter, null)
     record.settle_null(np.flatnonzero(null <= 0))
+    record.n_passes += budget.spent
 
     active = np.flatnonzero(null > 0)
     n_iter = 0
@@ -135,27 +145,60 @@ def solve(
     parts = _take(datafit, penalty, active)
     try:
         while active.size:
+            before = budget.spent
             if state is None:
-                state = solver.init(
-                    *parts, _take_start(start, active), Goal(tol, max_iter, null[active])
-                )
+                goal = Goal(tol, max_iter, null[active])
+                state = solver.init(*parts, _take_start(start, active), goal)
             else:
                 state = solver.step(*parts, state)
                 n_iter += 1
+            record.n_passes[active] += budget.spent - before
             ended = record.update(active, state)
-            for callback in callbacks:
-                passes = datafit.n_passes - passes_before
-                callback.on_iteration(record.progress(n_iter, passes, int((~ended).sum())))
+            event = record.progress(n_iter, budget.spent, int((~ended).sum()))
+            # Every callback hears of every step, whoever asks for an end.
+            stop = [callback.on_iteration(event) is True for callback in callbacks]
+            why = Status.STOPPED if any(stop) else budget.exhausted
+            if why is not None:
+                record.end(why)
+                break
             if ended.any():
                 keep = np.flatnonzero(~ended)
                 active, state = active[keep], state.take(keep)
                 parts = _take(*parts, keep)
-        record.close(datafit)
+        else:
+            if budget.exhausted is None:
+                record.close(datafit)
     except KeyboardInterrupt:
         if state is None:
             raise
-        record.status[[status is None for status in record.status]] = Status.INTERRUPTED
-    return record.solution(datafit.n_passes - passes_before)
+        record.end(Status.INTERRUPTED)
+    return record.solution(budget.spent)
+
+
+class _Budget:
+    """Passes and seconds since the solve began."""
+
+    def __init__(self, datafit: Datafit, max_passes: int | None, deadline: float | None) -> None:
+        if max_passes is not None and max_passes < 1:
+            raise ValueError(f"max_passes must be at least 1 or None, got {max_passes!r}")
+        if deadline is not None and not deadline >= 0:
+            raise ValueError(f"deadline must be >= 0 seconds or None, got {deadline!r}")
+        self._datafit, self._before = datafit, datafit.n_passes
+        self._max_passes = max_passes
+        self._end = None if deadline is None else time.monotonic() + deadline
+
+    @property
+    def spent(self) -> int:
+        return self._datafit.n_passes - self._before
+
+    @property
+    def exhausted(self) -> Status | None:
+        """What has run out, if anything."""
+        if self._max_passes is not None and self.spent >= self._max_passes:
+            return Status.MAX_PASSES
+        if self._end is not None and time.monotonic() >= self._end:
+            return Status.DEADLINE
+        return None
 
 
 def _validate(

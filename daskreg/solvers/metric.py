@@ -1,89 +1,35 @@
-"""The metric of a quasi-Newton step: a scaled Gram matrix and the turns of the last gradients."""
+"""The metric of a quasi-Newton step: a model of the curvature and the turns of the gradients."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
+import scipy.linalg
 
 from daskreg._typing import AnyArray, Float
 
-#: Added to the diagonal, relative to it: a Gram matrix of few or collinear rows is singular.
-RIDGE = 1e-6
+from .curvature import Curvature
+
 #: A pair whose curvature is below this share of the metric's own along the step tells nothing.
 LEAST_TURN = 1e-8
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """The last steps of each problem and the turns of the gradient along them, oldest first.
-
-    The intercept is the last coordinate.
-
-    Attributes
-    ----------
-    steps, turns : arrays of shape (n_pairs, n_features + 1, n_problems)
-    count : array of int, shape (n_problems,)
-        How many of them are filled.
-    """
-
-    steps: Float
-    turns: Float
-    count: npt.NDArray[np.intp]
-
-    @classmethod
-    def none(cls, memory: int, n_features: int, n_problems: int) -> Pairs:
-        """Room for ``memory`` pairs of each problem."""
-        shape = (memory, n_features + 1, n_problems)
-        return cls(np.zeros(shape), np.zeros(shape), np.zeros(n_problems, dtype=np.intp))
-
-    def take(self, columns: AnyArray) -> Pairs:
-        return Pairs(self.steps[..., columns], self.turns[..., columns], self.count[columns])
-
-    def of(self, problem: int) -> tuple[Float, Float]:
-        """Steps and turns of one problem, (n, n_features + 1) each."""
-        n = int(self.count[problem])
-        return self.steps[:n, :, problem], self.turns[:n, :, problem]
-
-    def joined(self, problems: AnyArray, steps: Float, turns: Float) -> Pairs:
-        """With one pair more for each of ``problems``, (n_features + 1, len(problems)) each.
-
-        The oldest one makes room; pairs that are not finite, or no step at all, are left out.
-        """
-        usable = np.isfinite(turns).all(axis=0) & np.isfinite(steps).all(axis=0)
-        usable &= steps.any(axis=0)
-        if not len(self.steps) or not usable.any():
-            return self
-        new = Pairs(self.steps.copy(), self.turns.copy(), self.count.copy())
-        for column in np.flatnonzero(usable):
-            k = problems[column]
-            if new.count[k] == len(new.steps):
-                new.steps[:-1, :, k] = new.steps[1:, :, k]
-                new.turns[:-1, :, k] = new.turns[1:, :, k]
-            else:
-                new.count[k] += 1
-            new.steps[new.count[k] - 1, :, k] = steps[:, column]
-            new.turns[new.count[k] - 1, :, k] = turns[:, column]
-        return new
-
-
-@dataclass(frozen=True)
 class Metric:
-    r"""``B = scale (G + ridge, 1) + U diag(sign) U'``, the intercept last; never held as a matrix.
+    r"""``B = factor C + U diag(sign) U'`` over flattened coordinates; never held as a matrix.
 
-    Columns are centred where there is an intercept, so that it stands apart in the first term.
-    U holds the BFGS updates of the pairs, two vectors for each: with B the metric so far,
+    C is the model of the curvature.  U holds the BFGS updates of the pairs, two vectors for each:
+    with B the metric so far,
 
     .. math:: B_+ = B + \frac{y y^T}{s^T y} - \frac{B s\, s^T B}{s^T B s}.
 
     Attributes
     ----------
-    G : array of shape (n_features, n_features)
-        Shared by all problems.
-    scale : float
-    vectors : array of shape (n_features + 1, r)
+    curvature : Curvature
+    vectors : array of shape (n, r)
     sign : array of shape (r,)
+    factor : float
 
     References
     ----------
@@ -92,15 +38,17 @@ class Metric:
     pair be judged by the metric that it meets).
     """
 
-    G: Float
-    scale: float
+    curvature: Curvature
     vectors: Float
     sign: Float
+    factor: float = 1.0
 
     @classmethod
-    def of(cls, G: Float, scale: float, steps: Float, turns: Float) -> Metric:
-        """The scaled Gram matrix, updated by pairs (n, n_features + 1), oldest first."""
-        plain = cls(G, scale, np.zeros((len(G) + 1, 0)), np.zeros(0))
+    def of(cls, curvature: Curvature, steps: Float, turns: Float) -> Metric:
+        """The curvature, updated by pairs (n_pairs, n), oldest first."""
+        plain = cls(curvature, np.zeros((steps.shape[1], 0)), np.zeros(0))
+        if not len(steps):
+            return plain
         images = plain.times(steps.T)
         vectors: list[Float] = []
         signs: list[float] = []
@@ -117,50 +65,64 @@ class Metric:
         return replace(plain, vectors=np.stack(vectors, axis=1), sign=np.array(signs))
 
     @property
+    def n_outputs(self) -> int:
+        return self.curvature.n_outputs
+
+    @property
     def plain(self) -> Metric:
         """Without the pairs."""
         return replace(self, vectors=self.vectors[:, :0], sign=self.sign[:0])
 
     def stiffened(self, factor: float) -> Metric:
         """``factor`` times this metric."""
-        return replace(self, scale=self.scale * factor, vectors=self.vectors * np.sqrt(factor))
-
-    @property
-    def ridge(self) -> Float:
-        """What is added to the diagonal of G, (n_features,); constant columns get a harmless 1."""
-        diagonal = np.diag(self.G)
-        return np.where(diagonal > 0.0, RIDGE * diagonal, 1.0)
+        return replace(self, factor=self.factor * factor, vectors=self.vectors * np.sqrt(factor))
 
     @property
     def diagonal(self) -> Float:
-        """Diagonal of the first term, (n_features + 1,)."""
-        return self.scale * np.append(np.diag(self.G) + self.ridge, 1.0)
+        """Diagonal of the first term, (n,)."""
+        return self.factor * self.curvature.diagonal
 
     def times(self, v: Float) -> Float:
-        """``B v`` for v of shape (n_features + 1, ...)."""
-        first = self.G @ v[:-1] + (self.ridge * v[:-1].T).T
-        product = self.scale * np.concatenate([first, v[-1:]])
+        """``B v`` for v of shape (n, ...)."""
+        product = self.factor * self.curvature.times(v)
         return np.asarray(product + self.vectors @ (self.sign * (self.vectors.T @ v).T).T)
 
-    def reduced(self, active: AnyArray) -> tuple[Float, Float, float]:
-        """The block of the active columns once the intercept follows them at its optimum.
-
-        Returns
-        -------
-        block : array of shape (n_active, n_active), C-contiguous
-            ``B_AA - B_A0 B_0A / B_00``.
-        coupling : array of shape (n_active,)
-            ``B_A0``.
-        own : float
-            ``B_00``.
-        """
-        everything = len(active) == len(self.G)
-        block = self.G.copy() if everything else self.G[np.ix_(active, active)]
-        block[np.diag_indices(len(active))] += self.ridge[active]
-        block *= self.scale
+    def reduced(self, active: AnyArray) -> Reduced:
+        """The active coefficients once the intercepts follow them at their optimum."""
+        q = self.n_outputs
         signed = self.vectors * self.sign
-        block += signed[active] @ self.vectors[active].T
-        coupling = signed[active] @ self.vectors[-1]
-        own = self.scale + float(signed[-1] @ self.vectors[-1])
-        block -= np.outer(coupling, coupling / own)
-        return np.ascontiguousarray(block), coupling, own
+        last = self.vectors[-q:].T
+        block = self.factor * self.curvature.block(active) + signed[active] @ self.vectors[active].T
+        coupling = self.factor * self.curvature.coupling(active) + signed[active] @ last
+        own = self.factor * self.curvature.own + signed[-q:] @ last
+        factor = scipy.linalg.cho_factor(own)
+        block -= coupling @ scipy.linalg.cho_solve(factor, coupling.T)
+        return Reduced(np.ascontiguousarray(block), coupling, factor)
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """A quadratic over the active coefficients, its intercepts eliminated.
+
+    Attributes
+    ----------
+    block : array of shape (n_active, n_active), C-contiguous
+        ``B_AA - B_A0 inv(B_00) B_0A``.
+    coupling : array of shape (n_active, q)
+        ``B_A0``.
+    factor : Cholesky factor of ``B_00``, as scipy returns it
+    """
+
+    block: Float
+    coupling: Float
+    factor: tuple[Float, bool]
+
+    def slope(self, grad: Float, intercept_grad: Float) -> Float:
+        """Gradient by the active coefficients, (n_active,), the intercepts at their optimum."""
+        return grad - self.coupling @ scipy.linalg.cho_solve(self.factor, intercept_grad)
+
+    def intercept_step(self, move: Float, intercept_grad: Float) -> Float:
+        """Where the intercepts go, (q,), when the active coefficients move."""
+        return -np.asarray(
+            scipy.linalg.cho_solve(self.factor, intercept_grad + self.coupling.T @ move)
+        )

@@ -10,9 +10,10 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .metric import Pairs
+from .pairs import Pairs
 from .protocols import CurvedEvaluation
 from .results import Candidates, Goal
+from .shared_ridge import SharedRidge
 
 #: Steps without any progress above rounding that end a problem.
 PATIENCE = 4
@@ -24,10 +25,12 @@ class Point:
 
     Attributes
     ----------
-    position, grad : arrays of shape (n_features + 1, n_problems)
-        Coefficients and the gradient of the smooth part, the intercept last.
-    objective, curvature : arrays of shape (n_problems,)
-        ``curvature`` is the weighted mean second derivative of the loss by eta.
+    position, grad : arrays of shape (n, n_problems)
+        Coefficients, feature by feature, and the gradient of the smooth part, intercepts last: n
+        is (n_features + 1) n_outputs.
+    objective : array of shape (n_problems,)
+    curvature : array of shape (n_problems,), or (n_outputs, n_outputs, n_problems)
+        The weighted mean second derivative of the loss by eta.
     """
 
     position: Float
@@ -40,12 +43,13 @@ class Point:
         cls, penalty: ElasticNet, coef: Float, intercept: Float, evaluation: CurvedEvaluation
     ) -> Point:
         """Points that were evaluated, one a column; inadmissible ones have objective inf."""
-        grad = np.concatenate([evaluation.grad[:, 0], evaluation.intercept_grad])
+        n_columns = coef.shape[-1]
+        grad = np.concatenate([evaluation.grad.reshape(-1, n_columns), evaluation.intercept_grad])
         with np.errstate(invalid="ignore", over="ignore"):
             objective = evaluation.value + penalty.value(coef)
         admissible = np.isfinite(objective) & np.isfinite(grad).all(axis=0)
         objective = np.where(admissible, objective, np.inf)
-        position = np.concatenate([coef[:, 0], intercept])
+        position = np.concatenate([coef.reshape(-1, n_columns), intercept])
         return cls(position, grad, objective, evaluation.mean_curvature)
 
     def take(self, columns: AnyArray) -> Point:
@@ -53,8 +57,24 @@ class Point:
             self.position[:, columns],
             self.grad[:, columns],
             self.objective[columns],
-            self.curvature[columns],
+            self.curvature[..., columns],
         )
+
+    def unpacked(self, n_outputs: int) -> tuple[Float, Float]:
+        """Coefficients (n_features, n_outputs, n_problems) and intercepts (n_outputs, ...)."""
+        coef = self.position[:-n_outputs].reshape(-1, n_outputs, self.position.shape[1])
+        return coef, self.position[-n_outputs:]
+
+    @property
+    def level(self) -> Float:
+        """Mean curvature of the loss by eta, over outputs too, (n_problems,)."""
+        if self.curvature.ndim == 1:
+            return self.curvature
+        return np.asarray(np.trace(self.curvature) / len(self.curvature))
+
+    def moved(self, steps: Float) -> Point:
+        """With other positions only: what was told of these points is not of those."""
+        return replace(self, position=self.position + steps)
 
     def where(self, chosen: npt.NDArray[np.bool_], other: Point) -> Point:
         """This point where chosen, else the other."""
@@ -75,7 +95,7 @@ class QuasiNewtonState:
     point : Point
         The last accepted one.
     pairs : Pairs
-    direction : array of shape (n_features + 1, n_problems)
+    direction : array of shape (n, n_problems)
         The step that was tried last.
     shorten : array of bool, shape (n_problems,)
         It did not descend: fractions of it come next.
@@ -85,6 +105,8 @@ class QuasiNewtonState:
         The highest and the smallest so far.
     idle : array of int, shape (n_problems,)
         Steps since the last progress above rounding.
+    shared : SharedRidge or None
+        What pure ridge problems share.
     """
 
     point: Point
@@ -98,6 +120,7 @@ class QuasiNewtonState:
     n_iter: npt.NDArray[np.intp]
     goal: Goal
     candidates: Candidates
+    shared: SharedRidge | None
 
     @property
     def exhausted(self) -> npt.NDArray[np.bool_]:

@@ -41,6 +41,7 @@ class Record:
         self.violation: Float = np.full(n_problems, np.inf)
         self.least_violation: Float = np.full(n_problems, np.inf)
         self.n_iter = np.zeros(n_problems, dtype=np.intp)
+        self.n_passes = np.zeros(n_problems, dtype=np.intp)
         self.idle = np.zeros(n_problems, dtype=np.intp)
         self.status: npt.NDArray[Any] = np.full(n_problems, None, dtype=object)
         self.by_violation = np.zeros(n_problems, dtype=bool)
@@ -103,6 +104,12 @@ class Record:
         self.status[active] = status
         return np.array([name is not None for name in status], dtype=bool)
 
+    def end(self, status: Status) -> None:
+        """Give the problems that still run this status; their best iterates stay."""
+        running = [held is None for held in self.status]
+        self.by_violation[running] = ~np.isfinite(self.relative_gap[running])
+        self.status[running] = status
+
     @property
     def dual_gap(self) -> Float:
         """Best P minus best D, shape (n_problems,); inf or NaN without a bound."""
@@ -137,6 +144,7 @@ class Record:
         open_ = np.flatnonzero(self.by_violation & np.isfinite(self.objective))
         if closing_dual is None or not open_.size:
             return
+        before = datafit.n_passes
         part = datafit if open_.size == datafit.n_problems else datafit.take(open_)
         bound = np.asarray(
             part.closing_dual(  # type: ignore[attr-defined]
@@ -145,6 +153,7 @@ class Record:
         )
         bound = np.where(np.isfinite(bound), bound, -np.inf)
         self.bound[open_] = np.maximum(self.bound[open_], bound)
+        self.n_passes[open_] += datafit.n_passes - before
 
     def solution(self, n_passes: int) -> Solution:
         gap = np.where(np.isfinite(self.dual_gap), self.dual_gap, np.nan)
@@ -154,6 +163,7 @@ class Record:
             intercept=self.intercept,
             n_iter=self.n_iter,
             n_passes=n_passes,
+            n_passes_each=self.n_passes,
             objective=self.objective,
             dual_gap=gap,
             relative_gap=relative,

@@ -21,6 +21,9 @@ class Status(StrEnum):
 
     CONVERGED = "converged"
     MAX_ITER = "max_iter"
+    MAX_PASSES = "max_passes"
+    DEADLINE = "deadline"
+    STOPPED = "stopped"
     STALLED = "stalled"
     INTERRUPTED = "interrupted"
 
@@ -29,6 +32,11 @@ class Status(StrEnum):
         return {
             "converged": "The solution meets the tolerance.",
             "max_iter": "The iterations ran out first: raise max_iter or tol, or standardize.",
+            "max_passes": "The passes over the data ran out first: this is the best iterate so far; "
+            "raise max_passes or tol, or start from here.",
+            "deadline": "The time ran out first: this is the best iterate so far; allow more time, "
+            "raise tol, or start from here.",
+            "stopped": "A callback ended the fit: this is the best iterate so far.",
             "stalled": "Rounding allows no further improvement: tol is below what the precision "
             "of the data and the conditioning of the problem permit.",
             "interrupted": "Stopped from outside: this is the best iterate so far.",
@@ -163,6 +171,8 @@ class Solution:
         In the solver's own unit (accepted or not: FISTA steps; sweeps of coordinate descent).
     n_passes : int
         Passes over X that the loop made.
+    n_passes_each : array of int, shape (n_problems,)
+        Those that each problem took part in.
     objective, dual_gap, relative_gap, violation : arrays of shape (n_problems,)
         Gap in units of the objective, and over P(null); NaN where no valid bound is known.
         Violation in the unit of the gradient.
@@ -175,6 +185,7 @@ class Solution:
     intercept: Float
     n_iter: npt.NDArray[np.intp]
     n_passes: int
+    n_passes_each: npt.NDArray[np.intp]
     objective: Float
     dual_gap: Float
     relative_gap: Float

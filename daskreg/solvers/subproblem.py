@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
+import scipy.sparse.linalg
 
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
@@ -16,6 +17,10 @@ from .quadratic import Quadratic
 
 #: Sweeps of coordinate descent for one step at most.
 MAX_SWEEPS = 10_000
+#: Systems of more unknowns than this are solved by conjugate gradients, without their matrix.
+LARGEST_SYSTEM = 4000
+#: Relative residual to which conjugate gradients go, and their iterations at most.
+RESIDUAL, MAX_ITERATIONS = 1e-6, 1000
 
 
 def candidate_step(
@@ -25,22 +30,23 @@ def candidate_step(
 
     Without L1 and sign constraint this is a linear system.  Else coordinate descent runs on a
     working set, the nonzero coordinates and those that violate their optimality conditions, which
-    grows until no coordinate outside of it does.  The intercept is eliminated.
+    grows until no coordinate outside of it does.  The intercepts are eliminated.  Coordinates are
+    flattened: n_features times n_outputs coefficients, then n_outputs intercepts.
 
     Parameters
     ----------
     metric : Metric
     penalty : ElasticNet
-        Of one problem.
-    coef : array of shape (n_features,)
-    grad : array of shape (n_features + 1,)
-        Of the smooth part at ``coef``, the intercept last.
+        Of one problem, with one weight per flattened coefficient; see :func:`flattened`.
+    coef : array of shape (n_features * n_outputs,)
+    grad : array of shape (n_features * n_outputs + n_outputs,)
+        Of the smooth part at ``coef``, the intercepts last.
     target : float
         Duality gap of this subproblem to reach, in the unit of the objective.
 
     Returns
     -------
-    array of shape (n_features + 1,)
+    array of the shape of ``grad``
 
     References
     ----------
@@ -52,43 +58,88 @@ def candidate_step(
     try:
         return solve(metric, penalty, coef, grad, target)
     except np.linalg.LinAlgError:
-        # Rounding has made the updates indefinite: the Gram matrix with its ridge is not.
+        # Rounding has made the updates indefinite: the model with its ridge is not.
         return solve(metric.plain, penalty, coef, grad, target)
 
 
+def flattened(penalty: ElasticNet, n_outputs: int) -> ElasticNet:
+    """The penalty with one weight per flattened coefficient."""
+    if penalty.penalty_weight is None or n_outputs == 1:
+        return penalty
+    return replace(penalty, penalty_weight=np.repeat(penalty.penalty_weight, n_outputs))
+
+
 def estimated_gains(
-    metric: Metric, penalty: ElasticNet, coef: Float, grad: Float, intercept_grad: float = 0.0
+    metric: Metric,
+    penalty: ElasticNet,
+    coef: Float,
+    grad: Float,
+    intercept_grad: Float | float = 0.0,
 ) -> Float:
-    """Decrease that each coordinate alone could bring, (n_features + 1,), by the first term."""
+    """Decrease that each coordinate alone could bring, shape of the metric's diagonal."""
+    n_coef = len(coef)
     violation = np.zeros_like(metric.diagonal)
-    violation[:-1] = penalty.violation(coef[:, None, None], grad[:, None, None])[:, 0, 0]
-    violation[-1] = intercept_grad
+    violation[:n_coef] = penalty.violation(coef[:, None, None], grad[:, None, None])[:, 0, 0]
+    violation[:n_coef][~metric.curvature.movable] = 0.0
+    violation[n_coef:] = intercept_grad
     return np.asarray(0.5 * violation**2 / metric.diagonal)
 
 
 def _direct(metric: Metric, penalty: ElasticNet, coef: Float, grad: Float, target: float) -> Float:
-    block, coupling, own = metric.reduced(np.arange(len(coef)))
+    n_coef = len(coef)
     l2 = np.broadcast_to(penalty.l2[:, 0, 0], coef.shape)
-    block[np.diag_indices(len(coef))] += l2
-    slope = grad[:-1] + l2 * coef - coupling * (grad[-1] / own)
+    slope = grad.copy()
+    slope[:n_coef] += l2 * coef
+    members = np.flatnonzero(metric.curvature.movable)
+    if len(members) > LARGEST_SYSTEM:
+        return _conjugate(metric, l2, slope)
+    step = np.zeros_like(grad)
+    reduced = metric.reduced(members)
+    block = reduced.block
+    block[np.diag_indices(len(members))] += l2[members]
     factor = scipy.linalg.cho_factor(block, overwrite_a=True)
-    move = -np.asarray(scipy.linalg.cho_solve(factor, slope))
-    return np.append(move, -(grad[-1] + coupling @ move) / own)
+    right = reduced.slope(slope[members], slope[n_coef:])
+    step[members] = -np.asarray(scipy.linalg.cho_solve(factor, right))
+    step[n_coef:] = reduced.intercept_step(step[members], slope[n_coef:])
+    return step
+
+
+def _conjugate(metric: Metric, l2: Float, slope: Float) -> Float:
+    """The same by conjugate gradients, scaled by the diagonal; immovable coordinates stay."""
+    n_coef = len(l2)
+    free = np.append(metric.curvature.movable, np.ones(len(slope) - n_coef, dtype=bool))
+    added = np.append(l2, np.zeros(len(slope) - n_coef))
+    diagonal = metric.diagonal + added
+
+    def product(v: Float) -> Float:
+        v = np.where(free, v.ravel(), 0.0)
+        return np.where(free, metric.times(v) + added * v, 0.0)
+
+    shape = (len(slope), len(slope))
+    step, _ = scipy.sparse.linalg.cg(
+        scipy.sparse.linalg.LinearOperator(shape, matvec=product, dtype=np.float64),
+        -np.where(free, slope, 0.0),
+        rtol=RESIDUAL,
+        maxiter=MAX_ITERATIONS,
+        M=scipy.sparse.linalg.LinearOperator(shape, matvec=lambda v: v.ravel() / diagonal),
+    )
+    return np.asarray(step)
 
 
 def _iterated(
     metric: Metric, penalty: ElasticNet, coef: Float, grad: Float, target: float
 ) -> Float:
-    gains = estimated_gains(metric, penalty, coef, grad[:-1])[:-1]
-    active = (coef != 0.0) | (gains > 0.0)
+    n_coef = len(coef)
+    gains = estimated_gains(metric, penalty, coef, grad[:n_coef])[:n_coef]
+    active = ((coef != 0.0) | (gains > 0.0)) & metric.curvature.movable
     start, step = coef, np.zeros_like(grad)
     while active.any() or not step.any():
         members = np.flatnonzero(active)
         step = _on(members, metric, penalty, coef, grad, start, target)
         slope = grad + metric.times(step)
-        start = coef + step[:-1]
-        gains = estimated_gains(metric, penalty, start, slope[:-1])[:-1]
-        missing = ~active & (gains > target / len(coef))
+        start = coef + step[:n_coef]
+        gains = estimated_gains(metric, penalty, start, slope[:n_coef])[:n_coef]
+        missing = ~active & (gains > target / n_coef)
         if not missing.any():
             break
         active |= missing
@@ -104,21 +155,23 @@ def _on(
     start: Float,
     target: float,
 ) -> Float:
-    """The step over the columns ``members`` and the intercept only."""
+    """The step over the coefficients ``members`` and the intercepts only."""
     from .coordinate_descent import solve_path  # numba: loaded only when it is needed
 
+    n_coef = len(coef)
     step = np.zeros_like(grad)
-    block, coupling, own = metric.reduced(members)
+    reduced = metric.reduced(members)
     if len(members):
         held = coef[members]
-        c = block @ held - (grad[members] - coupling * (grad[-1] / own))
+        block = reduced.block
+        c = block @ held - reduced.slope(grad[members], grad[n_coef:])
         square = c @ scipy.linalg.cho_solve(scipy.linalg.cho_factor(block), c)
         model = Quadratic(block, c[:, None], np.array([square]), np.zeros(1, dtype=np.intp))
         restricted = _restricted(penalty, members)
         first = start[members][:, None]
         found = solve_path(model, restricted, first, np.array([target]), MAX_SWEEPS)
         step[members] = found.coef[:, 0] - held
-    step[-1] = -(grad[-1] + coupling @ step[members]) / own
+    step[n_coef:] = reduced.intercept_step(step[members], grad[n_coef:])
     return step
 
 

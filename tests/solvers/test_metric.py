@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from daskreg.penalties import ElasticNet
-from daskreg.solvers.metric import RIDGE, Metric, Pairs
+from daskreg.solvers.curvature import RIDGE, GramCurvature
+from daskreg.solvers.metric import Metric
+from daskreg.solvers.pairs import Pairs
 from daskreg.solvers.subproblem import candidate_step
 
 P = 8
@@ -25,6 +27,10 @@ def pairs(n=4, noise=0.3):
     return steps, turns
 
 
+def metric_of(G, scale, steps, turns):
+    return Metric.of(GramCurvature(G, np.array([[scale]])), steps, turns)
+
+
 def dense(G, scale, steps, turns):
     """The same updates on a full matrix."""
     B = np.zeros((P + 1, P + 1))
@@ -41,7 +47,7 @@ def dense(G, scale, steps, turns):
 def test_low_rank_equals_the_matrix(noise):
     G = gram()
     steps, turns = pairs(noise=noise)
-    metric, B = Metric.of(G, 0.2, steps, turns), dense(G, 0.2, steps, turns)
+    metric, B = metric_of(G, 0.2, steps, turns), dense(G, 0.2, steps, turns)
     np.testing.assert_allclose(metric.times(np.eye(P + 1)), B, rtol=1e-9, atol=1e-10)
     if noise < 1:
         np.testing.assert_allclose(metric.times(steps[-1]), turns[-1], rtol=1e-9, atol=1e-10)
@@ -51,14 +57,16 @@ def test_low_rank_equals_the_matrix(noise):
 
 
 def test_the_block_without_the_intercept_is_a_schur_complement():
-    metric = Metric.of(gram(), 0.2, *pairs())
+    metric = metric_of(gram(), 0.2, *pairs())
     B = dense(gram(), 0.2, *pairs())
     active = np.array([0, 3, 6])
-    block, coupling, own = metric.reduced(active)
+    reduced = metric.reduced(active)
     expected = B[np.ix_(active, active)] - np.outer(B[active, P], B[P, active]) / B[P, P]
-    np.testing.assert_allclose(block, expected, atol=1e-10)
-    np.testing.assert_allclose(coupling, B[active, P], atol=1e-10)
-    np.testing.assert_allclose(own, B[P, P])
+    np.testing.assert_allclose(reduced.block, expected, atol=1e-10)
+    np.testing.assert_allclose(reduced.coupling[:, 0], B[active, P], atol=1e-10)
+    move, slope0 = np.array([1.0, -2.0, 0.5]), np.array([0.7])
+    last = reduced.intercept_step(move, slope0)
+    np.testing.assert_allclose(B[P, active] @ move + B[P, P] * last, -slope0, atol=1e-10)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 0.5, 0.0])
@@ -70,7 +78,7 @@ def test_the_step_minimises_the_model(ratio, positive, alpha):
     penalty = ElasticNet(alpha, ratio, u, positive)
     coef = np.where(rng.random(P) < 0.5, np.abs(rng.standard_normal(P)), 0.0)
     grad = rng.standard_normal(P + 1)
-    metric = Metric.of(gram(), 0.2, *pairs())
+    metric = metric_of(gram(), 0.2, *pairs())
     step = candidate_step(metric, penalty, coef, grad, 1e-14)
     slope = grad + metric.times(step)
     there = coef + step[:P]
@@ -82,7 +90,7 @@ def test_the_step_minimises_the_model(ratio, positive, alpha):
 def test_a_rougher_target_is_met_by_a_cruder_step():
     """The subproblem ends on its own gap, on all coordinates."""
     rng = np.random.default_rng(2)
-    metric, penalty = Metric.of(gram(), 0.2, *pairs()), ElasticNet(0.05, 1.0)
+    metric, penalty = metric_of(gram(), 0.2, *pairs()), ElasticNet(0.05, 1.0)
     coef, grad = np.zeros(P), rng.standard_normal(P + 1)
 
     def model(step):
@@ -95,12 +103,18 @@ def test_a_rougher_target_is_met_by_a_cruder_step():
 
 
 def test_the_oldest_pair_makes_room():
-    held = Pairs.none(2, 1, 2)
+    held = Pairs.none(2, 2, 2)
+    one = np.ones(2)
     for number in range(1, 4):
-        held = held.joined(np.array([0]), np.full((2, 1), float(number)), np.ones((2, 1)))
-    np.testing.assert_array_equal(held.of(0)[0][:, 0], [2.0, 3.0])
+        steps = np.array([[number, 0.0], [number, 0.0]])  # the second problem makes no step
+        held = held.joined(steps, np.full((2, 2), 10.0 * number), number * one)
+    steps, turns, level = held.of(0)
+    np.testing.assert_array_equal(steps[:, 0], [2.0, 3.0])
+    np.testing.assert_array_equal(turns[:, 0], [20.0, 30.0])
+    np.testing.assert_array_equal(level, [2.0, 3.0])
     assert len(held.of(1)[0]) == 0
-    same = held.joined(np.array([0, 1]), np.zeros((2, 2)), np.ones((2, 2)))
-    same = same.joined(np.array([1]), np.ones((2, 1)), np.full((2, 1), np.nan))
+    same = held.joined(np.zeros((2, 2)), np.ones((2, 2)), one)
+    same = same.joined(np.ones((2, 2)), np.full((2, 2), np.nan), one)
+    same = same.joined(np.ones((2, 2)), np.ones((2, 2)), 0.0 * one)
     np.testing.assert_array_equal(same.count, [2, 0])
     np.testing.assert_array_equal(held.take(np.array([1, 0])).count, [0, 2])

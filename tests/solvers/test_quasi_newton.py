@@ -284,7 +284,7 @@ def test_a_rejected_step_leaves_its_pair(where):
     _, before, after, last = states
     assert after.shorten.all()
     np.testing.assert_array_equal(after.point.position, before.point.position)
-    steps, turns = after.pairs.of(0)
+    steps, turns, _ = after.pairs.of(0)
     np.testing.assert_array_equal(steps[-1], after.direction[:, 0])
     assert steps[-1] @ turns[-1] > 0
     # A fraction of the step descends, or else the metric is stiffened and the point stays.

@@ -1,0 +1,268 @@
+"""Rows kept in memory, from which a solver learns how bent the objective is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._array import as_type, is_sparse, take_rows, to_dense
+from daskreg._typing import AnyArray, Float, Matrix
+from daskreg.design.host import machine_memory
+from daskreg.exceptions import DataError
+from daskreg.losses import PointwiseLoss
+
+from .kernels.sample import Picked, SampleKernel
+from .kernels.tiles import Labels, numeric_target
+
+#: Share of this process's memory that a sample may take.
+MEMORY_SHARE = 1 / 8
+#: Bytes of a tile of rows in float64.
+TILE_BYTES = 2**22
+
+
+@dataclass(frozen=True, eq=False)
+class RowSample:
+    """Picked rows, the same for all problems.
+
+    Attributes
+    ----------
+    rows : Picked
+        X in its storage type, y encoded as the loss wants it, weights (class weights and the
+        reciprocal of the probability of being picked included), offset, row numbers, groups,
+        multiplicities of each weighting.
+    loss : PointwiseLoss
+    fit_intercept : bool
+    """
+
+    rows: Picked
+    loss: Any
+    fit_intercept: bool
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.rows.rows)
+
+    @property
+    def nbytes(self) -> int:
+        return self.rows.nbytes
+
+    def view(
+        self,
+        center: Float,
+        inverse_scale: Float,
+        output: int = 0,
+        weighting: int | None = None,
+    ) -> View:
+        """Return the sample as one problem sees it.
+
+        Parameters
+        ----------
+        center, inverse_scale : ndarray, shape (p,)
+            The problem's columns are ``(X - center) * inverse_scale``.
+        output : int
+            Target column, where the loss has one output.
+        weighting : int, optional
+            Column of the multiplicities; all rows count once if there are none.
+        """
+        weight = self.rows.weight
+        if self.rows.factors is not None and weighting is not None:
+            weight = weight * self.rows.factors[:, weighting]
+        total = float(weight.sum())
+        if total > 0.0:
+            weight = weight / total
+        return View(self, np.asarray(center), np.asarray(inverse_scale), weight, output)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A sample in the solver coordinates of one problem.
+
+    Attributes
+    ----------
+    weight : ndarray, shape (n_rows,)
+        Sums to one, unless no row of the sample counts.
+    """
+
+    sample: RowSample
+    center: Float
+    inverse_scale: Float
+    weight: Float
+    output: int
+
+    @property
+    def fit_intercept(self) -> bool:
+        return self.sample.fit_intercept
+
+    def columns(self, chosen: AnyArray) -> Float:
+        """Return some columns, centred and scaled, (n_rows, n_chosen) in float64."""
+        Z = to_dense(self.sample.rows.X[:, chosen]).astype(np.float64)
+        Z -= self.center[chosen]
+        Z *= self.inverse_scale[chosen]
+        return Z
+
+    def product(self, coef: Float) -> Float:
+        """Return ``Z @ coef``, (n_rows, m), for coef of shape (p, m)."""
+        B = self.inverse_scale[:, None] * coef
+        total = np.empty((self.sample.n_rows, B.shape[1]))
+        for start, stop, tile in self._tiles():
+            total[start:stop] = tile @ B
+        return total - self.center @ B
+
+    def pullback(self, turned: Float) -> Float:
+        """Return ``Z.T @ turned``, (p, m), for an array of shape (n_rows, m)."""
+        total = np.zeros((len(self.center), turned.shape[1]))
+        for start, stop, tile in self._tiles():
+            total += tile.T @ turned[start:stop]
+        total -= np.outer(self.center, turned.sum(axis=0))
+        return np.asarray(self.inverse_scale[:, None] * total)
+
+    def squares(self, bend: Float) -> Float:
+        """Return ``sum_i bend_im z_ij^2``, (p, m), for an array of shape (n_rows, m)."""
+        total = np.zeros((len(self.center), bend.shape[1]))
+        for start, stop, tile in self._tiles():
+            part = bend[start:stop]
+            if is_sparse(tile):
+                total += (tile * tile).T @ part - 2.0 * self.center[:, None] * (tile.T @ part)
+                total += np.outer(self.center**2, part.sum(axis=0))
+            else:
+                total += np.square(tile - self.center).T @ part
+        return np.asarray(np.square(self.inverse_scale)[:, None] * np.maximum(total, 0.0))
+
+    def hessian(self, coef: Float, intercept: Float) -> Float:
+        """Return the Hessian of the loss by eta in every row: (n_rows,), or (n_rows, q, q).
+
+        Parameters
+        ----------
+        coef : ndarray, shape (p, q)
+        intercept : ndarray, shape (q,)
+        """
+        loss = self.sample.loss
+        y, eta = self._at(coef, intercept)
+        if len(intercept) > 1:
+            return np.asarray(loss.hessian(y, eta))
+        return np.asarray(loss.curvature(y, eta))[:, 0]
+
+    def value_and_grad(self, coef: Float, intercept: Float) -> tuple[float, Float, Float]:
+        """Return the weighted mean loss of the sample and its gradient: (), (p, q) and (q,).
+
+        Zeros for the intercepts where none are fitted; arguments are those of ``hessian``.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, residual = self.sample.loss.value_and_gradient(*self._at(coef, intercept))
+            total = float(self.weight @ value.reshape(len(self.weight), -1)[:, 0])
+            residual = self.weight[:, None] * residual
+            return total, self.pullback(residual), residual.sum(axis=0) * self.fit_intercept
+
+    def _at(self, coef: Float, intercept: Float) -> tuple[AnyArray, Float]:
+        """Return targets and linear predictors."""
+        rows, single = self.sample.rows, len(intercept) == 1
+        eta = self.product(coef) + intercept
+        if rows.offset is not None:
+            many = single and rows.offset.shape[1] > 1
+            eta = eta + (rows.offset[:, [self.output]] if many else rows.offset)
+        assert rows.y is not None
+        return (rows.y[:, [self.output]] if single else rows.y), eta
+
+    def _tiles(self) -> Any:
+        """Yield (start, stop, rows of X in float64)."""
+        X, n_rows = self.sample.rows.X, self.sample.n_rows
+        step = n_rows if is_sparse(X) else max(64, TILE_BYTES // (8 * X.shape[1]))
+        for start in range(0, n_rows, max(step, 1)):
+            tile = take_rows(X, start, start + step)
+            yield start, min(start + step, n_rows), as_type(tile, np.dtype(np.float64))
+
+
+def draw(
+    design: Any,
+    loss: PointwiseLoss,
+    n_rows: int,
+    *,
+    seed: int = 0,
+    n_total: int,
+    fit_intercept: bool = True,
+    labels: Labels | None = None,
+    class_count: npt.ArrayLike | None = None,
+    factors: Callable[[Any], AnyArray] | None = None,
+) -> RowSample:
+    """Pick about ``n_rows`` rows, or all: one pass.
+
+    Which rows depends on their numbers and the seed only, so that no chunking, order or scheduler
+    changes the answer.  Each class gets an equal share of them, as far as it has so many rows.
+
+    Parameters
+    ----------
+    design : Design
+    loss : PointwiseLoss
+    n_rows : int
+        Rows wanted; fewer where they would take more than an eighth of this process's memory.
+    seed : int
+    n_total : int
+        Rows with a positive weight.
+    fit_intercept : bool
+    labels : Labels, optional
+        How a classification encodes y, and its class weights.
+    class_count : array of int, shape (n_classes,), optional
+        Rows of each class with a positive weight.
+    factors : callable, optional
+        As in ``SampleKernel``.
+
+    Raises
+    ------
+    DataError
+        Where no row was picked.
+    """
+    wanted = min(n_rows, affordable_rows(design))
+    if labels is None or class_count is None:
+        kernel = SampleKernel(seed, (min(1.0, wanted / max(n_total, 1)),), None, factors)
+    else:
+        share = class_shares(np.asarray(class_count), wanted)
+        kernel = SampleKernel(seed, tuple(share.tolist()), tuple(labels.classes), factors)
+    picked: Picked = design.sum_over_rows(kernel, {}).in_order
+    if not len(picked.rows):
+        raise DataError(
+            f"a sample of {wanted} of {n_total} rows is empty: ask for more rows, or use the "
+            "metric 'gram'"
+        )
+    return RowSample(_encoded(picked, labels), loss, fit_intercept)
+
+
+def affordable_rows(design: Any) -> int:
+    """Return how many rows fit in the share of the memory that a sample may take."""
+    columns = getattr(design, "_columns", None)
+    per_row = design.n_features * np.dtype(design.dtype).itemsize
+    if columns is not None:
+        per_row = columns.X.row_nbytes
+    return max(1, int(MEMORY_SHARE * machine_memory() / max(per_row + 64.0, 1.0)))
+
+
+def class_shares(count: AnyArray, n_rows: int) -> Float:
+    """Return the probability of a row of each class, so that small classes are taken whole.
+
+    An equal number of each class; what a class lacks is shared out among the others.
+    """
+    quota = np.zeros(len(count))
+    left = float(min(n_rows, count.sum()))
+    order = np.argsort(count, kind="stable")
+    for place, c in enumerate(order):
+        quota[c] = min(float(count[c]), left / (len(order) - place))
+        left -= quota[c]
+    return np.asarray(np.divide(quota, count, out=np.ones(len(count)), where=count > 0))
+
+
+def _encoded(picked: Picked, labels: Labels | None) -> Picked:
+    """Return the rows with y as the loss wants it, and class weights applied."""
+    if picked.y is None:
+        return picked
+    y, weight = picked.y, picked.weight
+    if labels is None:
+        y = numeric_target(y)
+    else:
+        for label, factor in zip(labels.classes, labels.weight, strict=True):
+            weight = np.where(y[:, 0] == label, factor * weight, weight)
+        y = labels.encode(y)
+    parts = picked.X, y, picked.offset, weight, picked.rows, picked.groups, picked.factors
+    return Picked(*parts)

@@ -1,0 +1,89 @@
+"""Steps that minimise a nonlinear model in memory: the rows of a sample, put right to first order.
+
+The model at x is :math:`f_S(x + d) + (\\nabla f(x) - \\nabla f_S(x))^T d` plus the penalty, with
+:math:`f_S` the mean loss of the sample: its gradient is exact at d = 0, and it bends as the loss
+does, also far from x, where a quadratic does not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from daskreg._typing import Float
+from daskreg.penalties import ElasticNet
+
+from .metric import Metric
+from .protocols import SampleView
+from .sampled import sample_curvature
+from .subproblem import candidate_step
+
+#: Newton steps at most, and halvings of one.  The rows of a sample may be separable where all rows
+#: are not: more steps than a few lead far beyond the optimum.
+MAX_STEPS, MAX_HALVINGS = 4, 8
+#: A step that gains less than this share of what all have gained is the last one.
+ENOUGH = 0.01
+
+
+def nonlinear_step(
+    view: SampleView,
+    penalty: ElasticNet,
+    position: Float,
+    grad: Float,
+    n_outputs: int,
+    least: float,
+    target: float,
+) -> Float:
+    """Minimise the model of one problem by Newton's method, roughly.
+
+    Parameters
+    ----------
+    view : SampleView
+    penalty : ElasticNet
+        Of one problem, with one weight per flattened coefficient.
+    position, grad : arrays of shape (n,)
+        Flattened point and exact gradient of the smooth part there.
+    n_outputs : int
+    least : float
+        Smallest curvature of the loss by eta that counts.
+    target : float
+        Gap to which each quadratic is solved, in the unit of the objective.
+
+    Returns
+    -------
+    array of shape (n,)
+        Zeros where no step descends.
+
+    References
+    ----------
+    Shamir, Srebro and Zhang (2014), Communication-efficient distributed optimization using an
+    approximate Newton-type method, eq. 4.
+    """
+    q = n_outputs
+
+    def at(where: Float) -> tuple[float, Float]:
+        value, slope, slope0 = view.value_and_grad(where[:-q].reshape(-1, q), where[-q:])
+        value += float(shift @ where + penalty.value(where[:-q, None, None])[0])
+        return value, np.append(slope.ravel(), slope0) + shift
+
+    shift = np.zeros_like(grad)
+    shift = grad - at(position)[1]
+    here, (value, slope) = position, at(position)
+    first = value
+    for _ in range(MAX_STEPS):
+        coef, intercept = here[:-q].reshape(-1, q), here[-q:]
+        violation = penalty.violation(here[:-q, None, None], slope[:-q, None, None])
+        n_active = int(np.count_nonzero((here[:-q] != 0.0) | (violation[:, 0, 0] > 0.0)))
+        curvature = sample_curvature(view, coef, intercept, n_active, least)
+        metric = Metric(curvature, np.zeros((len(grad), 0)), np.zeros(0))
+        step = candidate_step(metric, penalty, here[:-q], slope, target)
+        for _ in range(MAX_HALVINGS):
+            fresh, there = at(here + step)
+            if fresh < value:
+                break
+            step = 0.5 * step
+        else:
+            break
+        gained, value, slope, here = value - fresh, fresh, there, here + step
+        if gained <= ENOUGH * (first - value):
+            break
+    return here - position

@@ -1,0 +1,191 @@
+"""The curvature of one problem at one point, from rows that are kept in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+
+from .curvature import RIDGE, Curvature, definite, times_outputs
+from .protocols import SampleView
+
+#: Rows for each column in use below which a sample's curvature is shrunk ...
+FEW = 3
+#: ... by this share of its diagonal.
+SHRINK = 0.2
+#: Coupled coefficients of several outputs: more of them share one Gram matrix instead.
+LARGEST_COUPLED = 3000
+
+
+@dataclass(frozen=True)
+class SampleCurvature(Curvature):
+    r""":math:`\sum_i s_i\, z_i z_i^T \otimes H_i` over the rows of a sample.
+
+    z are the rows in the coordinates of the problem, with a 1 for the intercept; s their weights,
+    which sum to one; H the Hessians of the loss by eta, (q, q), at the current point.
+
+    Attributes
+    ----------
+    view : SampleView
+    bend : array of shape (n_rows,) for one output, or (n_rows, q, q)
+        ``s_i H_i``.
+    shrinkage : float
+        Share of the diagonal that is added to it.
+    least : float
+        Smallest curvature of the loss by eta that counts.
+    """
+
+    view: SampleView
+    bend: Float
+    shrinkage: float = RIDGE  # type: ignore[misc]
+    least: float = 0.0
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        return 1 if self.bend.ndim == 1 else self.bend.shape[1]
+
+    @cached_property
+    def bends(self) -> Float:
+        """Shape (n_rows, q, q)."""
+        return self.bend.reshape(len(self.bend), self.n_outputs, self.n_outputs)
+
+    @cached_property
+    def own(self) -> Float:  # type: ignore[override]
+        return definite(self.bends.sum(axis=0), self.least)
+
+    @property
+    def scale(self) -> float:
+        return float(np.trace(self.own)) / self.n_outputs
+
+    @cached_property
+    def bare(self) -> Float:  # type: ignore[override]
+        own = np.ascontiguousarray(np.diagonal(self.bends, axis1=1, axis2=2))
+        return np.asarray(self.view.squares(own)).ravel()
+
+    def _image(self, v: Float) -> tuple[Float, Float]:
+        q, r = self.n_outputs, v.shape[1]
+        B = v[:-q].reshape(-1, q * r)
+        eta = self.view.product(B).reshape(-1, q, r)
+        if self.view.fit_intercept:
+            eta = eta + v[-q:]
+        if q == 1:
+            turned = self.bend[:, None] * eta[:, 0]
+        else:
+            turned = np.einsum("icd,idr->icr", self.bends, eta).reshape(len(eta), q * r)
+        coef = self.view.pullback(turned).reshape(-1, r)
+        if not self.view.fit_intercept:
+            return coef, self.own @ v[-q:]
+        lost = self.own - self.bends.sum(axis=0)
+        return coef, turned.sum(axis=0).reshape(q, r) + lost @ v[-q:]
+
+    def _block(self, active: AnyArray) -> Float:
+        q = self.n_outputs
+        feature, output = np.divmod(active, q)
+        if q == 1:
+            Z = self.view.columns(feature)
+            return np.asarray(Z.T @ (self.bend[:, None] * Z))
+        block = np.empty((len(active), len(active)))
+        members = [np.flatnonzero(output == c) for c in range(q)]
+        columns = [self.view.columns(feature[chosen]) for chosen in members]
+        for c in range(q):
+            for d in range(c, q):
+                part = columns[c].T @ (self.bends[:, c, d, None] * columns[d])
+                block[np.ix_(members[c], members[d])] = part
+                block[np.ix_(members[d], members[c])] = part.T
+        return block
+
+    def coupling(self, active: AnyArray) -> Float:
+        q = self.n_outputs
+        if not self.view.fit_intercept:
+            return np.zeros((len(active), q))
+        feature, output = np.divmod(active, q)
+        sums = self._means.reshape(-1, q, q)
+        return np.asarray(sums[feature, output])
+
+    @cached_property
+    def _means(self) -> Float:
+        """``sum_i z_ij bend_icd``, (p, q q)."""
+        return np.asarray(self.view.pullback(self.bends.reshape(len(self.bend), -1)))
+
+
+@dataclass(frozen=True)
+class SampleGramCurvature(Curvature):
+    r""":math:`G_S \otimes W` with the Gram matrix of a sample, made of the columns in use only.
+
+    What :class:`SampleCurvature` would be if the Hessian of the loss were the same in all rows.
+
+    Attributes
+    ----------
+    view : SampleView
+    mean : array of shape (q, q)
+        W, the mean Hessian of the loss by eta, positive definite.
+    shrinkage : float
+    """
+
+    view: SampleView
+    mean: Float
+    shrinkage: float = RIDGE  # type: ignore[misc]
+
+    @property
+    def n_outputs(self) -> int:  # type: ignore[override]
+        return len(self.mean)
+
+    @cached_property
+    def bare(self) -> Float:  # type: ignore[override]
+        squares = self.view.squares(self.view.weight[:, None])[:, 0]
+        return np.outer(squares, np.diag(self.mean)).ravel()
+
+    @property
+    def own(self) -> Float:
+        return self.mean
+
+    @property
+    def scale(self) -> float:
+        return float(np.trace(self.mean)) / len(self.mean)
+
+    def _image(self, v: Float) -> tuple[Float, Float]:
+        q, r = self.n_outputs, v.shape[1]
+        eta = self.view.product(v[:-q].reshape(-1, q * r))
+        coef = self.view.pullback(self.view.weight[:, None] * eta)
+        return times_outputs(self.mean, coef, r), self.mean @ v[-q:]
+
+    def _block(self, active: AnyArray) -> Float:
+        feature, output = np.divmod(active, self.n_outputs)
+        used, place = np.unique(feature, return_inverse=True)
+        Z = self.view.columns(used)
+        gram = Z.T @ (self.view.weight[:, None] * Z)
+        return np.asarray(gram[np.ix_(place, place)] * self.mean[np.ix_(output, output)])
+
+    def coupling(self, active: AnyArray) -> Float:
+        return np.zeros((len(active), self.n_outputs))
+
+
+def sample_curvature(
+    view: SampleView, coef: Float, intercept: Float, n_active: int, least: float
+) -> Curvature:
+    """Return the Hessian of the sample at a point, or of its mean where it is too large.
+
+    Parameters
+    ----------
+    view : SampleView
+        The sample in the coordinates of the problem.
+    coef : array of shape (p, q)
+    intercept : array of shape (q,)
+    n_active : int
+        Flattened coefficients that a step will move, about.
+    least : float
+        Smallest curvature of the loss by eta that counts.
+    """
+    weight, q = view.weight, len(intercept)
+    few = np.count_nonzero(weight) * q < FEW * n_active
+    shrinkage = SHRINK if few else RIDGE
+    hessian = view.hessian(coef, intercept)
+    if q == 1:
+        return SampleCurvature(view, weight * np.fmax(hessian, least), shrinkage, least)
+    if n_active > LARGEST_COUPLED:
+        mean = np.tensordot(weight, hessian, axes=1)
+        return SampleGramCurvature(view, definite(mean, least), shrinkage)
+    return SampleCurvature(view, weight[:, None, None] * hessian, shrinkage, least)
