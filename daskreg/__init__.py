@@ -21,10 +21,19 @@ if TYPE_CHECKING:
         MissingDependencyError,
         ModelFileError,
     )
-    from .linear_model import ElasticNet, Lasso, LogisticRegression, Ridge, load
+    from .linear_model import (
+        BootstrapPaths,
+        ElasticNet,
+        Lasso,
+        LogisticRegression,
+        Ridge,
+        StabilitySelection,
+        load,
+    )
 
 #: Where each public name lives.
 _HOMES = {
+    "BootstrapPaths": "linear_model",
     "CompatibilityError": "exceptions",
     "DaskregError": "exceptions",
     "DataError": "exceptions",
@@ -36,12 +45,14 @@ _HOMES = {
     "MissingDependencyError": "exceptions",
     "ModelFileError": "exceptions",
     "Ridge": "linear_model",
+    "StabilitySelection": "linear_model",
     "as_design": "design",
     "load": "linear_model",
 }
 _MODULES = frozenset({"callbacks", "cluster", "datasets", "exceptions", "linear_model"})
 
 __all__ = [
+    "BootstrapPaths",
     "CompatibilityError",
     "DaskregError",
     "DataError",
@@ -53,6 +64,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelFileError",
     "Ridge",
+    "StabilitySelection",
     "as_design",
     "load",
 ]

@@ -5,11 +5,21 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .bootstrap import BootstrapPaths
 from .elastic_net import ElasticNet, Lasso
 from .logistic import LogisticRegression
 from .ridge import Ridge
+from .stability import StabilitySelection
 
-__all__ = ["ElasticNet", "Lasso", "LogisticRegression", "Ridge", "load"]
+__all__ = [
+    "BootstrapPaths",
+    "ElasticNet",
+    "Lasso",
+    "LogisticRegression",
+    "Ridge",
+    "StabilitySelection",
+    "load",
+]
 
 
 def load(path: str | os.PathLike[str]) -> Any:
