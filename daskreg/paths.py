@@ -32,6 +32,17 @@ def fractions(n_alphas: int = 100, eps: float = 1e-3) -> Float:
     return np.geomspace(1.0, eps, n_alphas) if n_alphas > 1 else np.ones(1)
 
 
+def smallest_share(eps: float | None, n_samples: int, n_features: int) -> float:
+    """Return where a grid ends, as a share of alpha_max: ``eps``, or what suits the shape of X.
+
+    With more columns than rows 1e-2, for models of as many coefficients as rows fit anything; else
+    1e-3.
+    """
+    if eps is not None:
+        return float(eps)
+    return 1e-2 if n_features > n_samples else 1e-3
+
+
 def descending(alphas: npt.ArrayLike) -> Float:
     """Return the given alphas as float64, largest first; raise ``ValueError`` for unusable ones."""
     values = np.asarray(alphas, dtype=np.float64)

@@ -132,7 +132,7 @@ def validate(
     settings: Settings,
     grid: Grid,
     score: Callable[[Any, Fitted], Float],
-    choose: Callable[[Float, Grid], npt.NDArray[np.intp]],
+    choose: Callable[[Float, Float], npt.NDArray[np.intp]],
 ) -> Validated:
     """Solve a whole grid as one batch, score it on held-out rows and keep a problem a target.
 
@@ -146,7 +146,8 @@ def validate(
     score : callable
         Of the design and every fitted problem; shape (n_problems,), NaN for those of all rows.
     choose : callable
-        From scores (n_folds, n_targets, n_l1_ratio, n_alphas) to places (n_targets, 2).
+        From scores (n_folds, n_targets, n_l1_ratio, n_alphas) and alphas per weighted mean of
+        the loss (n_targets, n_l1_ratio, n_alphas) to places of each target, (n_targets, 2).
 
     Raises
     ------
@@ -156,7 +157,7 @@ def validate(
     fitted = fit_problems(design, replace(settings, problems=grid.problems()))
     fitted.require_finished("cross-validation")
     scores = np.asarray(grid.axes(score(design, fitted))[1:])
-    chosen = choose(scores, grid)
+    chosen = choose(scores, np.asarray(grid.axes(fitted.alpha)[0]))
     return Validated(grid, fitted, scores, chosen, fitted.take(grid.kept(chosen)))
 
 

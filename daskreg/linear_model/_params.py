@@ -82,6 +82,43 @@ def penalty_weights(value: Any, n_features: int) -> Any:
     return weight
 
 
+def folds(value: Any) -> None:
+    """Raise ``ValueError`` for a number of folds below 2 or a ``cv`` that can make no folds."""
+    if value is None or (not isinstance(value, (Integral, str)) and _makes_folds(value)):
+        return
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 2:
+        raise ValueError(
+            "cv must be a number of at least 2 folds, a splitter with split(X, y, groups), or "
+            f"pairs of training and test rows; got {value!r}"
+        )
+
+
+def _makes_folds(value: Any) -> bool:
+    return hasattr(value, "split") or hasattr(value, "held_out") or hasattr(value, "__iter__")
+
+
+def alphas(value: Any, eps: Any) -> None:
+    """Check a number of alphas or the alphas themselves, and the span of a grid."""
+    if isinstance(value, (Integral, np.integer)) or np.ndim(value) == 0:
+        integer("alphas", value)
+    else:
+        for one in np.ravel(value):
+            number("alphas", one)
+    if eps is not None:
+        number("eps", eps, most=1.0, open_least=True)
+
+
+def inverse_strengths(value: Any) -> None:
+    """Check a number of Cs, or the Cs themselves."""
+    if np.ndim(value) == 0:
+        integer("Cs", value)
+        return
+    if np.ndim(value) != 1 or not len(value):
+        raise ValueError(f"Cs must be a number of them or a list; got {value!r}")
+    for one in value:
+        number("Cs", one, open_least=True, finite=False)
+
+
 def callbacks(value: Any, verbose: Any) -> tuple[Any, ...]:
     """Return the callbacks as a tuple, with one that prints where ``verbose`` asks for it."""
     given = (value,) if hasattr(value, "on_iteration") else tuple(value)

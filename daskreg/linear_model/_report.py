@@ -43,20 +43,8 @@ def solution_dataset(estimator: Any, labels: Any) -> Any:
     import xarray as xr
 
     coef = np.atleast_2d(estimator.coef_)
-    names = getattr(estimator, "feature_names_in_", None)
     output, outputs = _outputs(estimator, coef.shape[0])
-    dims, shape = getattr(labels, "dims", ()), getattr(labels, "shape", ())
-    if dims:
-        coef_array = xr.DataArray(
-            coef.reshape((len(coef), *shape)),
-            dims=(output, *dims),
-            coords={output: outputs, **labels.coords},
-        )
-    else:
-        feature = np.asarray(names if names is not None else np.arange(coef.shape[1]))
-        coef_array = xr.DataArray(
-            coef, dims=(output, "feature"), coords={output: outputs, "feature": feature}
-        )
+    coef_array = _labelled(coef, (output,), {output: outputs}, estimator, labels)
     data: dict[str, Any] = {"coef": coef_array}
     for name in ("intercept", "dual_gap", "relative_gap", "n_iter", "status", "certificate"):
         value = np.atleast_1d(np.asarray(getattr(estimator, f"{name}_")))
@@ -64,13 +52,66 @@ def solution_dataset(estimator: Any, labels: Any) -> Any:
             value = value.astype(str)
         value = np.broadcast_to(value, (coef.shape[0],))
         data[name] = (output, value.copy())
-    attributes = {
+    return xr.Dataset(data, attrs=_attributes(estimator))
+
+
+def path_dataset(estimator: Any, paths: Any, labels: Any) -> Any:
+    """Return a whole path as an ``xarray.Dataset``, whatever was chosen of it.
+
+    ``coef`` has the dimensions (target, l1_ratio, alpha, feature), of which target and l1_ratio
+    are there only where there are several; ``scores`` has the folds in front.  Where every path
+    has the same alphas these are the coordinate of alpha; ``alphas`` holds them in any case.
+    """
+    import xarray as xr
+
+    n_targets, n_ratios, n_alphas = paths.alpha.shape
+    single = n_targets == 1, n_ratios == 1, False
+    places = tuple(axis for axis, alone in enumerate(single) if alone)
+    output, outputs = _outputs(estimator, n_targets)
+    names = (output, "l1_ratio", "alpha")
+    dims = tuple(name for name, alone in zip(names, single, strict=True) if not alone)
+    same = bool((paths.alpha == paths.alpha[0, 0]).all())
+    values = {
+        output: outputs,
+        "l1_ratio": paths.l1_ratio,
+        "alpha": paths.alpha[0, 0] if same else np.arange(n_alphas),
+    }
+    coords = {name: values[name] for name in dims}
+    coef = _labelled(paths.coef.squeeze(places), dims, coords, estimator, labels)
+    data: dict[str, Any] = {"coef": coef, "alphas": (dims, paths.alpha.squeeze(places))}
+    for name in ("intercept", "dual_gap", "relative_gap", "n_iter", "status"):
+        data[name] = (dims, getattr(paths, name).squeeze(places))
+    data["n_nonzero"] = (dims, np.count_nonzero(paths.coef, axis=-1).squeeze(places))
+    scores = paths.scores.squeeze(tuple(place + 1 for place in places))
+    data["scores"] = (("fold", *dims), scores)
+    return xr.Dataset(data, attrs=_attributes(estimator))
+
+
+def _attributes(estimator: Any) -> dict[str, Any]:
+    return {
         "estimator": type(estimator).__name__,
         "solver": str(estimator.solver_),
         "n_passes": int(estimator.n_passes_),
         "bytes_read": int(estimator.bytes_read_),
     }
-    return xr.Dataset(data, attrs=attributes)
+
+
+def _labelled(
+    coef: Any, dims: tuple[str, ...], coords: dict[str, Any], estimator: Any, labels: Any
+) -> Any:
+    """Return coefficients, features last, with the names that the columns of X have."""
+    import xarray as xr
+
+    places, shape = getattr(labels, "dims", ()), getattr(labels, "shape", ())
+    if places:
+        return xr.DataArray(
+            coef.reshape((*coef.shape[:-1], *shape)),
+            dims=(*dims, *places),
+            coords={**coords, **labels.coords},
+        )
+    names = getattr(estimator, "feature_names_in_", None)
+    feature = np.asarray(names if names is not None else np.arange(coef.shape[-1]))
+    return xr.DataArray(coef, dims=(*dims, "feature"), coords={**coords, "feature": feature})
 
 
 def _outputs(estimator: Any, n_outputs: int) -> tuple[str, Any]:

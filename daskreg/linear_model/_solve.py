@@ -17,12 +17,14 @@ from daskreg.design.host import format_bytes
 from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import SOLVERS, QuasiNewton, Solution, Status, solve
+from daskreg.solvers import SOLVERS, Gram, QuasiNewton, Solution, Status, solve
 
 from ._choose import Choice, choose
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
 NUMBA_BYTES = 120 << 20
+#: Rounding of a Gram matrix above this is that of float32 products.
+PRECISE = 1e-12
 #: Solvers whose first pass sums a Gram matrix.
 WITH_GRAM = ("gram", "quasi_newton")
 
@@ -41,6 +43,8 @@ class Settings:
         Fractions of alpha_max refer to the largest one of all problems.
     folds, resamples : Folds, RowWeights or None
         What the folds of the problems leave out, how their resamples count the rows.
+    further_columns : int
+        Columns of coefficients of one pass that follows the solver; 0: there is none.
     """
 
     loss: Any
@@ -57,6 +61,7 @@ class Settings:
     share_alpha_max: bool = True
     folds: Any = None
     resamples: Any = None
+    further_columns: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,15 +144,8 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         datafit.first(_free(settings))
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
-    solution = solve(
-        solver,
-        datafit,
-        penalty,
-        tol=settings.tol,
-        max_iter=settings.max_iter,
-        callbacks=settings.callbacks,
-        start=_start(datafit, settings, choice, start),
-    )
+    begin = _start(datafit, settings, choice, start)
+    solution = _solution(solver, datafit, penalty, settings, begin)
     coef, intercept = datafit.to_original(solution.coef, solution.intercept)
     return Fitted(
         coef=np.ascontiguousarray(coef[:, 0, :].T),
@@ -158,6 +156,28 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         datafit=datafit,
         classes=datafit.first().classes,
     )
+
+
+def _solution(
+    solver: Any, datafit: Datafit, penalty: ElasticNet, settings: Settings, start: Any
+) -> Solution:
+    """Solve the batch; what folds need is left at the precision of a float32 Gram matrix.
+
+    Their coefficients are compared with each other and dropped: no pass over X repairs them.
+    """
+    goal = {"tol": settings.tol, "max_iter": settings.max_iter, "callbacks": settings.callbacks}
+    fold = settings.problems.fold
+    assert fold is not None
+    kept = fold < 0
+    rough = isinstance(solver, Gram) and not kept.all()
+    rough = rough and max(data.rounding for data in datafit.grams().values()) > PRECISE
+    if not rough:
+        return solve(solver, datafit, penalty, start=start, **goal)
+    parts, columns = [], [np.flatnonzero(kept), np.flatnonzero(~kept)]
+    for own, method in zip(columns, (solver, replace(solver, corrections=0)), strict=True):
+        begin = None if start is None else (start[0][..., own], start[1][..., own])
+        parts.append(solve(method, datafit.take(own), penalty.take(own), start=begin, **goal))
+    return Solution.joined(parts, columns)
 
 
 def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
@@ -184,11 +204,12 @@ def _plan(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> 
     n_problems = datafit.problems.n_problems
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
     n_columns = (3 if choice.method == "quasi_newton" else 2) * n_problems
+    n_columns = max(n_columns, settings.further_columns)
     need = datafit.footprint(n_columns, gram=choice.method in WITH_GRAM)
     passes = None
     if choice.method == "gram":
         # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
-        passes, client = 1, 3 * need.partial + _to_load(settings)
+        passes, client = 2 if settings.further_columns else 1, 3 * need.partial + _to_load(settings)
     elif choice.method == "quasi_newton":
         # The sums of two classes and their join, later the matrix and one problem's block and
         # factors; beside them the pairs of all problems and a copy.

@@ -8,7 +8,7 @@ from daskreg.losses import Squared
 from daskreg.problems import Problems
 
 from . import _params
-from ._path import elastic_net_path
+from ._path import enet_path, lasso_path
 from ._regressor import Regressor
 from ._solve import Settings
 
@@ -148,7 +148,7 @@ class ElasticNet(Regressor):
 
     @staticmethod
     def path(X: Any, y: Any, **settings: Any) -> Any:
-        """Solve for many alphas in one pass: see ``elastic_net_path``.
+        """Solve for many alphas in one pass: see :func:`enet_path`.
 
         Returns
         -------
@@ -156,7 +156,7 @@ class ElasticNet(Regressor):
         coefs : ndarray of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
         dual_gaps : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
         """
-        return elastic_net_path(X, y, **settings)
+        return enet_path(X, y, **settings)
 
 
 class Lasso(Regressor):
@@ -285,7 +285,7 @@ class Lasso(Regressor):
 
     @staticmethod
     def path(X: Any, y: Any, **settings: Any) -> Any:
-        """Solve for many alphas in one pass: see ``elastic_net_path`` with ``l1_ratio=1``.
+        """Solve for many alphas in one pass: see :func:`lasso_path`.
 
         Returns
         -------
@@ -293,4 +293,4 @@ class Lasso(Regressor):
         coefs : ndarray of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
         dual_gaps : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
         """
-        return elastic_net_path(X, y, **({"l1_ratio": 1.0} | settings))
+        return lasso_path(X, y, **settings)

@@ -36,6 +36,7 @@ class GramState:
     target: Float
     max_sweeps: int
     n_corrections: int
+    max_corrections: int
     doubtful: npt.NDArray[np.bool_]
     n_iter: npt.NDArray[np.intp]
     candidates: Candidates
@@ -43,7 +44,7 @@ class GramState:
     @property
     def exhausted(self) -> npt.NDArray[np.bool_]:
         """Only rounding of G is a reason to look at the data again."""
-        return np.asarray(~self.doubtful | (self.n_corrections >= MAX_CORRECTIONS))
+        return np.asarray(~self.doubtful | (self.n_corrections >= self.max_corrections))
 
     def take(self, columns: AnyArray) -> GramState:
         return replace(
@@ -68,6 +69,11 @@ class Gram(Solver):
 
     Passes: 1, or 2 with a correction.  ``n_iter`` counts sweeps of coordinate descent.
 
+    Parameters
+    ----------
+    corrections : int
+        Passes that may repair a Gram matrix of low precision; 0: solutions are left at it.
+
     References
     ----------
     Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models via
@@ -75,6 +81,7 @@ class Gram(Solver):
     """
 
     name: ClassVar[str] = "gram"
+    corrections: int = MAX_CORRECTIONS
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
         if not getattr(datafit, "quadratic", False):
@@ -100,7 +107,8 @@ class Gram(Solver):
         coef = np.zeros(shape) if start is None else start[0][:, 0, :]
         target = np.maximum(goal.tol, SMALLEST_TOL) * goal.null_value
         intercept = np.array(datafit.null_intercept, dtype=np.float64)
-        return _solved(models, penalty, coef, intercept, target, goal.max_iter, rounding)
+        new = _solved(models, penalty, coef, intercept, target, goal.max_iter, rounding)
+        return replace(new, max_corrections=self.corrections)
 
     def step(self, datafit: QuadraticDatafit, penalty: ElasticNet, state: GramState) -> GramState:
         held = state.candidates
@@ -112,7 +120,12 @@ class Gram(Solver):
             models, penalty, coef, held.intercept, state.target, state.max_sweeps, state.rounding,
             metric_centre=coef,
         )  # fmt: skip
-        return replace(new, n_iter=state.n_iter + new.n_iter, n_corrections=state.n_corrections + 1)
+        return replace(
+            new,
+            n_iter=state.n_iter + new.n_iter,
+            n_corrections=state.n_corrections + 1,
+            max_corrections=self.corrections,
+        )
 
 
 def _models(datafit: QuadraticDatafit) -> tuple[Quadratics, Float]:
@@ -166,7 +179,7 @@ def _solved(
         coef[:, own] = found
     candidates = Candidates(coef[:, None, :], intercept, objective, bound, violation)
     doubtful = error > 0.25 * target
-    return GramState(models, rounding, target, max_sweeps, 0, doubtful, n_sweeps, candidates)
+    return GramState(models, rounding, target, max_sweeps, 0, 0, doubtful, n_sweeps, candidates)
 
 
 def _minimise(

@@ -1,0 +1,206 @@
+"""Ridge with alpha chosen by exact leave-one-out errors or by cross-validation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import AnyArray, Float
+from daskreg.datafit.leave_one_out import leave_one_out
+from daskreg.losses import Squared
+from daskreg.problems import Problems
+
+from . import _params
+from ._cross_validation import Grid, Validated
+from ._regressor import Regressor
+from ._solve import Settings, fit_problems
+from ._validated import CrossValidated
+
+
+class RidgeCV(CrossValidated, Regressor):
+    r"""Ridge whose alpha is chosen on rows left out: one by one in two passes, or fold by fold.
+
+    Minimises the objective of :class:`Ridge` for every alpha.  ``alpha`` is a sum over rows: in a
+    fold its share of the total is that of the training rows.
+
+    Parameters
+    ----------
+    alphas : float or array of shape (n_alphas,), default=(0.1, 1.0, 10.0)
+    fit_intercept : bool, default=True
+        The intercept is never penalised.
+    positive : bool, default=False
+        Ask every coefficient to be at least 0; needs folds.
+    standardize : bool, default=False
+        Penalise coefficients per weighted standard deviation of their column; ``coef_`` is
+        returned on the scale of X.  Leaving one row out does not change the scale.
+    penalty_weight : array of shape (n_features,), optional
+        Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
+    cv : None, int, Folds, splitter or iterable of (train, test), default=None
+        None leaves out one row at a time, exactly and without fitting anew; else as in
+        scikit-learn.
+    selection : {'best', '1se'}, default='best'
+        The least mean error, or, with folds, the largest alpha within one standard error of it.
+    store_cv_results : bool, default=False
+        Keep the squared error of every row that was left out; needs ``cv=None``.
+    alpha_per_target : bool, default=False
+        Choose for each target alone, not by the mean over all.
+    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
+        Leaving out single rows needs 'gram'.
+    tol : float, default=1e-6
+        Stop once the relative gap of a problem is below.
+    max_iter : int, default=1000
+        Iterations of a problem at most, in the solver's unit.
+    memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
+        As in :class:`Ridge`.
+
+    Attributes
+    ----------
+    alpha_ : float or ndarray of shape (n_targets,)
+    best_score_ : float or ndarray of shape (n_targets,)
+        Minus the mean squared error of the alpha that was kept: leaving out one row, the mean of
+        weight times squared error over all rows; else that of the folds, weighted within each.
+    cv_results_ : ndarray of shape (n_samples, n_alphas) or (n_samples, n_targets, n_alphas)
+        Weight times squared error of every row left out; with ``store_cv_results``.
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+    intercept_ : float or ndarray of shape (n_targets,)
+    n_iter_, dual_gap_, relative_gap_, certificate_, status_
+        Of the model that was kept, as in :class:`Ridge`.
+    n_passes_, bytes_read_, fit_seconds_ : int, int, float
+    solver_, solver_reason_, plan_ : str, str, Plan
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        The names only where X has them.
+    solution_ : xarray.Dataset
+        All alphas, with labels; made on access.
+
+    References
+    ----------
+    Allen (1974), The relationship between variable selection and data augmentation and a method
+    for prediction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskreg.linear_model import RidgeCV
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> y = X @ [1.0, 0.0, -2.0] + np.random.default_rng(1).normal(size=100)
+    >>> RidgeCV(alphas=[0.01, 1.0, 100.0]).fit(X, y).alpha_
+    1.0
+    """
+
+    def __init__(
+        self,
+        alphas: Any = (0.1, 1.0, 10.0),
+        *,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        standardize: bool = False,
+        penalty_weight: Any = None,
+        cv: Any = None,
+        selection: str = "best",
+        store_cv_results: bool = False,
+        alpha_per_target: bool = False,
+        solver: Any = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        memory_limit: Any = None,
+        block_size: Any = None,
+        missing_chunks: str = "raise",
+        scratch: Any = None,
+        callbacks: Any = (),
+        verbose: bool = False,
+    ) -> None:
+        self.alphas = alphas
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.standardize = standardize
+        self.penalty_weight = penalty_weight
+        self.cv = cv
+        self.selection = selection
+        self.store_cv_results = store_cv_results
+        self.alpha_per_target = alpha_per_target
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.memory_limit = memory_limit
+        self.block_size = block_size
+        self.missing_chunks = missing_chunks
+        self.scratch = scratch
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def _check_params(self) -> None:
+        alone = self.cv is None
+        if np.size(self.alphas) == 0:
+            raise ValueError("alphas is empty: give at least one")
+        for alpha in np.ravel(self.alphas):
+            _params.number("alphas", alpha, open_least=alone)
+        _params.flags(self, ["positive", "store_cv_results", "alpha_per_target"])
+        if self.store_cv_results and not alone:
+            raise ValueError("store_cv_results=True keeps errors of single rows: it needs cv=None")
+        if not alone:
+            return
+        if self.positive:
+            raise ValueError("positive=True has no exact leave-one-out errors; pass cv=5")
+        if self.selection == "1se":
+            raise ValueError("selection='1se' needs folds to tell a standard error; pass cv=5")
+        if getattr(self.solver, "name", self.solver) not in ("auto", "gram"):
+            raise ValueError(
+                f"solver={self.solver!r} makes no Gram matrix, which leave-one-out errors need; "
+                "use 'auto' or 'gram', or pass cv=5"
+            )
+
+    def _settings(self, n_features: int, n_targets: int) -> Settings:
+        problems = Problems.product(alpha=1.0)  # the grid brings its own
+        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+
+    def _grid(self, settings: Settings, design: Any, n_folds: int) -> Grid:
+        alphas = np.ravel(np.asarray(self.alphas, dtype=np.float64))
+        return Grid(alphas, np.zeros(1), n_folds, design.n_targets, "sum")
+
+    def _choose(self, scores: Float, alpha: Float) -> npt.NDArray[np.intp]:
+        if self.alpha_per_target:
+            return super()._choose(scores, alpha)
+        chosen = super()._choose(scores.mean(axis=1, keepdims=True), alpha[:1])
+        return np.repeat(chosen, scores.shape[1], axis=0)
+
+    def _validate(self, design: Any) -> Validated:
+        if self.cv is not None:
+            return super()._validate(design)
+        settings = self._settings(design.n_features, design.n_targets)
+        grid = self._grid(settings, design, 0)
+        if self.solver == "auto":
+            settings = replace(settings, solver="gram")
+        n_columns = design.n_features + grid.problems().n_problems
+        settings = replace(settings, problems=grid.problems(), further_columns=n_columns)
+        fitted = fit_problems(design, settings)
+        fitted.require_finished("leaving rows out")
+        level = np.tile(np.arange(len(grid.alpha)), grid.n_targets)
+        errors, self._rows = leave_one_out(
+            fitted.datafit,
+            grid.alpha,
+            level,
+            fitted.coef.T,
+            fitted.intercept,
+            settings.penalty_weight,
+            keep=bool(self.store_cv_results),
+        )
+        scores = np.asarray(grid.axes(errors))
+        chosen = self._choose(scores, np.asarray(grid.axes(fitted.alpha)[0]))
+        return Validated(grid, fitted, scores, chosen, fitted.take(grid.kept(chosen)))
+
+    def _set_validated(self, found: Validated, *, flat: bool) -> None:
+        place = np.arange(found.grid.n_targets)
+        alpha = found.grid.alpha[found.chosen[:, 1]]
+        score = -found.scores.mean(axis=0)[place, 0, found.chosen[:, 1]]
+        single = flat or not self.alpha_per_target
+        self.alpha_ = float(alpha[0]) if single else alpha
+        self.best_score_ = float(score.mean()) if single else score
+        rows: AnyArray | None = self.__dict__.pop("_rows", None)
+        if hasattr(self, "cv_results_"):
+            del self.cv_results_
+        if rows is not None:
+            shape = (len(rows), found.grid.n_targets, len(found.grid.alpha))
+            self.cv_results_ = rows.reshape(shape)[:, 0] if flat else rows.reshape(shape)
