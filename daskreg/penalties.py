@@ -143,6 +143,12 @@ class ElasticNet:
         index = np.asarray(columns)
         return replace(self, alpha=self.alpha[index], l1_ratio=self.l1_ratio[index])
 
+    def restricted(self, columns: npt.ArrayLike) -> ElasticNet:
+        """The penalty of some features, given by their positions."""
+        if self.penalty_weight is None:
+            return self
+        return replace(self, penalty_weight=self.penalty_weight[np.asarray(columns)])
+
     def value(self, coef: Float) -> Float:
         """g(coef) per problem, shape (n_problems,), in the unit of the objective."""
         size = np.abs(coef)

@@ -23,8 +23,23 @@ class FakeDesign:
         self.sparse = hasattr(X, "indptr")
         self.has_weights = sample_weight is not None
         self.has_offset = offset is not None
+        self.reads_columns = True
         self.n_passes = 0
         self.n_sweeps = 0
+
+    @property
+    def most_columns(self):
+        return self.n_features
+
+    def select(self, columns):
+        """Some of the columns; where they cannot be read alone this is a pass."""
+        self.n_passes += not self.reads_columns
+        part = FakeDesign(self.X[:, columns], self.y, self.sample_weight, self.offset)
+        part.borders = self.borders
+        return part
+
+    def close(self):
+        self.closed = True
 
     def blocks(self):
         for index, (start, stop) in enumerate(zip(self.borders, self.borders[1:], strict=False)):

@@ -94,3 +94,19 @@ def test_one_cell_on_all_others_over_time():
     np.testing.assert_allclose(model.coef_, exact.coef_, atol=1e-5)
     np.testing.assert_allclose(model.predict(X), exact.predict(X.to_numpy()), atol=1e-4)
     assert model.n_passes_ <= 2
+
+
+def test_prostate_table_of_the_textbook():
+    """Hastie, Tibshirani and Friedman (2009), table 3.3: least squares and lasso, 3 decimals."""
+    frame = pd.read_csv(data("prostate.csv"))
+    names = ["lcavol", "lweight", "age", "lbph", "svi", "lcp", "gleason", "pgg45"]
+    X = (frame[names] - frame[names].mean()) / frame[names].std()
+    X, y = X[frame["train"]], frame.loc[frame["train"], "lpsa"]
+    least_squares = Lasso(alpha=0.0, tol=1e-12).fit(X, y)
+    printed = [0.680, 0.263, -0.141, 0.210, 0.305, -0.288, -0.021, 0.267]
+    np.testing.assert_allclose(least_squares.coef_, printed, atol=5.1e-4)
+    assert least_squares.intercept_ == pytest.approx(2.465, abs=5.1e-4)
+    lasso = Lasso(alpha=0.209, standardize=True, tol=1e-12).fit(X, y)
+    printed = [0.533, 0.169, 0.0, 0.002, 0.094, 0.0, 0.0, 0.0]
+    np.testing.assert_allclose(lasso.coef_, printed, atol=6e-4)
+    assert lasso.intercept_ == pytest.approx(2.468, abs=5.1e-4)

@@ -153,6 +153,34 @@ class Datafit:
         other.weighting = np.zeros_like(self.weighting)
         return other
 
+    # -- some of the columns -------------------------------------------------------------------
+
+    @property
+    def n_samples(self) -> int:
+        """Rows, whatever they weigh."""
+        return int(self.design.n_samples)
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether some columns can be read alone; else ``restricted`` costs a pass."""
+        return bool(self.design.reads_columns)
+
+    @property
+    def most_columns(self) -> int:
+        """Columns that memory holds beside what is held already."""
+        return int(self.design.most_columns)
+
+    def restricted(self, columns: npt.NDArray[np.intp]) -> Datafit:
+        """Return the same problems on some columns, which are gathered in memory.
+
+        One pass where storage cannot read columns alone, else none.  Centres and scales are those
+        of the same columns here.  The last restriction is kept: asked for again, it costs nothing.
+        """
+        other = self.take(np.arange(self.n_problems))
+        other._survey = self._survey.restricted(columns)
+        other.design = other._survey.design
+        return other
+
     # -- the first pass ----------------------------------------------------------------------
 
     def first(self, free: npt.ArrayLike | None = None) -> FirstPass:

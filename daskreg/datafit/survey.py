@@ -71,6 +71,25 @@ class Survey:
         self.atoms: Groups | None = None
         self._firsts: tuple[FirstPass, ...] | None = None
         self._grams: tuple[tuple[Float, float] | None, ...] | None = None
+        self._part: tuple[npt.NDArray[np.intp], Survey] | None = None
+
+    def restricted(self, columns: npt.NDArray[np.intp]) -> Survey:
+        """Return the survey of some columns; the last one is kept until another is asked for."""
+        if self._part is None or not np.array_equal(self._part[0], columns):
+            self.close_part()
+            part = Survey(
+                self.design.select(columns),
+                *(self.loss, self.fit_intercept, self.standardize, self.classes),
+                *(self.class_weight, self.weightings),
+            )
+            self._part = columns.copy(), part
+        return self._part[1]
+
+    def close_part(self) -> None:
+        """Let go of the columns that ``restricted`` has gathered."""
+        if self._part is not None:
+            self._part[1].design.close()
+            self._part = None
 
     def firsts(self, free: npt.ArrayLike = ()) -> tuple[FirstPass, ...]:
         """Return the summaries of the first pass, one for each weighting.

@@ -283,6 +283,35 @@ class QuadraticDatafit(Datafit, Protocol):
     def grams(self) -> Mapping[int, GramData]: ...
 
 
+class SelectiveDatafit(Datafit, Protocol):
+    """A datafit of which some columns can be held in memory.
+
+    Attributes
+    ----------
+    n_samples : int
+    output, weighting : arrays of int, shape (n_problems,)
+        Target of each problem, and how it counts the rows.
+    reads_columns : bool
+        Whether columns can be read alone; else ``restricted`` is one pass.
+    most_columns : int
+        How many of them memory holds.
+    """
+
+    @property
+    def n_samples(self) -> int: ...
+    @property
+    def output(self) -> npt.NDArray[np.intp]: ...
+    @property
+    def weighting(self) -> npt.NDArray[np.intp]: ...
+    @property
+    def reads_columns(self) -> bool: ...
+    @property
+    def most_columns(self) -> int: ...
+
+    def restricted(self, columns: npt.NDArray[np.intp]) -> Any:
+        """The same problems on some columns, gathered in memory, in the same coordinates."""
+
+
 def require(solver: str, owner: Any, names: Sequence[str], hint: str = "") -> None:
     """Raise ``CompatibilityError`` naming what ``owner`` lacks of ``names``.
 

@@ -22,6 +22,11 @@ N, P, K = 311, 5, 3
 CLASSES = ("aye", "maybe", "nay")
 
 
+def classes(*labels):
+    """Return labels whose class weights, which must not count, are odd."""
+    return Labels(labels, np.arange(2.0, 2.0 + len(labels))[:, None])
+
+
 def data(q=1, C=7, seed=0, weights=True, offset=False, targets=1, scale=1.0):
     """Return random rows and columns, and the fold and target of each column."""
     rng = np.random.default_rng(seed)
@@ -98,7 +103,7 @@ def test_scores_of_two_classes(borders, folds, weights, offset):
         metrics=names,
         folds=folds,
         fold=d.fold,
-        labels=Labels(("no", "yes")),
+        labels=classes("no", "yes"),
     )
     for c, rows, w, eta in each_column(d, folds):
         eta, codes = eta[:, 0], d.codes[rows]
@@ -123,7 +128,7 @@ def test_scores_of_many_classes(borders, folds, weights, offset):
         metrics=("log_loss", "accuracy", "auc"),
         folds=folds,
         fold=d.fold,
-        labels=Labels(CLASSES),
+        labels=classes(*CLASSES),
     )
     for c, rows, w, eta in each_column(d, folds):
         codes = d.codes[rows]
@@ -142,7 +147,7 @@ def test_scores_of_many_classes(borders, folds, weights, offset):
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4])
 def test_means_and_deviations_put_the_bins_where_the_scores_are(q, scale):
     d = data(q=q, scale=scale, weights=False)
-    labels = Labels(CLASSES) if q == 3 else Labels((0, 1))
+    labels = classes(*CLASSES) if q == 3 else classes(0, 1)
     y = np.array(CLASSES)[d.codes] if q == 3 else d.codes
     found = score_columns(
         *(design(d, y), Logistic(), d.coef, d.intercept),
@@ -168,7 +173,7 @@ def test_ties_count_half():
     found = score_columns(
         *(FakeDesign(X, y), Logistic(), np.ones((1, 1, 1)), np.zeros((1, 1))),
         metrics=["auc"],
-        labels=Labels((0, 1)),
+        labels=classes(0, 1),
     )
     np.testing.assert_allclose(found["auc"], sk.roc_auc_score(y, X[:, 0]), rtol=1e-14)
 
@@ -210,7 +215,7 @@ def test_real_blocks_cost_one_pass(folds):
 def test_sums_hold_what_is_announced():
     d = data(q=3)
     kernel = ScoreKernel(
-        *(Logistic(), ("log_loss", "accuracy", "auc"), Labels(CLASSES), FOLDS[0]),
+        *(Logistic(), ("log_loss", "accuracy", "auc"), classes(*CLASSES), FOLDS[0]),
         n_outputs=3,
         n_bins=256,
     )
@@ -237,7 +242,7 @@ def test_scores_without_rows_or_class_are_nan():
         metrics=["auc", "log_loss"],
         folds=ContiguousFolds(3, N),
         fold=[0, 2],
-        labels=Labels((0, 1)),
+        labels=classes(0, 1),
     )
     assert np.isnan(found["auc"]).all()
     assert np.isfinite(found["log_loss"][0])
@@ -252,7 +257,7 @@ def test_a_linear_predictor_that_overflows_has_no_score():
     found = score_columns(
         *(design(d, d.codes), Logistic(), d.coef, d.intercept),
         metrics=["auc", "accuracy"],
-        labels=Labels((0, 1)),
+        labels=classes(0, 1),
     )
     assert np.isnan(found["accuracy"]).tolist() == [True, False]
     assert np.isnan(found["auc"]).tolist() == [True, False]
@@ -315,7 +320,7 @@ def test_what_goes_wrong_is_said():
         score_columns(
             *(rows, Logistic(), d.coef, d.intercept),
             metrics=["accuracy"],
-            labels=Labels(("aye", "nay")),
+            labels=classes("aye", "nay"),
         )
     numbers = design(d, d.y)
     with pytest.raises(ValueError, match="unknown metric 'f1'"):
@@ -334,3 +339,16 @@ def test_what_goes_wrong_is_said():
     unknown = SimpleNamespace(value=None)
     with pytest.raises(CompatibilityError, match="not twice its loss"):
         score_columns(numbers, unknown, d.coef, d.intercept, metrics=["deviance"])
+
+
+def test_what_all_classes_share_does_not_widen_the_bins():
+    d = data(q=3, C=2, weights=False)
+    common = 1e4 * np.random.default_rng(5).normal(size=(P, 1, 1))
+    options = {"labels": classes(*CLASSES), "mean": d.X.mean(axis=0), "sd": d.X.std(axis=0)}
+    rows = design(d, np.array(CLASSES)[d.codes])
+    plain, moved = (
+        score_columns(rows, Logistic(), coef, d.intercept, metrics=["auc"], **options)
+        for coef in (d.coef, d.coef + common)
+    )
+    assert np.all(np.abs(plain["auc"] - moved["auc"]) <= plain.auc_error + moved.auc_error)
+    assert np.all(moved.auc_error < 5e-3)

@@ -14,7 +14,7 @@ from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 from daskreg.splits.counters import UInts, draw
 
-from .moments import find_labels
+from .classes import find_labels
 
 Ints = npt.NDArray[np.int64]
 

@@ -140,7 +140,7 @@ class ScoreKernel:
         # A step too far overflows: its score is then not finite, which the caller is shown.
         with np.errstate(over="ignore", invalid="ignore"):
             for group, rows, eta in self._predictors(block, state, groups):
-                own = np.ones(len(rows)) if weight is None else weight[rows]
+                own = np.ones((len(rows), 1)) if weight is None else weight[rows, None]
                 columns = target[group.columns]
                 seen = y[rows][:, columns] if y.shape[1] > 1 else y[rows]
                 self._add(sums, group.columns, seen, own, eta, state)
@@ -213,9 +213,9 @@ class ScoreKernel:
     def _add(
         self, sums: Sums, columns: AnyArray, y: Float, weight: Float, eta: Float, state: State
     ) -> None:
-        """Add rows: y (rows, 1 or m), weight (rows,), eta (rows, n_outputs, m)."""
+        """Add rows: y (rows, 1 or m), weight (rows, 1), eta (rows, n_outputs, m)."""
         one = eta[:, 0]
-        sums["weight"][columns] += np.add.reduce(weight)
+        sums["weight"][columns] += np.add.reduce(weight[:, 0])
         sums["overflow"][columns] += (~np.isfinite(eta)).any(axis=1).sum(axis=0)
         if "loss" in sums:
             values = self.loss.value(y, one) if self.n_outputs == 1 else _cross_entropy(y, eta)
@@ -236,7 +236,7 @@ class ScoreKernel:
                 bins = bin_numbers(logits[:, output], *place, self.n_bins)
                 side = (y == (1 if self.n_outputs == 1 else output)).astype(np.intp)
                 flat = (columns * 2 + side) * self.n_bins + bins
-                own = np.broadcast_to(weight[:, None], flat.shape)
+                own = np.broadcast_to(weight, flat.shape)
                 np.add.at(sums["bins"][output].reshape(-1), flat.ravel(), own.ravel())
 
     def temporaries(

@@ -1,0 +1,155 @@
+"""Working sets give the solution over all columns, in few passes."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from daskreg.datafit import Datafit
+from daskreg.exceptions import CompatibilityError
+from daskreg.losses import Logistic, Squared
+from daskreg.penalties import ElasticNet, alpha_max
+from daskreg.problems import Problems
+from daskreg.solvers import Fista, Gram, solve
+from daskreg.solvers.screening import BatchScreening
+from daskreg.solvers.working_set import Paths, entry_alpha, wanted_columns
+from tests.datafit.test_weightings import EveryThird
+from tests.fake_design import FakeDesign
+
+
+def wide(n=80, p=600, *, loss, sparse=False, targets=1, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, p)) + 0.7 * rng.normal(size=(n, 1))
+    if sparse:
+        X = np.where(np.abs(X) > 1.0, X, 0.0)
+    eta = 2.0 * X[:, :6] @ rng.normal(size=(6, targets)) + rng.normal(size=(n, targets))
+    y = (eta > 0.0).astype(float) if isinstance(loss, Logistic) else eta
+    return (sp.csr_array(X) if sparse else X), y
+
+
+def make(loss, *, n_alphas=12, least=0.1, fold=(-1,), reads_columns=True, penalty=None, **data):
+    penalty = dict(penalty or {})
+    X, y = wide(loss=loss, **data)
+    design = FakeDesign(X, y, borders=(31,))
+    design.reads_columns = reads_columns
+    targets = np.arange(y.shape[1])
+    alphas = np.geomspace(1.0, least, n_alphas) if n_alphas > 1 else [least]
+    ratio = penalty.pop("l1_ratio", 1.0)
+    problems = Problems.product(
+        alpha=alphas, l1_ratio=ratio, fold=fold, output=targets, alpha_unit="fraction"
+    )
+    fit = Datafit(design, loss, problems, folds=EveryThird(), tol=1e-8)
+    top = alpha_max(fit.on_all_rows().null_grad, problems.l1_ratio, **penalty).max()
+    return fit, ElasticNet(problems.alpha * top, problems.l1_ratio, **penalty)
+
+
+def objective(fit, penalty, solution):
+    value = fit.value_and_grad(solution.coef, solution.intercept, precise=True).value
+    return value + penalty.value(solution.coef)
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", ["lasso", "elastic net", "positive", "folds"])
+def test_the_solution_is_that_of_all_columns(loss, sparse, kind):
+    penalty = {"elastic net": {"l1_ratio": 0.5}, "positive": {"positive": True}}.get(kind)
+    fold = (-1, 0, 2) if kind == "folds" else (-1,)
+    fit, penalty = make(loss, sparse=sparse, penalty=penalty, fold=fold, n_alphas=6)
+    # Ten columns a round are too few: what is missing must be found.
+    found = solve(BatchScreening(n_columns=10), fit, penalty, tol=1e-8)
+    assert found.converged.all()
+    other = Gram() if isinstance(loss, Squared) else Fista()
+    whole = solve(other, fit, penalty, tol=1e-9, max_iter=20_000)
+    values = [objective(fit, penalty, solution) for solution in (found, whole)]
+    np.testing.assert_allclose(*values, atol=1e-8 * fit.null_value.max())
+    assert (found.dual_gap <= 1e-8 * fit.null_value).all()
+
+
+def test_a_path_takes_few_passes_where_columns_can_be_read_alone():
+    fit, penalty = make(Squared(), n_alphas=50, least=0.06, n=150, p=3000)
+    solution = solve(BatchScreening(), fit, penalty, tol=1e-6)
+    assert solution.converged.all()
+    assert fit.design.n_passes == solution.n_passes + 1  # alpha_max took the first one before
+    assert fit.design.n_passes <= 6
+
+
+def test_a_path_takes_two_reads_a_round_where_they_cannot():
+    fit, penalty = make(
+        Squared(), n_alphas=50, least=0.06, n=150, p=3000, reads_columns=False
+    )
+    solution = solve(BatchScreening(), fit, penalty, tol=1e-6)
+    assert solution.converged.all()
+    assert fit.design.n_passes <= 12
+
+
+def test_a_sparse_problem_takes_few_passes():
+    fit, penalty = make(
+        Logistic(), n_alphas=1, least=0.1, n=400, p=3000, sparse=True, reads_columns=False
+    )
+    solution = solve(BatchScreening(), fit, penalty, tol=1e-6)
+    assert solution.converged.all()
+    assert fit.design.n_passes <= 12
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=lambda loss: loss.name)
+def test_unpenalised_columns_are_always_in(loss):
+    weight = np.ones(600)
+    weight[[3, 500]] = 0.0
+    X, y = wide(loss=loss)
+    fit = Datafit(FakeDesign(X, y), loss, Problems.product(alpha=[1.0]), tol=1e-8)
+    penalty = ElasticNet([0.05], [1.0], weight)
+    found = solve(BatchScreening(n_columns=5), fit, penalty, tol=1e-7)
+    assert found.converged.all()
+    assert (found.coef[[3, 500]] != 0.0).all()
+    grad = fit.value_and_grad(found.coef, found.intercept, precise=True).grad
+    assert penalty.violation(found.coef, grad).max() <= 1e-4 * np.abs(fit.null_grad).max()
+
+
+def test_targets_are_paths_of_their_own():
+    fit, penalty = make(Squared(), targets=3)
+    together = solve(BatchScreening(), fit, penalty, tol=1e-9)
+    for target in range(3):
+        own = np.flatnonzero(fit.output == target)
+        alone = solve(BatchScreening(), fit.take(own), penalty.take(own), tol=1e-9)
+        np.testing.assert_allclose(together.coef[..., own], alone.coef, atol=1e-5)
+
+
+def test_a_ridge_penalty_is_refused_before_the_first_pass():
+    X, y = wide(loss=Squared())
+    fit = Datafit(FakeDesign(X, y), Squared(), Problems.product(alpha=[1.0]))
+    with pytest.raises(CompatibilityError, match="without an L1 part"):
+        solve(BatchScreening(), fit, ElasticNet([1.0], [0.0]))
+    assert fit.design.n_passes == 0
+
+
+def test_more_columns_in_use_than_memory_holds_is_said(monkeypatch):
+    monkeypatch.setattr(FakeDesign, "most_columns", 12)
+    fit, penalty = make(Squared(), least=0.01)
+    with pytest.raises(CompatibilityError, match="memory holds 12"):
+        solve(BatchScreening(), fit, penalty, tol=1e-8)
+
+
+def test_entry_alpha_is_where_a_zero_coefficient_leaves_zero():
+    rng = np.random.default_rng(0)
+    grad = rng.normal(size=(7, 1, 3))
+    weight = np.array([1.0, 2.0, 0.5, 1.0, 0.0, 1.0, 3.0])
+    penalty = ElasticNet([0.3, 0.4, 0.5], [1.0, 0.5, 0.2], weight)
+    entry = entry_alpha(penalty, grad)
+    assert np.isinf(entry[4]).all()
+    zero = np.zeros((7, 1, 1))
+    for j, k in np.ndindex(7, 3):
+        if j == 4:
+            continue
+        for factor, violated in ((1 - 1e-9, True), (1 + 1e-9, False)):
+            at = ElasticNet([entry[j, k] * factor], [penalty.l1_ratio[k]], weight)
+            assert (at.violation(zero, grad[..., [k]])[j, 0, 0] > 0.0) == violated
+
+
+def test_wanted_columns_rise_no_faster_than_assumed():
+    fit, penalty = make(Squared(), n_alphas=4)
+    paths = Paths.of(fit, penalty)
+    entry = np.linspace(0.0, 1.0, 101)[:, None]
+    chosen = np.array([2])
+    alpha = np.array([1.0, 0.9, 0.8, 0.7])
+    wanted = wanted_columns(entry, np.array([1.0]), paths, alpha, chosen)
+    np.testing.assert_array_equal(wanted > 0.0, entry[:, 0] > 0.8 - 0.5 * 0.2)
+    assert (np.diff(wanted[wanted > 0.0]) > 0.0).all()
