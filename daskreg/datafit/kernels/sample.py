@@ -27,7 +27,9 @@ def uniforms(seed: int, rows: AnyArray) -> AnyArray:
     """
     with np.errstate(over="ignore"):
         start = _mixed(np.uint64(seed % 2**64) + STEP)
-        return (_mixed(start + np.asarray(rows).astype(np.uint64) * STEP) >> np.uint64(11)) * 2.0**-53
+        return (
+            _mixed(start + np.asarray(rows).astype(np.uint64) * STEP) >> np.uint64(11)
+        ) * 2.0**-53
 
 
 def _mixed(z: Any) -> Any:
