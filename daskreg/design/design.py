@@ -21,6 +21,7 @@ from .passes.threads import Threads
 from .plan import SMALL, Plan, Work, choose_block, make_plan
 from .ready import Readiness
 from .recognise import open_rows
+from .sources.base import Rows
 
 #: Shards for each worker thread, so that a pass ends evenly.
 SHARDS_PER_THREAD = 2
@@ -222,6 +223,7 @@ class Design:
             For another number of rows.
         """
         rows = open_rows(groups, missing_chunks="raise", sample_dim=None, role="groups")
+        assert isinstance(rows, Rows)
         columns = replace(self._columns, groups=rows)
         check_lengths(columns)
         if self._scheduler is not None:

@@ -49,7 +49,8 @@ class Grid:
     def problems(self) -> Problems:
         """The whole batch."""
         axes = np.arange(-1, self.n_folds), np.arange(self.n_targets), self.l1_ratio, self.alpha
-        fold, output, ratio, alpha = (a.ravel() for a in np.meshgrid(*axes, indexing="ij"))
+        grid: list[Any] = [axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")]
+        fold, output, ratio, alpha = grid
         return Problems(alpha, ratio, output, fold=fold, alpha_unit=self.alpha_unit)
 
     def axes(self, values: AnyArray) -> AnyArray:

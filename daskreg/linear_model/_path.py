@@ -185,4 +185,5 @@ def _shaped(fitted: Any, n_targets: int, flat: bool) -> tuple[Any, Any, Any, Any
     found = coefs, gaps, sweeps
     if flat:
         found = coefs[0], gaps[0], sweeps[0]
-    return (alphas, *(np.ascontiguousarray(values) for values in found))
+    coefs, gaps, sweeps = (np.ascontiguousarray(values) for values in found)
+    return alphas, coefs, gaps, sweeps

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import Float
-from daskreg.callbacks import listener
 from daskreg.datafit import Datafit, fit_free
-from daskreg.design.host import format_bytes
-from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import SOLVERS, Gram, QuasiNewton, Solution, Status, solve
+from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
 from ._choose import Choice, choose
+from ._planning import prepare
+from ._slices import cut, solve_slices
 
-#: What importing numba and compiling coordinate descent add to a process, measured.
-NUMBA_BYTES = 120 << 20
 #: Rounding of a Gram matrix above this is that of float32 products.
 PRECISE = 1e-12
-#: Solvers whose first pass sums a Gram matrix.
-WITH_GRAM = ("gram", "quasi_newton")
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         n_features=design.n_features,
         n_samples=design.n_samples,
     )
-    choice = _prepare(design, datafit, choice, settings)
+    choice, size = prepare(design, datafit, choice, settings)
     if choice.method == "gram":
         datafit.gram()
     elif choice.method == "quasi_newton":
@@ -145,7 +140,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
     begin = _start(datafit, settings, choice, start)
-    solution = _solution(solver, datafit, penalty, settings, begin)
+    solution = _solution(solver, datafit, penalty, settings, begin, size)
     coef, intercept = datafit.to_original(solution.coef, solution.intercept)
     return Fitted(
         coef=np.ascontiguousarray(coef[:, 0, :].T),
@@ -159,72 +154,44 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
 
 
 def _solution(
+    solver: Any, datafit: Datafit, penalty: ElasticNet, settings: Settings, start: Any, size: int
+) -> Solution:
+    """Solve the batch, ``size`` problems at a time."""
+
+    def run(own: Any, begin: Any) -> Solution:
+        return _solve_part(solver, datafit.take(own), penalty.take(own), settings, begin)
+
+    if size >= datafit.n_problems:
+        return run(np.arange(datafit.n_problems), start)
+    problems = settings.problems
+    return solve_slices(run, problems, cut(problems, size), start)
+
+
+def _solve_part(
     solver: Any, datafit: Datafit, penalty: ElasticNet, settings: Settings, start: Any
 ) -> Solution:
-    """Solve the batch; what folds need is left at the precision of a float32 Gram matrix.
+    """Solve problems together; what folds need is left at the precision of a float32 Gram matrix.
 
     Their coefficients are compared with each other and dropped: no pass over X repairs them.
     """
-    goal = {"tol": settings.tol, "max_iter": settings.max_iter, "callbacks": settings.callbacks}
-    fold = settings.problems.fold
-    assert fold is not None
-    kept = fold < 0
+    run = partial(solve, tol=settings.tol, max_iter=settings.max_iter, callbacks=settings.callbacks)
+    kept = np.asarray(datafit.problems.fold) < 0
     rough = isinstance(solver, Gram) and not kept.all()
     rough = rough and max(data.rounding for data in datafit.grams().values()) > PRECISE
     if not rough:
-        return solve(solver, datafit, penalty, start=start, **goal)
-    parts, columns = [], [np.flatnonzero(kept), np.flatnonzero(~kept)]
-    for own, method in zip(columns, (solver, replace(solver, corrections=0)), strict=True):
+        return run(solver, datafit, penalty, start=start)
+    parts, columns = [], []
+    for own, corrections in (
+        (np.flatnonzero(kept), solver.corrections),
+        (np.flatnonzero(~kept), 0),
+    ):
+        if not own.size:
+            continue
+        method = replace(solver, corrections=corrections)
         begin = None if start is None else (start[0][..., own], start[1][..., own])
-        parts.append(solve(method, datafit.take(own), penalty.take(own), start=begin, **goal))
+        parts.append(run(method, datafit.take(own), penalty.take(own), start=begin))
+        columns.append(own)
     return Solution.joined(parts, columns)
-
-
-def _prepare(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> Choice:
-    """Make the final plan; a Gram matrix that does not fit gives way where that is allowed."""
-    if choice.name == "gram" and datafit.dtype == np.float32:
-        choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
-    try:
-        _plan(design, datafit, choice, settings)
-    except MemoryPlanError as error:
-        if not choice.fallback:
-            raise
-        need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
-        choice = Choice("fista", f"a Gram matrix does not fit the memory limit{need}")
-        _plan(design, datafit, choice, settings)
-    design.progress = listener(settings.callbacks)
-    for callback in settings.callbacks:
-        if hasattr(callback, "on_plan"):
-            callback.on_plan(design.plan)
-    return choice
-
-
-def _plan(design: Any, datafit: Datafit, choice: Choice, settings: Settings) -> None:
-    """Make the plan of one solver."""
-    n_problems = datafit.problems.n_problems
-    # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    n_columns = (3 if choice.method == "quasi_newton" else 2) * n_problems
-    n_columns = max(n_columns, settings.further_columns)
-    need = datafit.footprint(n_columns, gram=choice.method in WITH_GRAM)
-    passes = None
-    if choice.method == "gram":
-        # The client holds the Gram matrix, its sums and a factor of it, and the compiled solver.
-        passes, client = 2 if settings.further_columns else 1, 3 * need.partial + _to_load(settings)
-    elif choice.method == "quasi_newton":
-        # The sums of two classes and their join, later the matrix and one problem's block and
-        # factors; beside them the pairs of all problems and a copy.
-        memory = getattr(choice.solver, "memory", QuasiNewton.memory)
-        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems
-        client = 4 * need.partial + 8 * need.state + pairs + _to_load(settings)
-    else:
-        client = 8 * (need.state + need.partial)
-    design.prepare(passes, need.partial, need.temporaries, client, choice.sentence)
-
-
-def _to_load(settings: Settings) -> int:
-    """Bytes that coordinate descent adds to this process when it is first used."""
-    swept = settings.problems.l1_ratio.any() or settings.positive
-    return NUMBA_BYTES if swept and "numba" not in sys.modules else 0
 
 
 def _free(settings: Settings) -> Any:
@@ -251,11 +218,20 @@ def _penalty(datafit: Any, settings: Settings) -> ElasticNet:
     problems = settings.problems
     largest = None
     if problems.alpha_unit == "fraction":
-        free, whole = _free(settings), datafit.on_all_rows()
-        grad = fit_free(whole, free, settings.positive)[1] if free.size else whole.null_grad
-        largest = alpha_max(grad, problems.l1_ratio, settings.penalty_weight, settings.positive)
+        largest = _largest_alpha(datafit, settings)
         if settings.share_alpha_max:
             largest = largest.max()
     total = datafit.total_weight if problems.alpha_unit == "sum" else 1.0
     alpha = problems.resolve(total, largest)
     return ElasticNet(alpha, problems.l1_ratio, settings.penalty_weight, settings.positive)
+
+
+def _largest_alpha(datafit: Any, settings: Settings) -> Float:
+    """Return alpha_max over all rows of each problem, (K,): one of its target and l1_ratio."""
+    kinds = np.stack([settings.problems.output, settings.problems.l1_ratio])
+    _, one_each, which = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
+    free, whole = _free(settings), datafit.take(one_each).on_all_rows()
+    grad = fit_free(whole, free, settings.positive)[1] if free.size else whole.null_grad
+    ratio = settings.problems.l1_ratio[one_each]
+    largest = alpha_max(grad, ratio, settings.penalty_weight, settings.positive)
+    return np.asarray(largest[which.reshape(-1)])

@@ -55,14 +55,15 @@ class Paths:
         n = int(np.prod(shape))
         fitted, solution = found.fitted, found.fitted.solution
         return cls(
-            fitted.coef[:n].reshape(*shape, -1).copy(),
-            fitted.intercept[:n].reshape(shape).copy(),
-            _in_own_unit(found),
-            *(v[:n].reshape(shape) for v in (solution.dual_gap, solution.relative_gap)),
-            solution.n_iter[:n].reshape(shape),
-            np.array([str(status) for status in solution.status[:n]]).reshape(shape),
-            found.scores,
-            found.grid.l1_ratio,
+            coef=fitted.coef[:n].reshape(*shape, -1).copy(),
+            intercept=fitted.intercept[:n].reshape(shape).copy(),
+            alpha=_in_own_unit(found),
+            dual_gap=solution.dual_gap[:n].reshape(shape).copy(),
+            relative_gap=solution.relative_gap[:n].reshape(shape).copy(),
+            n_iter=solution.n_iter[:n].reshape(shape).copy(),
+            status=np.array([str(status) for status in solution.status[:n]]).reshape(shape),
+            scores=found.scores.copy(),
+            l1_ratio=found.grid.l1_ratio,
         )
 
 

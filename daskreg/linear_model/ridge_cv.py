@@ -199,8 +199,7 @@ class RidgeCV(CrossValidated, Regressor):
         self.alpha_ = float(alpha[0]) if single else alpha
         self.best_score_ = float(score.mean()) if single else score
         rows: AnyArray | None = self.__dict__.pop("_rows", None)
-        if hasattr(self, "cv_results_"):
-            del self.cv_results_
+        self.__dict__.pop("cv_results_", None)
         if rows is not None:
             shape = (len(rows), found.grid.n_targets, len(found.grid.alpha))
             self.cv_results_ = rows.reshape(shape)[:, 0] if flat else rows.reshape(shape)

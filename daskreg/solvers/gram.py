@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +17,7 @@ from .base import Solver
 from .protocols import QuadraticDatafit, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
+from .side_by_side import side_by_side
 
 #: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
 MAX_CORRECTIONS = 3
@@ -162,11 +164,18 @@ def _solved(
     coef = np.empty_like(start, dtype=np.float64)
     n_sweeps = np.zeros(n_problems, dtype=np.intp)
     objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
-    for model, own in zip(models.parts, models.columns, strict=True):
-        one = penalty.take(own)
-        found, n_sweeps[own] = _minimise(
-            model, one, start[:, own], 0.5 * target[own], max_sweeps, float(rounding[own].max())
+    paths = _paths(models, penalty)
+    calls = [
+        partial(
+            _minimise, model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps,
+            float(rounding[own].max()),
         )
+        for model, own in paths
+    ]  # fmt: skip
+    for (_, own), (found, sweeps) in zip(paths, side_by_side(calls), strict=True):
+        coef[:, own], n_sweeps[own] = found, sweeps
+    for model, own in zip(models.parts, models.columns, strict=True):
+        one, found = penalty.take(own), coef[:, own]
         moved = found if metric_centre is None else found - metric_centre[:, own]
         diagonal = np.sqrt(np.diag(model.G))
         spread = (np.abs(moved) * diagonal[:, None]).sum(axis=0)
@@ -176,10 +185,26 @@ def _solved(
         bound[own] = model.bound(one, found, grad) - error[own]
         violation[own] = optimality(one, wide, grad[:, None, :], np.zeros((1, len(own))))
         violation[own] += diagonal.max(initial=0.0) * rounding[own] * spread
-        coef[:, own] = found
     candidates = Candidates(coef[:, None, :], intercept, objective, bound, violation)
     doubtful = error > 0.25 * target
     return GramState(models, rounding, target, max_sweeps, 0, 0, doubtful, n_sweeps, candidates)
+
+
+def _paths(models: Quadratics, penalty: ElasticNet) -> list[tuple[Quadratic, AnyArray]]:
+    """Problems that are solved one after the other, of one Gram matrix each.
+
+    Direct solves share factors, and each problem of a path starts from the one before.
+    """
+    found: list[tuple[Quadratic, AnyArray]] = []
+    for model, own in zip(models.parts, models.columns, strict=True):
+        one = penalty.take(own)
+        swept = one.has_l1 | one.positive
+        keys = np.stack([swept, np.where(swept, one.l1_ratio, 0), np.where(swept, model.output, 0)])
+        kinds, which = np.unique(keys, axis=1, return_inverse=True)
+        for number in range(kinds.shape[1]):
+            places = np.flatnonzero(which.reshape(-1) == number)
+            found.append((model.take(places), own[places]))
+    return found
 
 
 def _minimise(

@@ -129,10 +129,14 @@ class MomentsKernel:
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
         sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype)
+        run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         with np.errstate(over="ignore", invalid="ignore"):
             for start, stop in tile_borders(len(z), self.rows(X)):
-                tile = take_rows(X, start, stop) if chosen is None else X[chosen[start:stop]]
+                if chosen is None or run is not None:
+                    tile = take_rows(X, (run or 0) + start, (run or 0) + stop)
+                else:
+                    tile = X[chosen[start:stop]]
                 sums.add(tile, z[start:stop], None if root is None else root[start:stop])
             return sums.result()
 
@@ -169,6 +173,13 @@ class MomentsKernel:
             return 8 * n_features * (plain * (n + 1) + gram)
         parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n + 1
         return 8 * n_features * parts * (plain + gram)
+
+
+def _run(chosen: AnyArray | None) -> int | None:
+    """Return the first of rows that lie side by side, which are read without gathering them."""
+    if chosen is None or not len(chosen) or chosen[-1] - chosen[0] != len(chosen) - 1:
+        return None
+    return int(chosen[0])
 
 
 @dataclass(frozen=True)

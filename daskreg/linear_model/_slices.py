@@ -1,0 +1,118 @@
+"""More problems than memory holds: slices of the batch, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import Float
+from daskreg.exceptions import MemoryPlanError
+from daskreg.problems import Problems
+from daskreg.solvers import Solution, Status
+
+Places = npt.NDArray[np.intp]
+
+
+def largest_slice(plan: Callable[[int], None], n_problems: int) -> int:
+    """Return how many problems fit at once: all of them, or a half, a quarter ...
+
+    Parameters
+    ----------
+    plan : callable
+        Makes the plan for so many problems; raises ``MemoryPlanError`` where it does not fit.
+
+    Raises
+    ------
+    MemoryPlanError
+        That of the whole batch, where not even one problem fits: their number is not the reason.
+    """
+    try:
+        plan(n_problems)
+        return n_problems
+    except MemoryPlanError as error:
+        refused = error
+    size = n_problems
+    while size > 1:
+        size = -(-size // 2)
+        try:
+            plan(size)
+            return size
+        except MemoryPlanError:
+            pass
+    raise refused
+
+
+def path_numbers(problems: Problems) -> Places:
+    """Return the path of each problem, (K,): equal where all but alpha is."""
+    axes = problems.fold, problems.bootstrap, problems.output, problems.l1_ratio
+    keys = np.stack([np.asarray(axis, dtype=np.float64) for axis in axes])
+    return np.asarray(np.unique(keys, axis=1, return_inverse=True)[1], dtype=np.intp).reshape(-1)
+
+
+def cut(problems: Problems, size: int) -> list[Places]:
+    """Return slices of at most ``size`` problems, even ones, the largest alphas of each path first.
+
+    Paths advance together, so that every problem but the first of a path has a solved neighbour.
+    """
+    path, n_problems = path_numbers(problems), problems.n_problems
+    order = np.lexsort((-problems.alpha, path))
+    starts = np.r_[True, path[order][1:] != path[order][:-1]]
+    first = np.maximum.accumulate(np.where(starts, np.arange(n_problems), 0))
+    rank = np.empty(n_problems, dtype=np.intp)
+    rank[order] = np.arange(n_problems) - first
+    by_rank = np.lexsort((path, rank))
+    return [np.sort(part) for part in np.array_split(by_rank, -(-n_problems // size))]
+
+
+def solve_slices(
+    run: Callable[[Places, Any], Solution],
+    problems: Problems,
+    slices: Sequence[Places],
+    start: Any,
+) -> Solution:
+    """Solve slice by slice; a problem starts from the nearest larger alpha of its path.
+
+    Parameters
+    ----------
+    run : callable
+        Solves the problems at these places from a start, None or (coef, intercept).
+    problems : Problems
+    slices : sequence of ndarray of int
+        As :func:`cut` makes them.
+    start : None or (coef, intercept)
+        Where problems begin that have no neighbour, problems on the last axis.
+
+    Returns
+    -------
+    Solution
+        Of all problems; those after an interruption have the status of it, and their start.
+    """
+    path = path_numbers(problems)
+    latest: dict[int, tuple[Float, Float]] = {}
+    parts: list[Solution] = []
+    for own in slices:
+        found = run(own, _start(own, path, latest, start))
+        parts.append(found)
+        for place in np.argsort(-problems.alpha[own], kind="stable").tolist():
+            latest[int(path[own[place]])] = found.coef[..., place], found.intercept[..., place]
+        if Status.INTERRUPTED in found.status:
+            raise KeyboardInterrupt("the solver was stopped before its last slice of problems")
+    return Solution.joined(parts, slices)
+
+
+def _start(
+    own: Places, path: Places, latest: dict[int, tuple[Float, Float]], start: Any
+) -> tuple[Float, Float] | None:
+    """Return where the problems of a slice begin; None: at the null model."""
+    known = [latest.get(int(path[problem])) for problem in own]
+    if start is None and any(pair is None for pair in known):
+        return None
+    pairs = [
+        (start[0][..., problem], start[1][..., problem]) if pair is None else pair
+        for problem, pair in zip(own, known, strict=True)
+    ]
+    coef, intercept = zip(*pairs, strict=True)
+    return np.stack(coef, axis=-1), np.stack(intercept, axis=-1)
