@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit import Datafit
-from daskreg.exceptions import MemoryPlanError
 from daskreg.penalties import ElasticNet
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import SOLVERS, Solution, Status, solve
 
 from ._choose import Choice, choose
-from ._solve import Settings, _penalty, _prepare
+from ._planning import prepare
+from ._solve import Settings, _penalty
 
 #: Problems that are solved together: enough to share passes, few enough for the products of a row.
 MOST_COLUMNS = 1024
@@ -84,7 +84,8 @@ class ResampledPath:
             tol=settings.tol,
             plain_gram=not own_grams,
         )
-        self._width = self._planned(design)
+        together = self.datafit.take(np.arange(min(self.datafit.n_problems, MOST_COLUMNS)))
+        self._width = prepare(design, together, self.choice, settings)[1]
         if own_grams:
             self.datafit.grams()
         elif self.choice.method == "quasi_newton":
@@ -92,20 +93,6 @@ class ResampledPath:
         self._penalty: ElasticNet = _penalty(self.datafit, settings)
         self.alphas: Float = np.array(self._penalty.alpha[:: self._n_resamples])
         assert len(self.alphas) == n_alphas
-
-    def _planned(self, design: Any) -> int:
-        """Return how many problems at a time the memory allows."""
-        width = min(self.datafit.n_problems, MOST_COLUMNS)
-        while True:
-            part = self.datafit.take(np.arange(width))
-            try:
-                _prepare(design, part, self.choice, self.settings)
-            except MemoryPlanError:
-                if width == 1:
-                    raise
-                width //= 2
-            else:
-                return width
 
     def chunks(self) -> Iterator[Chunk]:
         """Solve runs of alphas in their order, each from the end of the run before it.
