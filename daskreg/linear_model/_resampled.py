@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit import Datafit
-from daskreg.penalties import ElasticNet
+from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import SOLVERS, Solution, Status, solve
 
@@ -23,6 +23,8 @@ from ._solve import Settings, _penalty
 MOST_COLUMNS = 1024
 #: Bytes that the Gram matrices of all resamples may take before they share one.
 MOST_GRAM_BYTES = 64 << 20
+#: How much larger alpha_max of half of the rows may well be: the square of what noise gives.
+HALF = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ class ResampledPath:
     settings : Settings
         Its ``problems`` are those of :func:`path_problems`, its ``resamples`` are given.
     n_alphas : int
+    from_resamples : bool
+        Alphas that are fractions refer to the largest alpha_max of the resamples, at which none
+        of them selects anything; else to that of all rows.
 
     Attributes
     ----------
@@ -69,7 +74,9 @@ class ResampledPath:
         Not even one problem at a time fits.
     """
 
-    def __init__(self, design: Any, settings: Settings, n_alphas: int) -> None:
+    def __init__(
+        self, design: Any, settings: Settings, n_alphas: int, *, from_resamples: bool = False
+    ) -> None:
         self.settings = settings
         self._n_resamples = settings.resamples.n
         self.choice, own_grams = _choice(design, settings)
@@ -91,8 +98,23 @@ class ResampledPath:
         elif self.choice.method == "quasi_newton":
             self.datafit.metric()
         self._penalty: ElasticNet = _penalty(self.datafit, settings)
+        if from_resamples and settings.problems.alpha_unit == "fraction":
+            self._penalty = self._from_resamples()
         self.alphas: Float = np.array(self._penalty.alpha[:: self._n_resamples])
         assert len(self.alphas) == n_alphas
+
+    def _from_resamples(self) -> ElasticNet:
+        """The penalty with the largest alpha at alpha_max of the resample that has the largest."""
+        problems, weight = self.settings.problems, self.settings.penalty_weight
+        one_each = np.arange(self._n_resamples)
+        if weight is not None and not weight.all():
+            # What resamples leave after their unpenalised columns would take a fit of each.
+            largest = HALF * float(self._penalty.alpha.max())
+        else:
+            grad = self.datafit.take(one_each).null_grad
+            ratio = problems.l1_ratio[one_each]
+            largest = float(alpha_max(grad, ratio, weight, self.settings.positive).max())
+        return replace(self._penalty, alpha=problems.alpha * largest)
 
     def chunks(self) -> Iterator[Chunk]:
         """Solve runs of alphas in their order, each from the end of the run before it.

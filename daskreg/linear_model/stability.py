@@ -46,8 +46,8 @@ class StabilitySelection(SelectorMixin, Opened):
     threshold : float, default=0.6
         Share of the halves, above 0.5 and at most 1.
     alphas : int or array of shape (n_alphas,), default=100
-        Number of alphas in equal ratios from alpha_max of all rows down to ``eps`` times it, or
-        the alphas per weighted mean of the loss; for the logistic loss alpha is
+        Number of alphas in equal ratios from the largest alpha_max of all halves, where none
+        selects anything, down to ``eps`` times it, or the alphas per weighted mean of the loss; for the logistic loss alpha is
         ``1 / (C * sum of weights)``.
     eps : float, default=1e-2
     l1_ratio : float, default=1.0
@@ -199,7 +199,7 @@ class StabilitySelection(SelectorMixin, Opened):
         design = self._open(X, y, sample_weight, offset, sample_dim, feature_names)
         try:
             settings, n_alphas = self._settings(design.n_features)
-            path = ResampledPath(design, settings, n_alphas)
+            path = ResampledPath(design, settings, n_alphas, from_resamples=True)
             counts = self._counted(path, settings.penalty_weight)
             self.n_passes_, self.bytes_read_ = int(design.n_passes), int(design.bytes_read)
             self.solver_, self.solver_reason_ = path.choice.name, path.choice.reason
