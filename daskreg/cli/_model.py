@@ -26,6 +26,16 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--l1-ratio", type=float, help="Share of L1 in an elastic net; default 0.5."
             ),
             click.option(
+                "--cv",
+                type=click.IntRange(min=2),
+                help="Choose alpha on so many folds of consecutive rows (squared loss).",
+            ),
+            click.option(
+                "--selection",
+                type=click.Choice(["best", "1se"]),
+                help="With --cv: least error, or the largest alpha within a standard error of it.",
+            ),
+            click.option(
                 "--standardize", is_flag=True, help="Penalise per standard deviation of a column."
             ),
             click.option("--no-intercept", is_flag=True, help="Leave the intercept out."),
@@ -59,6 +69,12 @@ def make_model(options: dict[str, Any]) -> Any:
     loss, penalty = options["loss"], options["penalty"]
     logistic = loss == "logistic"
     _refuse(options, "alpha" if logistic else "C", f"--loss {loss}")
+    if options["cv"] is None:
+        _refuse(options, "selection", "no --cv")
+    else:
+        _refuse(options, "alpha", "--cv, which chooses it")
+    if logistic:
+        _refuse(options, "cv", "--loss logistic")
     _refuse(options, "positive" if logistic else "class_weight", f"--loss {loss}")
     if penalty != "elasticnet":
         _refuse(options, "l1_ratio", f"--penalty {penalty}")
@@ -70,14 +86,16 @@ def make_model(options: dict[str, Any]) -> Any:
         "solver": options["solver"],
         "memory_limit": options["memory"],
     }
-    given = ("alpha", "C", "class_weight", "positive")
+    given = ("alpha", "C", "class_weight", "positive", "cv", "selection")
     settings |= {name: options[name] for name in given if options[name] not in (None, False)}
     ratio = 0.5 if options["l1_ratio"] is None else options["l1_ratio"]
     if logistic:
         return linear_model.LogisticRegression(l1_ratio=_L1_RATIO.get(penalty, ratio), **settings)
+    validated = "CV" if options["cv"] is not None else ""
     if penalty == "elasticnet":
-        return linear_model.ElasticNet(l1_ratio=ratio, **settings)
-    return (linear_model.Lasso if penalty == "l1" else linear_model.Ridge)(**settings)
+        return getattr(linear_model, f"ElasticNet{validated}")(l1_ratio=ratio, **settings)
+    kind = "Lasso" if penalty == "l1" else "Ridge"
+    return getattr(linear_model, f"{kind}{validated}")(**settings)
 
 
 def _refuse(options: dict[str, Any], name: str, because: str) -> None:

@@ -48,6 +48,7 @@ def describe_fit(model: Any, most: int) -> str:
     status = ", ".join(sorted({str(one) for one in np.atleast_1d(model.status_)}))
     shown = f"; the {most} largest are:" if np.count_nonzero(coef, axis=-1).max() > most else ""
     lines = [
+        *_chosen(model),
         f"status     {status}",
         f"gap        {certificate(model)}",
         f"solver     {model.solver_}: {model.solver_reason_}",
@@ -59,6 +60,16 @@ def describe_fit(model: Any, most: int) -> str:
     if classes is not None:
         lines.append(f"classes    {classes[0]}, {classes[1]}: coefficients raise {classes[1]}")
     return "\n".join(lines)
+
+
+def _chosen(model: Any) -> list[str]:
+    """What cross-validation chose, if there was any."""
+    if not hasattr(model, "alpha_"):
+        return []
+    alpha = ", ".join(f"{value:.6g}" for value in np.atleast_1d(model.alpha_))
+    rule = "the least error" if model.selection == "best" else "one standard error"
+    folds = "rows left out one by one" if model.cv is None else f"cv={model.cv}"
+    return [f"alpha      {alpha}: {rule}, {folds}"]
 
 
 def coefficients(model: Any, most: int) -> Any:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.census import DesignCensus
 from daskreg.datafit.kernels.beside import column_of_rows
+from daskreg.exceptions import DataError
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.splits import Folds, as_folds
 
@@ -105,6 +106,10 @@ def open_folds(design: Any, cv: Any, *, classifier: bool = False) -> Folds:
     """
     if design.n_samples is None:
         design.prepare(note="the rows are counted before they are dealt to folds")
+    if design.n_samples < 2:
+        raise DataError(
+            f"cross-validation needs 2 rows or more, got n_samples = {design.n_samples}"
+        )
     y = groups = None
     if _asks_rows(cv):
         y = column_of_rows(design, "y")

@@ -48,13 +48,19 @@ def test_tables(run, data, tmp_path, name):
             ["--alpha", 0.1, "--no-intercept", "--positive"],
             lambda: daskreg.Lasso(0.1, fit_intercept=False, positive=True),
         ),
+        (["--cv", 4], lambda: daskreg.LassoCV(cv=4)),
+        (
+            ["--cv", 3, "--penalty", "elasticnet", "--selection", "1se"],
+            lambda: daskreg.ElasticNetCV(cv=3, selection="1se"),
+        ),
+        (["--cv", 3, "--penalty", "l2"], lambda: daskreg.RidgeCV(cv=3)),
         (["--alpha", 0.1, "--solver", "fista"], lambda: daskreg.Lasso(0.1, solver="fista")),
         (
             ["--alpha", 0.1, "--solver", "quasi_newton"],
             lambda: daskreg.Lasso(0.1, solver="quasi_newton"),
         ),
     ],
-    ids=["ridge", "elastic net", "positive", "fista", "quasi-newton"],
+    ids=["ridge", "elastic net", "positive", "cv", "1se", "ridge cv", "fista", "quasi-newton"],
 )
 def test_options_reach_the_estimator(run, data, tmp_path, options, make):
     out = tmp_path / "model"
@@ -142,3 +148,17 @@ def test_a_model_that_cannot_be_saved_is_kept_elsewhere(run, data, tmp_path, mon
     assert str(kept) in shown
     assert daskreg.load(kept).coef_.any()
     assert not out.exists()
+
+
+def test_cross_validation_says_what_it_chose(run, data):
+    result = run("fit", data / "X.npy", "--y", data / "y.npy", "--cv", 5)
+    assert result.exit_code == 0, result.output
+    model = daskreg.LassoCV(cv=5).fit(np.load(data / "X.npy"), np.load(data / "y.npy"))
+    assert f"alpha      {model.alpha_:.6g}: the least error, cv=5" in result.stdout
+    assert "passes     1," in result.stdout
+    for options in (["--cv", 5, "--alpha", 1], ["--selection", "1se"]):
+        refused = run("fit", data / "X.npy", "--y", data / "y.npy", *options)
+        assert refused.exit_code == 2
+        assert "has no effect with" in refused.stderr
+    planned = run("plan", data / "X.npy", "--y", data / "y.npy", "--cv", 5)
+    assert "passes     1" in planned.stdout

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from daskreg.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from daskreg.linear_model import (
+    ElasticNet,
+    ElasticNetCV,
+    Lasso,
+    LassoCV,
+    LogisticRegression,
+    Ridge,
+    RidgeCV,
+)
 
 #: Each check that fails on purpose, with the reason.
 EXPECTED = {
@@ -14,7 +22,7 @@ EXPECTED = {
 
 
 @parametrize_with_checks(
-    [Lasso(), ElasticNet(), Ridge(), LogisticRegression()],
+    [Lasso(), ElasticNet(), Ridge(), LogisticRegression(), LassoCV(), ElasticNetCV(), RidgeCV()],
     expected_failed_checks=lambda estimator: EXPECTED,
     xfail_strict=True,
 )
