@@ -37,6 +37,7 @@ class Opened(BaseEstimator, ABC):
         _params.solver_name(self.solver)
         _params.integer("max_iter", self.max_iter)
         _params.number("tol", self.tol)
+        _params.limits(self)
         _params.number("l1_ratio", self.l1_ratio, most=1.0)
         _params.flags(self, self._flags)
         if self.class_weight is not None and self.loss != "logistic":

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ._limits import Limits
+
 #: The names that ``solver=`` takes.
 SOLVERS = ("auto", "gram", "fista", "quasi_newton")
 _SKLEARN_SOLVERS = frozenset(
@@ -43,6 +45,16 @@ def integer(name: str, value: Any, *, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
     return int(value)
+
+
+def limits(estimator: Any) -> Limits:
+    """Return the limits of passes and time that an estimator has; ``ValueError`` out of range."""
+    max_passes, deadline = estimator.max_passes, estimator.deadline
+    if max_passes is not None:
+        integer("max_passes", max_passes)
+    if deadline is not None:
+        number("deadline", deadline)
+    return Limits(max_passes, deadline)
 
 
 def flags(estimator: Any, names: Sequence[str]) -> None:

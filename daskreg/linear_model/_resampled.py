@@ -77,6 +77,7 @@ class ResampledPath:
     def __init__(
         self, design: Any, settings: Settings, n_alphas: int, *, from_resamples: bool = False
     ) -> None:
+        settings = replace(settings, limits=settings.limits.begun(design))
         self.settings = settings
         self._n_resamples = settings.resamples.n
         self.choice, own_grams = _choice(design, settings)
@@ -119,7 +120,8 @@ class ResampledPath:
     def chunks(self) -> Iterator[Chunk]:
         """Solve runs of alphas in their order, each from the end of the run before it.
 
-        Who has seen enough need not ask for the rest.
+        Who has seen enough need not ask for the rest.  Where passes or time have run out the run
+        that they ended in is the last one.
 
         Raises
         ------
@@ -147,6 +149,8 @@ class ResampledPath:
                 intercept[0].reshape(len(alphas), n),
                 solution,
             )
+            if self.settings.limits.spent:
+                return
 
     def _solved(self, columns: npt.NDArray[np.intp], start: tuple[Float, Float] | None) -> Solution:
         """Solve some problems, as many at a time as the plan allows."""
@@ -163,6 +167,8 @@ class ResampledPath:
                     tol=settings.tol,
                     max_iter=settings.max_iter,
                     callbacks=settings.callbacks,
+                    max_passes=settings.limits.passes_left,
+                    deadline=settings.limits.seconds_left,
                     start=None if start is None else (start[0][..., own], start[1][..., own]),
                 )
             )

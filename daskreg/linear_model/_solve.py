@@ -17,6 +17,7 @@ from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
 from ._choose import Choice, choose
+from ._limits import Limits
 from ._planning import prepare
 from ._slices import cut, solve_slices
 
@@ -40,6 +41,10 @@ class Settings:
         What the folds of the problems leave out, how their resamples count the rows.
     further_columns : int
         Columns of coefficients of one pass that follows the solver; 0: there is none.
+    limits : Limits
+        Of passes and time.
+    watch : Watch or None
+        Looks at held-out rows while the solver runs.
     """
 
     loss: Any
@@ -57,6 +62,8 @@ class Settings:
     folds: Any = None
     resamples: Any = None
     further_columns: int = 0
+    limits: Limits = field(default_factory=Limits)
+    watch: Any = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     DataError, MemoryPlanError, CompatibilityError
         From the first pass, the plan, and the solver's check of what it was given.
     """
+    settings = replace(settings, limits=settings.limits.begun(design))
     datafit = Datafit(
         design,
         settings.loss,
@@ -139,6 +147,8 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         datafit.first(_free(settings))
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
+    if settings.watch is not None:
+        solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
     begin = _start(datafit, settings, choice, start)
     solution = _solution(solver, datafit, penalty, settings, begin, size)
     coef, intercept = datafit.to_original(solution.coef, solution.intercept)
@@ -174,7 +184,14 @@ def _solve_part(
 
     Their coefficients are compared with each other and dropped: no pass over X repairs them.
     """
-    run = partial(solve, tol=settings.tol, max_iter=settings.max_iter, callbacks=settings.callbacks)
+    run = partial(
+        solve,
+        tol=settings.tol,
+        max_iter=settings.max_iter,
+        callbacks=settings.callbacks,
+        max_passes=settings.limits.passes_left,
+        deadline=settings.limits.seconds_left,
+    )
     kept = np.asarray(datafit.problems.fold) < 0
     rough = isinstance(solver, Gram) and not kept.all()
     rough = rough and max(data.rounding for data in datafit.grams().values()) > PRECISE

@@ -53,6 +53,11 @@ class BootstrapPaths(Opened):
     tol : float, default=1e-6
         Relative gap of every problem.
     max_iter : int, default=1000
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
         As in :class:`Lasso`.
 
@@ -114,6 +119,8 @@ class BootstrapPaths(Opened):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -134,6 +141,8 @@ class BootstrapPaths(Opened):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks
@@ -186,7 +195,7 @@ class BootstrapPaths(Opened):
                 self.classes_ = np.asarray(path.datafit.first().classes)
         finally:
             design.close()
-        self.alphas_ = path.alphas
+        self.alphas_ = path.alphas[: sum(len(chunk.alphas) for chunk in chunks)]
         self.coefs_ = np.concatenate([chunk.coef for chunk in chunks], axis=1).transpose(2, 1, 0)
         self.intercepts_ = np.concatenate([chunk.intercept for chunk in chunks]).T
         self.inclusion_ = (self.coefs_ != 0.0).mean(axis=0)
@@ -215,6 +224,7 @@ class BootstrapPaths(Opened):
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             callbacks=_params.callbacks(self.callbacks, self.verbose),
+            limits=_params.limits(self),
             resamples=samples,
         )
         return settings, len(alphas)

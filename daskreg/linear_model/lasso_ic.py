@@ -65,6 +65,11 @@ class LassoIC(Regressor):
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000
         Sweeps of coordinate descent for a problem at most.
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
         As in :class:`Lasso`.
 
@@ -129,6 +134,8 @@ class LassoIC(Regressor):
         penalty_weight: Any = None,
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -147,6 +154,8 @@ class LassoIC(Regressor):
         self.penalty_weight = penalty_weight
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks

@@ -47,8 +47,8 @@ class StabilitySelection(SelectorMixin, Opened):
         Share of the halves, above 0.5 and at most 1.
     alphas : int or array of shape (n_alphas,), default=100
         Number of alphas in equal ratios from the largest alpha_max of all halves, where none
-        selects anything, down to ``eps`` times it, or the alphas per weighted mean of the loss; for the logistic loss alpha is
-        ``1 / (C * sum of weights)``.
+        selects anything, down to ``eps`` times it, or the alphas per weighted mean of the loss;
+        for the logistic loss alpha is ``1 / (C * sum of weights)``.
     eps : float, default=1e-2
     l1_ratio : float, default=1.0
         Above 0: without L1 nothing is selected.
@@ -67,6 +67,11 @@ class StabilitySelection(SelectorMixin, Opened):
     tol : float, default=1e-5
         Relative gap of every problem.
     max_iter : int, default=1000
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
         As in :class:`Lasso`.
 
@@ -135,6 +140,8 @@ class StabilitySelection(SelectorMixin, Opened):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-5,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -157,6 +164,8 @@ class StabilitySelection(SelectorMixin, Opened):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks
@@ -230,6 +239,7 @@ class StabilitySelection(SelectorMixin, Opened):
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             callbacks=_params.callbacks(self.callbacks, self.verbose),
+            limits=_params.limits(self),
             resamples=halves,
         )
         return settings, len(alphas)
