@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from daskreg.design import as_design
+from daskreg.exceptions import DataError
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 
 from . import _input, _params
@@ -75,6 +76,8 @@ class Opened(BaseEstimator, ABC):
                     f"y has {design.n_targets} columns; {type(self).__name__} takes one: fit each "
                     "target by itself"
                 )
+            if design.n_samples == 1:
+                raise DataError("n_samples=1: resamples are drawn from two rows or more")
         except ValueError:
             design.close()
             raise

@@ -71,6 +71,8 @@ class BootstrapPaths(Opened):
         Largest first.
     classes_ : ndarray of shape (2,)
         Of the logistic loss.
+    n_iter_ : int
+        Most iterations of a problem, in the solver's unit.
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
@@ -201,6 +203,7 @@ class BootstrapPaths(Opened):
         self.inclusion_ = (self.coefs_ != 0.0).mean(axis=0)
         self.fit_seconds_ = perf_counter() - started
         solutions = [chunk.solution for chunk in chunks]
+        self.n_iter_ = max(1, *(int(found.n_iter.max()) for found in solutions))
         bad = next((found for found in solutions if not found.converged.all()), None)
         self.status_ = "converged" if bad is None else str(bad.status[~bad.converged][0])
         if bad is not None:

@@ -115,6 +115,7 @@ class LassoIC(Regressor):
     (array([0, 4]), 1)
     """
 
+    _one_column: ClassVar[bool] = True
     #: The criterion needs the Gram matrix.
     solver: ClassVar[str] = "gram"
     #: There is nothing to start from: the path warms itself up.
@@ -210,6 +211,11 @@ class LassoIC(Regressor):
         (best,) = select_by_criterion(self.criterion_, self.alphas_)
         self.alpha_ = float(self.alphas_[best])
         super()._set_outputs(fitted.take([best]), flat=flat)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = False
+        return tags
 
     def _noise(self, datafit: Any, n_rows: int) -> float:
         """Noise variance as given, or that of least squares with all columns."""

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.design.rowwise import map_rows
+from daskreg.exceptions import DataError
 from daskreg.paths import descending, fractions
 from daskreg.solvers import Solution
 from daskreg.splits import HalfSamples
@@ -96,6 +97,8 @@ class StabilitySelection(SelectorMixin, Opened):
         The tighter bound of the latter, where the distribution of the simultaneous selections of
         such a feature is unimodal; NaN where it does not hold (q / p above 0.577, or a threshold
         near 0.5).
+    n_iter_ : int
+        Most iterations of a problem, in the solver's unit.
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
@@ -219,6 +222,7 @@ class StabilitySelection(SelectorMixin, Opened):
         self.fit_seconds_ = perf_counter() - started
         solution = counts.worst
         self.status_ = str(solution.status[~solution.converged][0]) if counts.open else "converged"
+        self.n_iter_ = max(1, counts.n_iter)
         kind = type(self).__name__
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
         return self
@@ -366,7 +370,13 @@ class Columns:
 
     def __call__(self, X: Matrix) -> AnyArray:
         part: Any = X[:, self.chosen]
-        return np.asarray(part.toarray() if hasattr(part, "toarray") else part, dtype=np.float64)
+        part = part.toarray() if hasattr(part, "toarray") else part
+        values = np.asarray(part, dtype=np.float64)
+        # What is left out is checked too: it would be in a fit.
+        entries = X.data if hasattr(X, "toarray") else X
+        if not np.isfinite(entries).all():
+            raise DataError("Input X contains NaN or infinity: drop or fill such rows")
+        return values
 
 
 @dataclass
@@ -390,6 +400,7 @@ class _Counts:
     both: list[Float]
     worst: Any = None
     mean_selected: float = 0.0
+    n_iter: int = 0
 
     @classmethod
     def none(cls, alphas: Float, penalised: npt.NDArray[np.bool_], n_halves: int) -> _Counts:
@@ -405,6 +416,7 @@ class _Counts:
         return not bool(self.worst.converged.all())
 
     def noted(self, solution: Solution) -> None:
+        self.n_iter = max(self.n_iter, int(solution.n_iter.max()))
         if self.worst is None or not self.open:
             self.worst = solution
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.linear_model as reference
 from numpy.testing import assert_allclose
@@ -120,5 +121,8 @@ def test_wrong_parameters(data, wrong, words):
 
 def test_one_target_only(data):
     X, y = data
-    with pytest.raises(DataError, match="2 columns"):
+    with pytest.raises(DataError, match="1d array"):
         LassoIC().fit(X, np.column_stack([y, y]))
+    frame = pd.DataFrame(X).rename(columns=str).assign(y=y, z=y)
+    with pytest.raises(DataError, match="2 columns"):
+        LassoIC().fit(frame, ["y", "z"])

@@ -170,7 +170,8 @@ def test_other_rows(data):
     with pytest.warns(ConvergenceWarning):
         alone.fit(X, labels)
     assert_allclose(model.coef_, alone.coef_, rtol=1e-9)
-    assert model.dual_gap_ == pytest.approx(alone.dual_gap_, rel=0.5)
+    # Later iterates have only raised the bound.
+    assert 0.0 < model.dual_gap_ <= alone.dual_gap_ * (1 + 1e-9)
 
 
 def test_a_squared_loss_and_any_chunking(data):
