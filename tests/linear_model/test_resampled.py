@@ -12,7 +12,7 @@ from scipy import sparse
 from daskreg.exceptions import DataError, MemoryPlanError
 from daskreg.linear_model import BootstrapPaths, Lasso, LogisticRegression, StabilitySelection
 from daskreg.linear_model import _resampled as resampled
-from daskreg.linear_model.stability import error_bounds
+from daskreg.linear_model._selected import error_bounds
 from daskreg.splits import HalfSamples, PoissonBootstrap, RowKeys
 
 SOLVERS = ["gram", "quasi_newton", "fista"]
