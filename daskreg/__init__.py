@@ -22,20 +22,26 @@ if TYPE_CHECKING:
         ModelFileError,
     )
     from .linear_model import (
+        BootstrapPaths,
         ElasticNet,
         ElasticNetCV,
         Lasso,
         LassoCV,
+        LassoIC,
         LogisticRegression,
+        LogisticRegressionCV,
         Ridge,
         RidgeCV,
+        StabilitySelection,
         enet_path,
         lasso_path,
         load,
+        logistic_path,
     )
 
 #: Where each public name lives.
 _HOMES = {
+    "BootstrapPaths": "linear_model",
     "CompatibilityError": "exceptions",
     "DaskregError": "exceptions",
     "DataError": "exceptions",
@@ -43,21 +49,26 @@ _HOMES = {
     "ElasticNetCV": "linear_model",
     "Lasso": "linear_model",
     "LassoCV": "linear_model",
+    "LassoIC": "linear_model",
     "LogisticRegression": "linear_model",
+    "LogisticRegressionCV": "linear_model",
     "MemoryPlanError": "exceptions",
     "MissingChunksError": "exceptions",
     "MissingDependencyError": "exceptions",
     "ModelFileError": "exceptions",
     "Ridge": "linear_model",
     "RidgeCV": "linear_model",
+    "StabilitySelection": "linear_model",
     "as_design": "design",
     "enet_path": "linear_model",
     "lasso_path": "linear_model",
     "load": "linear_model",
+    "logistic_path": "linear_model",
 }
 _MODULES = frozenset({"callbacks", "cluster", "datasets", "exceptions", "linear_model"})
 
 __all__ = [
+    "BootstrapPaths",
     "CompatibilityError",
     "DaskregError",
     "DataError",
@@ -65,17 +76,21 @@ __all__ = [
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "MemoryPlanError",
     "MissingChunksError",
     "MissingDependencyError",
     "ModelFileError",
     "Ridge",
     "RidgeCV",
+    "StabilitySelection",
     "as_design",
     "enet_path",
     "lasso_path",
     "load",
+    "logistic_path",
 ]
 
 

@@ -56,6 +56,8 @@ class Datafit(Surveyed):
         class frequencies, with mean 1.
     tol : float
         Relative gap asked for; decides whether small storage types are multiplied in float32.
+    plain_gram : bool
+        Sum no Gram matrices of resamples: ``metric()`` is there, ``grams()`` is not.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Datafit(Surveyed):
         classes: npt.ArrayLike | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         tol: float = 1e-6,
+        plain_gram: bool = False,
     ) -> None:
         self.design = design
         self.problems = problems
@@ -79,7 +82,7 @@ class Datafit(Surveyed):
         known = None if classes is None else np.asarray(classes)
         weightings, self.weighting = Weightings.of(problems, folds, resamples)
         self._survey = Survey(
-            *(design, loss, fit_intercept, standardize, known, class_weight, weightings)
+            *(design, loss, fit_intercept, standardize, known, class_weight, weightings, plain_gram)
         )
         if loss.is_classifier and design.n_targets != 1:
             raise DataError(

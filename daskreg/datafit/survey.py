@@ -37,6 +37,8 @@ class Survey:
     class_weight : mapping, "balanced" or None
     weightings : Weightings
         How rows may count; each has summaries of its own from the same pass.
+    plain_gram : bool
+        Resamples go without Gram matrices of their own, which many of them could not hold.
 
     Attributes
     ----------
@@ -57,6 +59,7 @@ class Survey:
         classes: AnyArray | None,
         class_weight: Mapping[Any, float] | str | None,
         weightings: Weightings,
+        plain_gram: bool = False,
     ) -> None:
         self.design = design
         self.loss = loss
@@ -65,6 +68,7 @@ class Survey:
         self.classes = classes
         self.class_weight = class_weight
         self.weightings = weightings
+        self.plain_gram = plain_gram
         self.null: Evaluation | None = None
         self.atoms: Groups | None = None
         self._firsts: tuple[FirstPass, ...] | None = None
@@ -161,7 +165,9 @@ class Survey:
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
         dtype = np.dtype(np.float64) if small else compute_dtype(self.design.dtype, tol)
         apart = self.loss.is_classifier and self.class_weight is not None
-        return MomentsKernel(self.loss.is_classifier, None, dtype.name, self.weightings, apart)
+        return MomentsKernel(
+            *(self.loss.is_classifier, None, dtype.name, self.weightings, apart, self.plain_gram)
+        )
 
     def _look(
         self, kernel: MomentsKernel

@@ -6,23 +6,33 @@ import os
 from typing import Any
 
 from ._path import enet_path, lasso_path
+from .bootstrap import BootstrapPaths
 from .elastic_net import ElasticNet, Lasso
 from .elastic_net_cv import ElasticNetCV, LassoCV
+from .lasso_ic import LassoIC
 from .logistic import LogisticRegression
+from .logistic_cv import LogisticRegressionCV
+from .logistic_path import logistic_path
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
+from .stability import StabilitySelection
 
 __all__ = [
+    "BootstrapPaths",
     "ElasticNet",
     "ElasticNetCV",
     "Lasso",
     "LassoCV",
+    "LassoIC",
     "LogisticRegression",
+    "LogisticRegressionCV",
     "Ridge",
     "RidgeCV",
+    "StabilitySelection",
     "enet_path",
     "lasso_path",
     "load",
+    "logistic_path",
 ]
 
 
@@ -36,5 +46,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     from daskreg.model_io import restore_estimator
 
-    classes = (ElasticNet, ElasticNetCV, Lasso, LassoCV, LogisticRegression, Ridge, RidgeCV)
+    classes = (
+        *(ElasticNet, ElasticNetCV, Lasso, LassoCV, LassoIC),
+        *(LogisticRegression, LogisticRegressionCV, Ridge, RidgeCV),
+    )
     return restore_estimator(path, {kind.__name__: kind for kind in classes})

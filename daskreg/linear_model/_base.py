@@ -17,6 +17,7 @@ from daskreg.design.rowwise import map_rows
 from daskreg.solvers import Status
 
 from . import _input, _params
+from ._early import watch
 from ._predict import LinearPredictor
 from ._report import solution_dataset, warn_unconverged
 from ._solve import Fitted, Settings, fit_problems
@@ -49,6 +50,8 @@ class LinearModel(BaseEstimator, ABC):
         *,
         sample_dim: Any = None,
         feature_names: Any = None,
+        validation: Any = None,
+        patience: int = 5,
     ) -> Any:
         """Fit the model.
 
@@ -66,6 +69,13 @@ class LinearModel(BaseEstimator, ABC):
             The dimension(s) of an xarray X that are rows.
         feature_names : sequence of str, optional
             Names of the columns of an X without names; of tables, the columns to use.
+        validation : float, (X, y) or (X, y, sample_weight), optional
+            Rows to stop early on: a fraction of the rows, taken out of training by a hash of
+            their numbers, or other rows.  After each iteration the mean loss on them is noted in
+            ``validation_scores_``; the fit ends after ``patience`` iterations without a smaller
+            one, and the iterate with the smallest, ``best_iteration_``, is kept.  A fraction
+            costs no pass, other rows one over them an iteration.
+        patience : int, default=5
 
         Returns
         -------
@@ -95,9 +105,14 @@ class LinearModel(BaseEstimator, ABC):
             scratch=self.scratch,
             feature_names=feature_names,
         )
+        early = None
         try:
             settings = self._settings(design.n_features, design.n_targets)
+            early = self._watch(validation, patience, sample_dim, feature_names)
+            settings = settings if early is None else early.settings(settings)
             fitted = fit_problems(design, settings, self._start(design))
+            self._note_early(early)
+            fitted = fitted if early is None else early.chosen(fitted)
             flat = flat and design.n_targets == 1
             named = feature_names is not None or _input.has_text_names(X)
             self._set_common(design, targets, sample_dim, fitted, flat=flat, named=named)
@@ -105,9 +120,12 @@ class LinearModel(BaseEstimator, ABC):
             self.columns_beside_ = _input.columns_beside(targets, sample_weight, offset)
         finally:
             design.close()
+            if early is not None:
+                early.close()
         self.fit_seconds_ = perf_counter() - started
         kind = type(self).__name__
-        warn_unconverged(kind, fitted.solution, self.n_passes_, self.max_iter, self.tol)
+        if early is None or Status.STOPPED not in fitted.solution.status:
+            warn_unconverged(kind, fitted.solution, self.n_passes_, self.max_iter, self.tol)
         if Status.INTERRUPTED in fitted.solution.status:
             raise KeyboardInterrupt(f"{kind}.fit: the best coefficients so far are in coef_")
         return self
@@ -117,8 +135,37 @@ class LinearModel(BaseEstimator, ABC):
         _params.solver_name(self.solver)
         _params.integer("max_iter", self.max_iter)
         _params.number("tol", self.tol)
+        _params.limits(self)
         _params.flags(self, ["fit_intercept", "standardize", "warm_start"])
         self._check_params()
+
+    def _watch(self, validation: Any, patience: int, sample_dim: Any, feature_names: Any) -> Any:
+        """Who looks at held-out rows during the fit; None: nobody."""
+
+        def open_rows(X: Any, y: Any, weight: Any) -> Any:
+            X = _input.as_rows(X)
+            y, _ = _input.as_target(self, y, one_column=self._one_column, sample_dim=sample_dim)
+            return as_design(
+                X,
+                y,
+                _input.as_numbers(weight),
+                memory_limit=self.memory_limit,
+                block_size=self.block_size,
+                missing_chunks=self.missing_chunks,
+                sample_dim=sample_dim,
+                scratch=self.scratch,
+                feature_names=feature_names,
+            )
+
+        return watch(validation, patience, open_rows)
+
+    def _note_early(self, early: Any) -> None:
+        """Set what early stopping tells; forget that of an earlier fit."""
+        for name in ("validation_scores_", "best_iteration_"):
+            self.__dict__.pop(name, None)
+        if early is not None:
+            self.validation_scores_ = np.array(early.scores)
+            self.best_iteration_ = int(early.best)
 
     def _common_settings(self, loss: Any, problems: Any, n_features: int, **more: Any) -> Settings:
         """Settings of this estimator with the parameters that all of them have."""
@@ -132,6 +179,7 @@ class LinearModel(BaseEstimator, ABC):
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             callbacks=_params.callbacks(self.callbacks, self.verbose),
+            limits=_params.limits(self),
             **more,
         )
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ._limits import Limits
+
 #: The names that ``solver=`` takes.
 SOLVERS = ("auto", "gram", "fista", "quasi_newton")
 _SKLEARN_SOLVERS = frozenset(
@@ -43,6 +45,16 @@ def integer(name: str, value: Any, *, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
         raise ValueError(f"{name} must be an integer of at least {least}; got {value!r}")
     return int(value)
+
+
+def limits(estimator: Any) -> Limits:
+    """Return the limits of passes and time that an estimator has; ``ValueError`` out of range."""
+    max_passes, deadline = estimator.max_passes, estimator.deadline
+    if max_passes is not None:
+        integer("max_passes", max_passes)
+    if deadline is not None:
+        number("deadline", deadline)
+    return Limits(max_passes, deadline)
 
 
 def flags(estimator: Any, names: Sequence[str]) -> None:
@@ -106,6 +118,17 @@ def alphas(value: Any, eps: Any) -> None:
             number("alphas", one)
     if eps is not None:
         number("eps", eps, most=1.0, open_least=True)
+
+
+def inverse_strengths(value: Any) -> None:
+    """Check a number of Cs, or the Cs themselves."""
+    if np.ndim(value) == 0:
+        integer("Cs", value)
+        return
+    if np.ndim(value) != 1 or not len(value):
+        raise ValueError(f"Cs must be a number of them or a list; got {value!r}")
+    for one in value:
+        number("Cs", one, open_least=True, finite=False)
 
 
 def callbacks(value: Any, verbose: Any) -> tuple[Any, ...]:

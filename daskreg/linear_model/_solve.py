@@ -17,6 +17,7 @@ from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
 from ._choose import Choice, choose
+from ._limits import Limits
 from ._planning import plan_for_classes, prepare
 from ._slices import cut, solve_slices
 
@@ -42,6 +43,10 @@ class Settings:
         Columns of coefficients of one pass that follows the solver; 0: there is none.
     further_bytes : int
         What that pass brings to the client.
+    limits : Limits
+        Of passes and time.
+    watch : Watch or None
+        Looks at held-out rows while the solver runs.
     """
 
     loss: Any
@@ -60,6 +65,8 @@ class Settings:
     resamples: Any = None
     further_columns: int = 0
     further_bytes: int = 0
+    limits: Limits = field(default_factory=Limits)
+    watch: Any = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +125,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     DataError, MemoryPlanError, CompatibilityError
         From the first pass, the plan, and the solver's check of what it was given.
     """
+    settings = replace(settings, limits=settings.limits.begun(design))
     datafit = Datafit(
         design,
         settings.loss,
@@ -145,6 +153,8 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     choice, size = plan_for_classes(design, datafit, choice, settings, size)
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
+    if settings.watch is not None:
+        solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
     begin = _start(datafit, settings, choice, start)
     solution = _solution(solver, datafit, penalty, settings, begin, size)
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
@@ -188,7 +198,14 @@ def _solve_part(
 
     Their coefficients are compared with each other and dropped: no pass over X repairs them.
     """
-    run = partial(solve, tol=settings.tol, max_iter=settings.max_iter, callbacks=settings.callbacks)
+    run = partial(
+        solve,
+        tol=settings.tol,
+        max_iter=settings.max_iter,
+        callbacks=settings.callbacks,
+        max_passes=settings.limits.passes_left,
+        deadline=settings.limits.seconds_left,
+    )
     kept = np.asarray(datafit.problems.fold) < 0
     rough = isinstance(solver, Gram) and not kept.all()
     rough = rough and max(data.rounding for data in datafit.grams().values()) > PRECISE

@@ -118,7 +118,7 @@ class CrossValidated(LinearModel, ABC):
         grid = self._grid(settings, design, folds.n)
         return validate(design, settings, grid, self._score, self._choose)
 
-    def fit(
+    def fit(  # type: ignore[override]  # rows to stop early on are for lone fits
         self,
         X: Any,
         y: Any = None,

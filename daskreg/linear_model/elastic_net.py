@@ -48,6 +48,11 @@ class ElasticNet(Regressor):
         Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
     max_iter : int, default=1000
         Iterations at most, in the solver's unit (sweeps of coordinate descent or passes).
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     warm_start : bool, default=False
         Start from the previous ``coef_``.
     memory_limit : str, int or None, default=None
@@ -76,7 +81,8 @@ class ElasticNet(Regressor):
     certificate_ : str or ndarray
         'gap' or 'violation': what stopping was decided on.
     status_ : str or ndarray
-        'converged', 'max_iter', 'stalled' or 'interrupted'.
+        'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled' or
+        'interrupted'.
     solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -110,6 +116,8 @@ class ElasticNet(Regressor):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         warm_start: bool = False,
         memory_limit: Any = None,
         block_size: Any = None,
@@ -127,6 +135,8 @@ class ElasticNet(Regressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.warm_start = warm_start
         self.memory_limit = memory_limit
         self.block_size = block_size
@@ -190,6 +200,11 @@ class Lasso(Regressor):
         Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
     max_iter : int, default=1000
         Iterations at most, in the solver's unit (sweeps of coordinate descent or passes).
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     warm_start : bool, default=False
         Start from the previous ``coef_``.
     memory_limit : str, int or None, default=None
@@ -218,7 +233,8 @@ class Lasso(Regressor):
     certificate_ : str or ndarray
         'gap' or 'violation': what stopping was decided on.
     status_ : str or ndarray
-        'converged', 'max_iter', 'stalled' or 'interrupted'.
+        'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled' or
+        'interrupted'.
     solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -251,6 +267,8 @@ class Lasso(Regressor):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         warm_start: bool = False,
         memory_limit: Any = None,
         block_size: Any = None,
@@ -267,6 +285,8 @@ class Lasso(Regressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.warm_start = warm_start
         self.memory_limit = memory_limit
         self.block_size = block_size

@@ -105,6 +105,11 @@ class ElasticNetCV(_PathCV):
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000
         Iterations of a problem at most, in the solver's unit.
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
         As in :class:`ElasticNet`.
 
@@ -169,6 +174,8 @@ class ElasticNetCV(_PathCV):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -188,6 +195,8 @@ class ElasticNetCV(_PathCV):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks
@@ -237,6 +246,11 @@ class LassoCV(_PathCV):
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000
         Iterations of a problem at most, in the solver's unit.
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
         As in :class:`ElasticNet`.
 
@@ -299,6 +313,8 @@ class LassoCV(_PathCV):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -317,6 +333,8 @@ class LassoCV(_PathCV):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks

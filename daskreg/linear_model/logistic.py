@@ -65,6 +65,11 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
     max_iter : int, default=1000
         Iterations at most, in the solver's unit (passes).
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     warm_start : bool, default=False
         Start from the previous ``coef_``.
     memory_limit : str, int or None, default=None
@@ -98,7 +103,8 @@ class LogisticRegression(ClassifierMixin, LinearModel):
     certificate_ : str
         'gap' or 'violation': what stopping was decided on.
     status_ : str
-        'converged', 'max_iter', 'stalled' or 'interrupted'.
+        'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled' or
+        'interrupted'.
     solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -136,6 +142,8 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         warm_start: bool = False,
         memory_limit: Any = None,
         block_size: Any = None,
@@ -153,6 +161,8 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.warm_start = warm_start
         self.memory_limit = memory_limit
         self.block_size = block_size

@@ -53,6 +53,11 @@ class RidgeCV(CrossValidated, Regressor):
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000
         Iterations of a problem at most, in the solver's unit.
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
     memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
         As in :class:`Ridge`.
 
@@ -106,6 +111,8 @@ class RidgeCV(CrossValidated, Regressor):
         solver: Any = "auto",
         max_iter: int = 1000,
         tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -125,6 +132,8 @@ class RidgeCV(CrossValidated, Regressor):
         self.solver = solver
         self.max_iter = max_iter
         self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks

@@ -30,7 +30,7 @@ FORMAT = "daskreg-model"
 FORMAT_VERSION = 1
 _DTYPES = {"bool", "int8", "int32", "int64", "uint8", "float32", "float64"}
 _MAX_MEMBERS = 4096
-_MAX_NDIM = 4
+_MAX_NDIM = 5
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # equal models make equal files
 
 

@@ -50,6 +50,8 @@ class MomentsKernel:
     weightings : Weightings
         Where rows count differently in different problems.  Of folds, each atom has moments of its
         own, those of a regression with their Gram columns; of resamples, each weighting has.
+    plain_gram : bool
+        Only all rows have Gram columns, resamples have none.
     """
 
     name: ClassVar[str] = "moments"
@@ -59,6 +61,7 @@ class MomentsKernel:
     gram_dtype: str = "float64"
     weightings: Weightings = ALL_ROWS
     gram_by_label: bool = False
+    plain_gram: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         if block.y is None:
@@ -123,7 +126,7 @@ class MomentsKernel:
         rows: _Rows,
     ) -> None:
         """Add the moments under each weighting; together, where no Gram columns are wanted."""
-        if self.by_label or self.columns == ():
+        if self.by_label or self.columns == () or self.plain_gram:
             batches.update(resampled_moments(block, rows, self.weightings, self.rows(block.X)))
             return
         for number in range(1, len(self.weightings)):
@@ -185,6 +188,8 @@ class MomentsKernel:
             return 8 * n_features * (n_labels * plain * (parts + 1) + grams)
         if n == 1:
             return 8 * n_features * (plain + gram)
+        if self.plain_gram and not self.weightings.by_atoms:
+            return 8 * n_features * (plain * (n + 1) + gram)
         parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n + 1
         return 8 * n_features * parts * (plain + gram)
 

@@ -1,0 +1,284 @@
+"""Early stopping: the loss on held-out rows decides when a fit ends, and which iterate is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import Float
+from daskreg.datafit import Datafit
+from daskreg.datafit.scores import score_columns
+from daskreg.penalties import ElasticNet
+from daskreg.problems import Problems
+from daskreg.solvers import Solver
+from daskreg.splits import Folds, RowKeys
+from daskreg.splits.counters import draw, stream, uniform
+
+from . import _params
+from ._solve import Fitted, Settings
+
+#: Stream of random numbers of a validation set; part of what its seed means.
+VALIDATION = 6
+#: The training rows, and those held out, as folds of their own.
+TRAINING, HELD_OUT = 0, 1
+
+
+@dataclass(frozen=True)
+class HoldOut(Folds):
+    """Two complementary parts by a hash of the row's number: each trains what the other tests.
+
+    Parameters
+    ----------
+    fraction : float
+        Of the rows that fold 0 leaves out, above 0 and below 1.
+    seed : int
+    """
+
+    fraction: float
+    seed: int = 0
+
+    @property
+    def train(self) -> npt.NDArray[np.bool_]:
+        return np.eye(2, dtype=bool)
+
+    @property
+    def test(self) -> npt.NDArray[np.bool_]:
+        return ~np.eye(2, dtype=bool)
+
+    def codes(self, rows: RowKeys) -> npt.NDArray[np.intp]:
+        draws = uniform(draw(stream(self.seed, VALIDATION), rows.numbers))
+        return np.where(draws < self.fraction, HELD_OUT, TRAINING)
+
+
+class Watch:
+    """Scores the latest iterate on held-out rows, after each iteration, and remembers the best.
+
+    As a callback it asks for an end after ``patience`` iterations without a better score.
+
+    Parameters
+    ----------
+    validation : float or Design
+        A fraction of the rows, which is left out of the training rows and costs no pass: the same
+        pass that evaluates an iterate sums its loss over them.  Or a design: each iteration costs
+        one pass over its rows.
+    patience : int
+
+    Attributes
+    ----------
+    scores : list of float
+        Mean loss of each iterate; NaN where it was not evaluated.
+    best : int
+        Which iterate is kept.
+    """
+
+    def __init__(self, validation: Any, patience: int) -> None:
+        self.validation = validation
+        self.patience = patience
+        self.scores: list[float] = []
+        self.best = -1
+        self._coef: Float | None = None
+        self._intercept: Float | None = None
+        self._objective = np.inf
+
+    def settings(self, settings: Settings) -> Settings:
+        """Settings with this watch, and with the held-out rows as a problem of their own.
+
+        Raises
+        ------
+        ValueError
+            Several problems; a solver that has no iterations to stop at.
+        """
+        problems = settings.problems
+        if problems.n_problems != 1:
+            raise ValueError(
+                f"validation= watches one problem, y has {problems.n_problems} targets: fit each "
+                "by itself"
+            )
+        solver = settings.solver
+        if getattr(solver, "name", solver) == "gram":
+            raise ValueError(
+                "solver='gram' solves in memory: there is no iteration to stop at; use "
+                "'fista' or 'quasi_newton' with validation="
+            )
+        if solver == "auto" and not settings.loss.is_classifier:
+            settings = replace(settings, solver="fista")
+        if isinstance(self.validation, float):
+            pair = Problems(
+                np.repeat(problems.alpha, 2),
+                np.repeat(problems.l1_ratio, 2),
+                np.repeat(problems.output, 2),
+                fold=np.array([TRAINING, HELD_OUT]),
+                alpha_unit=problems.alpha_unit,
+            )
+            settings = replace(settings, problems=pair, folds=HoldOut(self.validation))
+        return replace(settings, watch=self, callbacks=(*settings.callbacks, self))
+
+    def attached(
+        self, solver: Solver, datafit: Datafit, penalty: ElasticNet
+    ) -> tuple[Solver, Datafit, ElasticNet]:
+        """A solver that reports its iterates, and what it is to solve."""
+        if isinstance(self.validation, float):
+            datafit, penalty = PairedDatafit.of(datafit), penalty.take([TRAINING])
+        return Watched(solver, self), datafit, penalty
+
+    def note(self, datafit: Datafit, candidates: Any) -> None:
+        """Score the latest iterate."""
+        coef, intercept = candidates.coef, candidates.intercept
+        if isinstance(datafit, PairedDatafit):
+            score = datafit.held_out_loss(coef, intercept)
+        else:
+            score = self._scored(datafit, *datafit.to_original(coef, intercept))
+        known = [one for one in self.scores if not np.isnan(one)]
+        self.scores.append(score)
+        if not np.isnan(score) and (not known or score < min(known)):
+            self.best = len(self.scores) - 1
+            self._coef, self._intercept = coef.copy(), intercept.copy()
+            self._objective = float(candidates.objective[0])
+
+    def _scored(self, datafit: Datafit, coef: Float, intercept: Float) -> float:
+        labels = datafit.first().labels
+        found = score_columns(
+            self.validation, datafit.loss, coef, intercept, metrics=("loss",), labels=labels
+        )
+        return float(found["loss"][0])
+
+    def close(self) -> None:
+        """Let go of the rows that were opened for this."""
+        if not isinstance(self.validation, float):
+            self.validation.close()
+
+    def on_iteration(self, event: Any) -> bool:
+        """Whether the last iterates brought nothing."""
+        return self.best >= 0 and len(self.scores) - 1 - self.best >= self.patience
+
+    def chosen(self, fitted: Fitted) -> Fitted:
+        """The fit with the iterate that was best on the held-out rows, and its own gap."""
+        solution, datafit = fitted.solution, fitted.datafit
+        if self._coef is None or self._intercept is None:
+            return fitted
+        gap = solution.dual_gap + (self._objective - solution.objective)
+        kept = replace(
+            solution,
+            coef=self._coef,
+            intercept=self._intercept,
+            objective=np.array([self._objective]),
+            dual_gap=gap,
+            relative_gap=gap / np.asarray(datafit.null_value),
+            violation=np.where(self._objective > solution.objective, np.nan, solution.violation),
+        )
+        coef, intercept = datafit.to_original(kept.coef, kept.intercept)
+        return replace(
+            fitted,
+            solution=kept,
+            coef=np.ascontiguousarray(coef[:, 0, :].T),
+            intercept=np.ascontiguousarray(intercept[0]),
+        )
+
+
+def watch(
+    validation: Any, patience: int, open_rows: Callable[[Any, Any, Any], Any]
+) -> Watch | None:
+    """Return who looks at the held-out rows that ``validation`` stands for; None: nobody.
+
+    Parameters
+    ----------
+    validation : None, float or (X, y) or (X, y, sample_weight)
+    patience : int
+    open_rows : callable
+        From X, y and weights to a design.
+
+    Raises
+    ------
+    ValueError
+        For a fraction outside (0, 1), a patience below 1, or what is none of these.
+    """
+    if validation is None:
+        return None
+    _params.integer("patience", patience)
+    if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
+        X, y, weight = (*validation, None)[:3]
+        return Watch(open_rows(X, y, weight), patience)
+    if isinstance(validation, (float, np.floating)) and 0.0 < validation < 1.0:
+        return Watch(float(validation), patience)
+    raise ValueError(
+        "validation must be a fraction of the rows above 0 and below 1, or (X, y) or "
+        f"(X, y, sample_weight) of other rows; got {type(validation).__name__}"
+        + (f" {validation!r}" if np.isscalar(validation) else "")
+    )
+
+
+class Watched(Solver):
+    """A solver whose iterates are looked at."""
+
+    def __init__(self, solver: Solver, watch: Watch) -> None:
+        self.solver, self.watch = solver, watch
+        self.name = solver.name  # type: ignore[misc]
+
+    def check(self, datafit: Any, penalty: ElasticNet) -> None:
+        self.solver.check(datafit, penalty)
+
+    def prepare(self, datafit: Any) -> None:
+        self.solver.prepare(datafit)
+
+    def init(self, datafit: Any, penalty: ElasticNet, start: Any, goal: Any) -> Any:
+        state = self.solver.init(datafit, penalty, start, goal)
+        self.watch.note(datafit, state.candidates)
+        return state
+
+    def step(self, datafit: Any, penalty: ElasticNet, state: Any) -> Any:
+        state = self.solver.step(datafit, penalty, state)
+        self.watch.note(datafit, state.candidates)
+        return state
+
+
+class PairedDatafit(Datafit):
+    """One problem, each point of which is evaluated on its held-out rows in the same pass."""
+
+    both: Datafit
+    _latest: tuple[Float, Float, Float] | None
+
+    @classmethod
+    def of(cls, both: Datafit) -> PairedDatafit:
+        """The training half of a pair of problems."""
+        paired = object.__new__(cls)
+        paired.__dict__.update(both.take([TRAINING]).__dict__)
+        paired.both, paired._latest = both, None
+        return paired
+
+    def take(self, columns: npt.ArrayLike) -> Datafit:
+        """Return this problem, or copies of it without its held-out rows."""
+        index = np.arange(1)[np.asarray(columns)]
+        return self if index.shape == (1,) else super().take(index)
+
+    def value_and_grad(
+        self,
+        coef: Float,
+        intercept: Float,
+        columns: npt.ArrayLike | None = None,
+        *,
+        precise: bool = False,
+    ) -> Any:
+        """Evaluate C columns, and their loss on the held-out rows: one pass."""
+        n_columns = coef.shape[-1]
+        there = np.full(n_columns, HELD_OUT)
+        moved = self.both.take(there).to_solver(*self.to_original(coef, intercept))
+        evaluation = self.both.value_and_grad(
+            np.concatenate([coef, moved[0]], axis=-1),
+            np.concatenate([intercept, moved[1]], axis=-1),
+            np.concatenate([np.full(n_columns, TRAINING), there]),
+            precise=precise,
+        )
+        self._latest = coef.copy(), intercept.copy(), evaluation.value[n_columns:]
+        return evaluation.take(np.arange(n_columns))
+
+    def held_out_loss(self, coef: Float, intercept: Float) -> float:
+        """Mean loss on the held-out rows at a point of the latest pass; NaN for another one."""
+        if self._latest is None:
+            return float("nan")
+        points, levels, values = self._latest
+        same = (points == coef).all(axis=(0, 1)) & (levels == intercept).all(axis=0)
+        return float(values[same][0]) if same.any() else float("nan")
