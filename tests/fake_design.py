@@ -24,8 +24,13 @@ class FakeDesign:
         self.has_weights = sample_weight is not None
         self.has_offset = offset is not None
         self.reads_columns = True
+        self.memory_limit = None
         self.n_passes = 0
         self.n_sweeps = 0
+
+    @property
+    def row_nbytes(self):
+        return self.n_features * self.dtype.itemsize
 
     @property
     def most_columns(self):

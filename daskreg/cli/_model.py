@@ -47,7 +47,9 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--max-iter", type=click.IntRange(min=1), default=1000),
             click.option(
                 "--solver",
-                type=click.Choice(["auto", "gram", "fista", "quasi_newton"]),
+                type=click.Choice(
+                    ["auto", "gram", "fista", "quasi_newton", "sampled_newton", "screening"]
+                ),
                 default="auto",
             ),
         ]

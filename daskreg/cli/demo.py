@@ -31,7 +31,9 @@ _SPARE = 64 << 20  # bytes of disk left free
 @click.option("--correlation", type=float, default=0.5, help="Of neighbouring columns.")
 @click.option("--alpha", type=float, default=0.1, help="Strength of the L1 penalty.")
 @click.option(
-    "--solver", type=click.Choice(["auto", "gram", "fista", "quasi_newton"]), default="auto"
+    "--solver",
+    type=click.Choice(["auto", "gram", "fista", "quasi_newton", "sampled_newton", "screening"]),
+    default="auto",
 )
 @click.option("--seed", type=int, default=0)
 @click.option(

@@ -132,6 +132,10 @@ class Datafit(Surveyed):
         other.design = other._survey.design
         return other
 
+    def release_columns(self) -> None:
+        """Let go of the columns that ``restricted`` has gathered last."""
+        self._survey.close_part()
+
     # -- the null model -----------------------------------------------------------------------
 
     @property

@@ -235,11 +235,8 @@ def draw(
 
 def affordable_rows(design: Any) -> int:
     """Return how many rows fit in the share of the memory that a sample may take."""
-    columns = getattr(design, "_columns", None)
-    per_row = design.n_features * np.dtype(design.dtype).itemsize
-    if columns is not None:
-        per_row = columns.X.row_nbytes
-    return max(1, int(MEMORY_SHARE * machine_memory() / max(per_row + 64.0, 1.0)))
+    memory = design.memory_limit or machine_memory()
+    return max(1, int(MEMORY_SHARE * memory / max(design.row_nbytes + 64.0, 1.0)))
 
 
 def class_shares(count: AnyArray, n_rows: int) -> Float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from .kernels.tiles import compute_dtype
 from .moments import Groups
 from .summary import summarise
 from .weightings import Weightings
+
+if TYPE_CHECKING:
+    from .sample import RowSample
 
 #: Narrower Gram matrices are float64 always: their cost is reading X ...
 NARROW = 128
@@ -73,6 +76,7 @@ class Survey:
         self.atoms: Groups | None = None
         self._firsts: tuple[FirstPass, ...] | None = None
         self._grams: tuple[tuple[Float, float] | None, ...] | None = None
+        self.samples: dict[tuple[int, int], RowSample] = {}
         self._part: tuple[npt.NDArray[np.intp], Survey] | None = None
 
     def restricted(self, columns: npt.NDArray[np.intp]) -> Survey:

@@ -19,6 +19,7 @@ from .evaluation import Evaluation
 from .first import FirstPass
 from .gram import GramData
 from .kernels.tiles import compute_dtype
+from .sample import RowSample, sample_of
 from .survey import Survey
 
 
@@ -170,6 +171,23 @@ class Surveyed(ABC):
     def coordinates(self) -> Coordinates:
         """Centres, scales and sums of weights of the K problems."""
         return Coordinates.of(self._survey.firsts(), self.weighting)
+
+    @property
+    def center(self) -> Float:
+        """What the columns of each problem are centred at, shape (p, 1) or (p, K)."""
+        return self.coordinates.center
+
+    @property
+    def inverse_scale(self) -> Float:
+        """Factor from original to solver columns, shape (p, 1) or (p, K)."""
+        return self.coordinates.inverse_scale
+
+    def sample(self, n_rows: int, seed: int = 0) -> RowSample:
+        """Return about so many rows, kept in memory: one pass, remembered."""
+        known = self._survey.samples
+        if (n_rows, seed) not in known:
+            known[n_rows, seed] = sample_of(self._survey, n_rows, seed)
+        return known[n_rows, seed]
 
     @property
     def total_weight(self) -> Float:

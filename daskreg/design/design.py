@@ -112,6 +112,16 @@ class Design:
         return self._columns.groups is not None
 
     @property
+    def row_nbytes(self) -> float:
+        """Bytes of a row of X in its storage type; of sparse X on average."""
+        return float(self._columns.X.row_nbytes)
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that each process may hold; None: what the machine has."""
+        return self._memory_limit
+
+    @property
     def resident(self) -> bool:
         """Whether X lies in the memory of this process."""
         return self._columns.X.resident

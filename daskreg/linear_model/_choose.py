@@ -7,10 +7,18 @@ from typing import Any
 
 #: Above this the p x p Gram matrix costs more than the passes it saves.
 MAX_GRAM_FEATURES = 4096
+#: Up to this it costs next to nothing, however few the rows.
+NARROW = 512
 #: The same as a metric: its inner problems cost a factorisation for each problem and pass.
 MAX_METRIC_FEATURES = 2048
-#: Coefficients of coupled classes up to which quasi-Newton takes them.
-MAX_COUPLED = 0
+#: Coefficients of coupled classes up to which a sampled Hessian couples them all.
+MAX_COUPLED = 3000
+#: With fewer rows for each column all of them are kept as the sample: steps are Newton's.
+FEW_ROWS = 30
+#: ... for so many problems at most; each has a Hessian of its own.
+FEW_PROBLEMS = 16
+#: A class with a smaller share of the rows is rare: one mean curvature does not describe it.
+RARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -19,7 +27,7 @@ class Choice:
 
     Attributes
     ----------
-    name : {'gram', 'fista', 'quasi_newton'} or a solver's class name
+    name : {'gram', 'fista', 'quasi_newton', 'sampled_newton', 'screening'} or a class name
     reason : str
     fallback : bool
         Whether a solver with a Gram matrix may give way to FISTA when its plan does not fit.
@@ -35,6 +43,8 @@ class Choice:
     @property
     def method(self) -> str:
         """Name of the method, also of a solver that was given."""
+        if getattr(self.solver, "metric", None) == "sample":
+            return "sampled_newton"
         return str(getattr(self.solver, "name", self.name))
 
     @property
@@ -43,8 +53,51 @@ class Choice:
         return f"solver {self.name}: {self.reason}"
 
 
-def choose(asked: Any, *, quadratic: bool, n_features: int, n_samples: int | None = None) -> Choice:
-    """Choose by the loss (quadratic or not) and the numbers of columns and, if known, of rows.
+@dataclass(frozen=True)
+class Task:
+    """What the choice depends on.
+
+    Attributes
+    ----------
+    quadratic : bool
+        Of the loss.
+    n_features : int
+    n_samples : int or None
+        None: not known yet.
+    n_problems : int
+    sparse : bool
+    has_l1 : bool
+        Whether every problem leaves columns out.
+    """
+
+    quadratic: bool
+    n_features: int
+    n_samples: int | None = None
+    n_problems: int = 1
+    sparse: bool = False
+    has_l1: bool = False
+
+    @classmethod
+    def of(cls, design: Any, settings: Any) -> Task:
+        """What is asked of the rows of a design."""
+        problems = settings.problems
+        return cls(
+            not settings.loss.is_classifier,
+            design.n_features,
+            design.n_samples,
+            problems.n_problems,
+            design.sparse,
+            bool((problems.l1_ratio > 0.0).all() and (problems.alpha > 0.0).all()),
+        )
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are more columns than rows."""
+        return self.n_samples is not None and self.n_features > self.n_samples
+
+
+def choose(asked: Any, task: Task) -> Choice:
+    """Choose by the loss, the penalties and the numbers of columns and, if known, of rows.
 
     Raises
     ------
@@ -53,37 +106,65 @@ def choose(asked: Any, *, quadratic: bool, n_features: int, n_samples: int | Non
     """
     if not isinstance(asked, str):
         return Choice(type(asked).__name__, "the solver that was given", solver=asked)
-    if asked == "gram" and not quadratic:
+    if asked == "gram" and not task.quadratic:
         raise ValueError(
             "solver='gram' needs a squared loss: the Gram matrix does not determine this one; "
             "use solver='auto', 'quasi_newton' or 'fista'"
         )
     if asked != "auto":
         return Choice(asked, "asked for")
-    if not quadratic:
-        return _for_curved_loss(n_features, n_samples)
-    if n_features > MAX_GRAM_FEATURES:
-        return Choice(
-            "fista", f"{n_features} columns: a Gram matrix pays up to {MAX_GRAM_FEATURES}"
-        )
-    return Choice("gram", f"squared loss, {n_features} columns: one pass suffices", fallback=True)
+    most = MAX_GRAM_FEATURES if task.quadratic else MAX_METRIC_FEATURES
+    if task.n_features > most or (task.wide and not (task.quadratic and task.n_features <= NARROW)):
+        return _without_gram(task, most)
+    if task.quadratic:
+        reason = f"squared loss, {task.n_features} columns: one pass suffices"
+        return Choice("gram", reason, fallback=True)
+    return _for_curved_loss(task)
 
 
-def for_classes(choice: Choice, *, n_outputs: int, n_features: int) -> Choice:
-    """Return the choice again, now that y was found to hold more than two classes."""
-    n_coupled = n_outputs * n_features
-    if choice.name != "quasi_newton" or not choice.fallback or n_coupled <= MAX_COUPLED:
-        return choice
-    return Choice("fista", f"{n_outputs} coupled classes, {n_coupled} coefficients")
+def _without_gram(task: Task, most: int) -> Choice:
+    why = "more columns than rows" if task.wide else f"a Gram matrix pays up to {most}"
+    if task.has_l1 and task.n_features > NARROW:
+        reason = f"{task.n_features} columns ({why}): solved on those in use, checked on all"
+        return Choice("screening", reason)
+    return Choice("fista", f"{task.n_features} columns: {why}")
 
 
-def _for_curved_loss(n_features: int, n_samples: int | None) -> Choice:
-    if n_features > MAX_METRIC_FEATURES:
-        return Choice(
-            "fista",
-            f"{n_features} columns: a Gram matrix as metric pays up to {MAX_METRIC_FEATURES}",
-        )
-    if n_samples is not None and n_samples < n_features:
-        return Choice("fista", "fewer rows than columns: a Gram matrix costs more than passes")
-    reason = f"{n_features} columns: a Gram matrix from the first pass is the metric of all steps"
+def _for_curved_loss(task: Task) -> Choice:
+    few = task.n_samples is not None and task.n_samples <= FEW_ROWS * (task.n_features + 1)
+    if few and task.n_problems <= FEW_PROBLEMS:
+        reason = f"{task.n_samples} rows are kept in memory: their Hessian is the metric"
+        return Choice("sampled_newton", reason, fallback=True)
+    reason = (
+        f"{task.n_features} columns: a Gram matrix from the first pass is the metric of all steps"
+    )
     return Choice("quasi_newton", reason, fallback=True)
+
+
+def for_classes(
+    choice: Choice, *, n_outputs: int, n_features: int, class_count: Any, weighted: bool
+) -> Choice:
+    """Return the choice again, now that the classes in y are known.
+
+    Parameters
+    ----------
+    choice : Choice
+    n_outputs, n_features : int
+    class_count : ndarray of int, shape (n_classes,)
+        Rows of each class.
+    weighted : bool
+        Whether classes have weights of their own.
+    """
+    if choice.name not in ("quasi_newton", "sampled_newton") or not choice.fallback:
+        return choice
+    n_coupled = n_outputs * n_features
+    if n_outputs > 1:
+        if n_coupled <= MAX_COUPLED:
+            reason = f"{n_outputs} coupled classes: the Hessian of rows in memory is the metric"
+            return Choice("sampled_newton", reason, fallback=True)
+        return Choice("fista", f"{n_outputs} coupled classes, {n_coupled} coefficients")
+    share = class_count.min() / class_count.sum()
+    if weighted and share < RARE and choice.name == "quasi_newton":
+        reason = f"a class has {share:.2%} of the rows: the Hessian of rows in memory is the metric"
+        return Choice("sampled_newton", reason, fallback=True)
+    return choice

@@ -11,7 +11,7 @@ import numpy as np
 from ._limits import Limits
 
 #: The names that ``solver=`` takes.
-SOLVERS = ("auto", "gram", "fista", "quasi_newton")
+SOLVERS = ("auto", "gram", "fista", "quasi_newton", "sampled_newton", "screening")
 _SKLEARN_SOLVERS = frozenset(
     (
         *("cholesky", "lsqr", "sag", "saga", "sparse_cg", "svd"),

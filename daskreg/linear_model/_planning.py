@@ -11,18 +11,24 @@ import numpy as np
 
 from daskreg.callbacks import listener
 from daskreg.datafit import Footprint
-from daskreg.design.host import format_bytes
+from daskreg.datafit.sample import affordable_rows
+from daskreg.design.host import format_bytes, machine_memory
 from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
+from daskreg.solvers.models import default_rows
 from daskreg.solvers.side_by_side import n_cores
 
-from ._choose import Choice, for_classes
+from ._choose import MAX_COUPLED, Choice, for_classes
 from ._slices import largest_slice, path_numbers
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
 NUMBA_BYTES = 120 << 20
 #: Solvers whose first pass sums a Gram matrix.
 WITH_GRAM = ("gram", "quasi_newton")
+#: Solvers that keep pairs of steps and turns.
+NEWTON = ("quasi_newton", "sampled_newton")
+#: Share of the memory that screening takes for the columns in use.
+SELECTED_SHARE = 1 / 4
 
 
 def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
@@ -61,11 +67,20 @@ def plan_for_classes(
 
     The plan stays where it has room for them.
     """
-    n_outputs = datafit.n_outputs
-    if n_outputs == 1:
+    count = datafit.first().class_count
+    if count is None:
         return choice, size
+    n_outputs, before_classes = datafit.n_outputs, choice
     granted = design.plan
-    choice = for_classes(choice, n_outputs=n_outputs, n_features=design.n_features)
+    choice = for_classes(
+        choice,
+        n_outputs=n_outputs,
+        n_features=design.n_features,
+        class_count=count,
+        weighted=settings.class_weight is not None,
+    )
+    if n_outputs == 1 and choice is before_classes:
+        return choice, size
     need = _need(datafit, choice, settings, size)
     before = _need(datafit, choice, settings, size, 2)
     terms = {
@@ -74,9 +89,11 @@ def plan_for_classes(
         "solver": n_outputs,
     }
     more = sum((factor - 1.0) * granted.memory.get(term, 0) for term, factor in terms.items())
+    if choice.name == "sampled_newton" != before_classes.name:
+        more += 3 * sample_bytes(design, choice.solver)
     if granted.peak + more <= granted.usable:
         return choice, size
-    reason = f"{choice.reason}; planned again for the {n_outputs} classes that y holds"
+    reason = f"{choice.reason}; planned again for the {len(count)} classes that y holds"
     return prepare(design, datafit, replace(choice, reason=reason), settings)
 
 
@@ -85,7 +102,7 @@ def _need(
 ) -> Footprint:
     """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    n_columns = (3 if choice.method == "quasi_newton" else 2) * n_problems
+    n_columns = (3 if choice.method in NEWTON else 2) * n_problems
     n_columns = max(n_columns, settings.further_columns)
     need: Footprint = datafit.footprint(n_columns, choice.method in WITH_GRAM, n_classes)
     return need
@@ -109,8 +126,16 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
         sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
         client = 4 * sums + 8 * need.state + pairs + _to_load(settings)
+    elif choice.method == "sampled_newton":
+        # The sample comes in parts, is joined and then encoded; a Hessian and its factors.
+        memory = getattr(choice.solver, "memory", QuasiNewton.memory)
+        pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
+        hessian = 4 * 8 * min(design.n_features * need.n_outputs, MAX_COUPLED) ** 2
+        sample = 3 * sample_bytes(design, choice.solver)
+        client = 8 * need.state + pairs + hessian + sample + _to_load(settings)
     else:
         client = 8 * (need.state + need.partial)
+        client += _to_load(settings) if choice.method == "screening" else 0
     note = choice.sentence
     if n_problems < datafit.n_problems:
         n_slices = -(-datafit.n_problems // n_problems)
@@ -121,7 +146,22 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         # Solutions of all slices: as solved, the latest of each path, and in the units of X twice.
         client += 4 * 8 * (design.n_features + 8) * datafit.n_problems
     client += 3 * settings.further_bytes  # as they come, joined, and as they are kept
-    design.prepare(passes, need.partial, need.temporaries, client, note)
+    selected = _selected_bytes(design) if choice.method == "screening" else 0
+    design.prepare(passes, need.partial, need.temporaries, client, note, selected)
+
+
+def sample_bytes(design: Any, solver: Any) -> int:
+    """Bytes of the rows that a sampled Hessian keeps."""
+    asked = getattr(solver, "sample_rows", None) or default_rows(design.n_features)
+    rows = min(asked, affordable_rows(design), design.n_samples or asked)
+    return int(rows * (design.row_nbytes + 64))
+
+
+def _selected_bytes(design: Any) -> int:
+    """Bytes to leave free for the columns in use: all of X where it is small."""
+    total = int((design.n_samples or 0) * design.row_nbytes)
+    limit = design.memory_limit or machine_memory()
+    return min(total, int(SELECTED_SHARE * limit)) if total else int(SELECTED_SHARE * limit)
 
 
 def _to_load(settings: Any) -> int:

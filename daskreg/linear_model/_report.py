@@ -79,7 +79,7 @@ def path_dataset(estimator: Any, paths: Any, labels: Any) -> Any:
     coords = {name: values[name] for name in dims}
     coef = _labelled(paths.coef.squeeze(places), dims, coords, estimator, labels)
     data: dict[str, Any] = {"coef": coef, "alphas": (dims, paths.alpha.squeeze(places))}
-    for name in ("intercept", "dual_gap", "relative_gap", "n_iter", "status"):
+    for name in ("intercept", "dual_gap", "relative_gap", "n_iter", "n_passes", "status"):
         data[name] = (dims, getattr(paths, name).squeeze(places))
     data["n_nonzero"] = (dims, np.count_nonzero(paths.coef, axis=-1).squeeze(places))
     scores = paths.scores.squeeze(tuple(place + 1 for place in places))

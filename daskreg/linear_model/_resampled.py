@@ -15,7 +15,7 @@ from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import SOLVERS, Solution, Status, solve
 
-from ._choose import Choice, choose
+from ._choose import Choice, Task, choose
 from ._planning import prepare
 from ._solve import Settings, _penalty
 
@@ -187,16 +187,11 @@ def path_problems(
 
 def _choice(design: Any, settings: Settings) -> tuple[Choice, bool]:
     """Return the solver, and whether each resample has a Gram matrix of its own."""
-    quadratic = not settings.loss.is_classifier
-    found = choose(
-        settings.solver,
-        quadratic=quadratic,
-        n_features=design.n_features,
-        n_samples=design.n_samples,
-    )
+    task = Task.of(design, settings)
+    found = choose(settings.solver, task)
     need = 8 * (1 + settings.resamples.n) * design.n_features**2
     if found.name == "gram" and settings.solver == "auto" and need > MOST_GRAM_BYTES:
         # What one problem could do without passes many can do with one matrix and some passes.
-        found = choose("quasi_newton", quadratic=quadratic, n_features=design.n_features)
+        found = choose("quasi_newton", task)
         found = replace(found, reason="one Gram matrix is the metric of all resamples")
     return replace(found, fallback=False), found.method == "gram"

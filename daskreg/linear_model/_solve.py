@@ -16,7 +16,7 @@ from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
-from ._choose import Choice, choose
+from ._choose import Choice, Task, choose
 from ._limits import Limits
 from ._planning import plan_for_classes, prepare
 from ._slices import cut, solve_slices
@@ -137,12 +137,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         class_weight=settings.class_weight,
         tol=settings.tol,
     )
-    choice = choose(
-        settings.solver,
-        quadratic=datafit.quadratic,
-        n_features=design.n_features,
-        n_samples=design.n_samples,
-    )
+    choice = choose(settings.solver, Task.of(design, settings))
     choice, size = prepare(design, datafit, choice, settings)
     if choice.method == "gram":
         datafit.gram()
@@ -157,6 +152,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
     begin = _start(datafit, settings, choice, start)
     solution = _solution(solver, datafit, penalty, settings, begin, size)
+    datafit.release_columns()
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
     return Fitted(
         coef=coef,

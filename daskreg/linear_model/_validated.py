@@ -30,11 +30,12 @@ class Paths:
 
     Attributes
     ----------
-    coef : ndarray, shape (n_targets, n_l1_ratio, n_alphas, n_features)
+    coef : ndarray, shape (n_targets or n_classes, n_l1_ratio, n_alphas, n_features)
     intercept, dual_gap, relative_gap : ndarray, shape (n_targets, n_l1_ratio, n_alphas)
     alpha : ndarray of the same shape
         In the unit of the estimator.
-    n_iter, status : ndarray of the same shape
+    n_iter, n_passes, status : ndarray of the same shape
+        ``n_passes`` are those that the column took part in.
     scores : ndarray, shape (n_folds, n_targets, n_l1_ratio, n_alphas)
     l1_ratio : ndarray, shape (n_l1_ratio,)
     """
@@ -45,24 +46,36 @@ class Paths:
     dual_gap: Float
     relative_gap: Float
     n_iter: AnyArray
+    n_passes: AnyArray
     status: AnyArray
     scores: Float
     l1_ratio: Float
 
     @classmethod
     def of(cls, found: Validated) -> Paths:
+        """Keep what belongs to all rows; coupled classes stand where targets do."""
         shape = found.grid.shape[1:]
         n = int(np.prod(shape))
         fitted, solution = found.fitted, found.fitted.solution
+        coef, intercept = fitted.coef[:n], fitted.intercept[:n]
+        n_classes = coef.shape[1] if coef.ndim == 3 else 1
+        if n_classes > 1:
+            coef, intercept = coef.transpose(1, 0, 2), intercept.T
+        outputs = (n_classes * shape[0], *shape[1:])
+
+        def each(values: Any) -> Any:
+            return np.broadcast_to(np.reshape(values, shape), outputs).copy()
+
         return cls(
-            coef=fitted.coef[:n].reshape(*shape, -1).copy(),
-            intercept=fitted.intercept[:n].reshape(shape).copy(),
-            alpha=_in_own_unit(found),
-            dual_gap=solution.dual_gap[:n].reshape(shape).copy(),
-            relative_gap=solution.relative_gap[:n].reshape(shape).copy(),
-            n_iter=solution.n_iter[:n].reshape(shape).copy(),
-            status=np.array([str(status) for status in solution.status[:n]]).reshape(shape),
-            scores=found.scores.copy(),
+            coef=coef.reshape(*outputs, -1).copy(),
+            intercept=intercept.reshape(outputs).copy(),
+            alpha=each(_in_own_unit(found)),
+            dual_gap=each(solution.dual_gap[:n]),
+            relative_gap=each(solution.relative_gap[:n]),
+            n_iter=each(solution.n_iter[:n]),
+            n_passes=each(solution.n_passes_each[:n]),
+            status=each(np.array([str(status) for status in solution.status[:n]])),
+            scores=np.broadcast_to(found.scores, (len(found.scores), *outputs)).copy(),
             l1_ratio=found.grid.l1_ratio,
         )
 

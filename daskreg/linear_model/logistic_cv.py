@@ -248,7 +248,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
             truth, weight = (_input.on_host(X, v, labels) for v in (y, sample_weight))
             called = _input.on_host(X, labels, labels)
             return float(accuracy_score(truth, called, sample_weight=weight))
-        if self._scoring == "roc_auc":
+        if self._scoring == "roc_auc" and len(self.classes_) == 2:
             eta = self.decision_function(X, offset, sample_dim=sample_dim)
             truth, weight = (_input.on_host(X, v, eta) for v in (y, sample_weight))
             ranks = _input.on_host(X, eta, eta)
@@ -257,6 +257,9 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
         labels = self.predict(X, offset, sample_dim=sample_dim)
         truth, weight = (_input.on_host(X, v, labels) for v in (y, sample_weight))
         values: AnyArray = _input.on_host(X, chance, chance, flat=False)
+        if self._scoring == "roc_auc":
+            one_against_rest = {"multi_class": "ovr", "labels": self.classes_}
+            return float(roc_auc_score(truth, values, sample_weight=weight, **one_against_rest))
         return -float(log_loss(truth, values, sample_weight=weight, labels=self.classes_))
 
     @property

@@ -139,8 +139,7 @@ class SampleModel(Model):
 
     def _sample(self, datafit: SampledDatafit) -> Any:
         p, q = datafit.n_features, datafit.n_outputs
-        per_column = ROWS_PER_COLUMN if p <= NARROW else ROWS_PER_COLUMN_WIDE
-        wanted = self.n_rows or per_column * (p + 1)
+        wanted = self.n_rows or default_rows(p)
         return datafit.sample(max(wanted, 2 * q), seed=self.seed)
 
     def prepare(self, datafit: SampledDatafit) -> None:
@@ -219,3 +218,9 @@ def _mean(point: Point) -> Float:
 def _of(columns: Float, problem: int) -> Float:
     columns = np.asarray(columns, dtype=np.float64)
     return columns[:, problem if columns.shape[1] > 1 else 0]
+
+
+def default_rows(n_features: int) -> int:
+    """Rows of a sample where nobody asks for a number: 30 for each column, 10 of many columns."""
+    per_column = ROWS_PER_COLUMN if n_features <= NARROW else ROWS_PER_COLUMN_WIDE
+    return per_column * (n_features + 1)
