@@ -56,8 +56,8 @@ class Case:
     levels: tuple[float, ...] = LEVELS
 
 
-def sampled(times: int) -> QuasiNewton:
-    return QuasiNewton(metric="sample", sample_times=times)
+def sampled(times: int, n_columns: int = 300) -> QuasiNewton:
+    return QuasiNewton(metric="sample", sample_rows=times * n_columns)
 
 
 def lasso(scale: float) -> Iterator[Case]:
@@ -121,7 +121,7 @@ def scales(scale: float) -> Iterator[Case]:
 
 
 def multinomial(scale: float) -> Iterator[Case]:
-    solvers = {"sampled Hessian": sampled(50), "W x Gram": QuasiNewton(), "fista": Fista()}
+    solvers = {"sampled Hessian": sampled(50, 60), "W x Gram": QuasiNewton(), "fista": Fista()}
     for rho in (0.5, 0.9):
         for fraction in (0.1, 0.01):
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from daskreg.solvers.models import default_rows
+
 #: Above this the p x p Gram matrix costs more than the passes it saves.
 MAX_GRAM_FEATURES = 4096
 #: Up to this it costs next to nothing, however few the rows.
@@ -13,9 +15,8 @@ NARROW = 512
 MAX_METRIC_FEATURES = 2048
 #: Coefficients of coupled classes up to which a sampled Hessian couples them all.
 MAX_COUPLED = 3000
-#: With fewer rows for each column all of them are kept as the sample: steps are Newton's.
-FEW_ROWS = 30
-#: ... for so many problems at most; each has a Hessian of its own.
+#: Problems up to which rows that a sample holds all of are the metric: each has a Hessian of its
+#: own, and steps are Newton's.
 FEW_PROBLEMS = 16
 #: A class with a smaller share of the rows is rare: one mean curvature does not describe it.
 RARE = 0.02
@@ -114,7 +115,7 @@ def choose(asked: Any, task: Task) -> Choice:
     if asked != "auto":
         return Choice(asked, "asked for")
     most = MAX_GRAM_FEATURES if task.quadratic else MAX_METRIC_FEATURES
-    if task.n_features > most or (task.wide and not (task.quadratic and task.n_features <= NARROW)):
+    if task.n_features > most or (task.wide and task.n_features > NARROW):
         return _without_gram(task, most)
     if task.quadratic:
         reason = f"squared loss, {task.n_features} columns: one pass suffices"
@@ -124,14 +125,14 @@ def choose(asked: Any, task: Task) -> Choice:
 
 def _without_gram(task: Task, most: int) -> Choice:
     why = "more columns than rows" if task.wide else f"a Gram matrix pays up to {most}"
-    if task.has_l1 and task.n_features > NARROW:
+    if task.has_l1:
         reason = f"{task.n_features} columns ({why}): solved on those in use, checked on all"
         return Choice("screening", reason)
     return Choice("fista", f"{task.n_features} columns: {why}")
 
 
 def _for_curved_loss(task: Task) -> Choice:
-    few = task.n_samples is not None and task.n_samples <= FEW_ROWS * (task.n_features + 1)
+    few = task.n_samples is not None and task.n_samples <= default_rows(task.n_features)
     if few and task.n_problems <= FEW_PROBLEMS:
         reason = f"{task.n_samples} rows are kept in memory: their Hessian is the metric"
         return Choice("sampled_newton", reason, fallback=True)

@@ -46,7 +46,8 @@ class BootstrapPaths(Opened):
         Penalise coefficients per standard deviation of their column in the sample.
     penalty_weight : array of shape (n_features,), optional
         Factor of the penalty per feature, taken as given.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
         'auto' takes 'gram' for a squared loss where a Gram matrix for every sample is small: one
         pass in all.  Otherwise all samples share one Gram matrix as metric ('quasi_newton'), or
         none ('fista').

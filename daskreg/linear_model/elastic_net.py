@@ -41,9 +41,10 @@ class ElasticNet(Regressor):
         Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
     positive : bool, default=False
         Ask every coefficient to be at least 0.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
-        'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
-        'fista'.
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
+        'auto' takes 'gram' (one pass) up to 4096 columns, if the plan allows; with more columns, or
+        more than 512 and fewer rows, 'screening' where every problem has an L1 part, else 'fista'.
     tol : float, default=1e-6
         Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
     max_iter : int, default=1000
@@ -193,9 +194,10 @@ class Lasso(Regressor):
         Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
     positive : bool, default=False
         Ask every coefficient to be at least 0.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
-        'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
-        'fista'.
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
+        'auto' takes 'gram' (one pass) up to 4096 columns, if the plan allows; with more columns, or
+        more than 512 and fewer rows, 'screening' where every problem has an L1 part, else 'fista'.
     tol : float, default=1e-6
         Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
     max_iter : int, default=1000

@@ -98,9 +98,10 @@ class ElasticNetCV(_PathCV):
         As in scikit-learn; None is five folds of consecutive rows.
     selection : {'best', '1se'}, default='best'
         The least mean error, or the largest alpha within one standard error of it.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
-        'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
-        'fista'.
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
+        'auto' takes 'gram' (one pass) up to 4096 columns, if the plan allows; with more columns, or
+        more than 512 and fewer rows, 'screening' where every problem has an L1 part, else 'fista'.
     tol : float, default=1e-6
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000
@@ -239,9 +240,10 @@ class LassoCV(_PathCV):
         As in scikit-learn; None is five folds of consecutive rows.
     selection : {'best', '1se'}, default='best'
         The least mean error, or the largest alpha within one standard error of it.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
-        'auto' takes 'gram' (one pass) up to some thousand columns, if the plan allows, else
-        'fista'.
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
+        'auto' takes 'gram' (one pass) up to 4096 columns, if the plan allows; with more columns, or
+        more than 512 and fewer rows, 'screening' where every problem has an L1 part, else 'fista'.
     tol : float, default=1e-6
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000

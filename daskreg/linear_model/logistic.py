@@ -58,9 +58,11 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         returned on the scale of X.  Nothing is copied.
     penalty_weight : array of shape (n_features,), optional
         Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
-        'auto' takes 'quasi_newton' (some ten passes) up to 2048 columns, if there are as many rows
-        and the plan allows, else 'fista'; 'gram' needs a squared loss.
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
+        'auto' takes 'quasi_newton' (some ten passes) up to 2048 columns, 'sampled_newton' for few
+        rows, rare classes with weights and more than two classes; with more columns 'screening'
+        where there is an L1 part, else 'fista'.  'gram' needs a squared loss.
     tol : float, default=1e-6
         Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
     max_iter : int, default=1000

@@ -55,7 +55,8 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
         rows; ``coef_`` is returned on the scale of X.
     penalty_weight : array of shape (n_features,), optional
         Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
-    solver : {'auto', 'fista', 'quasi_newton'} or solver, default='auto'
+    solver : str or solver, default='auto'
+        'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
     tol : float, default=1e-6
         Stop once the relative gap of a problem is below.
     max_iter : int, default=1000

@@ -47,7 +47,8 @@ class RidgeCV(CrossValidated, Regressor):
         Keep the squared error of every row that was left out; needs ``cv=None``.
     alpha_per_target : bool, default=False
         Choose for each target alone, not by the mean over all.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
         Leaving out single rows needs 'gram'.
     tol : float, default=1e-6
         Stop once the relative gap of a problem is below.

@@ -59,7 +59,8 @@ class StabilitySelection(SelectorMixin, Opened):
         Penalise coefficients per standard deviation of their column in the half.
     penalty_weight : array of shape (n_features,), optional
         Factor of the penalty per feature; 0 selects a feature always.
-    solver : {'auto', 'gram', 'fista', 'quasi_newton'} or solver, default='auto'
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
         'auto' takes 'gram' for a squared loss where a Gram matrix for every half is small: one
         pass in all.  Otherwise all halves share one Gram matrix as metric ('quasi_newton'), or
         none ('fista').

@@ -24,6 +24,7 @@ from .shared_ridge import MANY, WIDE, SharedRidge
 LEAST_CURVATURE = 1e-8
 #: Rows of a sample for each column, up to so many columns, and beyond.
 ROWS_PER_COLUMN, NARROW, ROWS_PER_COLUMN_WIDE = 30, 1000, 10
+LEAST_ROWS = 2000
 
 
 class Model(ABC):
@@ -128,7 +129,7 @@ class SampleModel(Model):
     Parameters
     ----------
     n_rows : int or None
-        Rows to ask for; None: 30 for each column, 10 where there are more than 1000.
+        Rows to ask for; None: see :func:`default_rows`.
     seed : int
     """
 
@@ -221,6 +222,9 @@ def _of(columns: Float, problem: int) -> Float:
 
 
 def default_rows(n_features: int) -> int:
-    """Rows of a sample where nobody asks for a number: 30 for each column, 10 of many columns."""
+    """Rows of a sample where nobody asks for a number: 30 for each column, 10 of many columns.
+
+    Never fewer than 2,000: a few columns' worth of them costs nothing.
+    """
     per_column = ROWS_PER_COLUMN if n_features <= NARROW else ROWS_PER_COLUMN_WIDE
-    return per_column * (n_features + 1)
+    return max(LEAST_ROWS, per_column * (n_features + 1))

@@ -57,7 +57,8 @@ class QuasiNewton(Solver):
         Pairs kept for each problem.
     metric : {"gram", "sample"}
     sample_rows : int, optional
-        Rows to keep for "sample"; default 30 for each column, 10 where there are more than 1000.
+        Rows to keep for "sample"; default 30 for each column, 10 where there are more than 1000,
+        at least 2,000.
     seed : int
         Of the sample.
 

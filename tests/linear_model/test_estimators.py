@@ -47,7 +47,7 @@ def test_public_attributes(kind, data):
     assert model.bytes_read_ == 0
     assert model.n_features_in_ == 6
     assert not hasattr(model, "feature_names_in_")
-    assert model.solver_ == ("quasi_newton" if kind is LogisticRegression else "gram")
+    assert model.solver_ == ("sampled_newton" if kind is LogisticRegression else "gram")
     assert "passes" in str(model.plan_)
     assert f"solver {model.solver_}: {model.solver_reason_}" in str(model.plan_)
     assert model.fit_seconds_ > 0
@@ -120,13 +120,44 @@ def test_foreign_solver_names_ours(kind, name, data):
         kind(solver=name).fit(X, y)
 
 
-def test_auto_says_why():
-    wide, tall = np.random.default_rng(0).normal(size=(2, 30, 40))
-    model = LogisticRegression().fit(wide, wide[:, 0] > 0)
-    assert (model.solver_, "fewer rows than columns" in model.solver_reason_) == ("fista", True)
-    model = LogisticRegression().fit(tall.reshape(120, 10), tall.reshape(120, 10)[:, 0] > 0)
-    assert (model.solver_, "10 columns" in model.solver_reason_) == ("quasi_newton", True)
+@pytest.mark.parametrize(
+    ("model", "shape", "solver", "words"),
+    [
+        (LogisticRegression(), (30, 40), "sampled_newton", "30 rows are kept"),
+        (LogisticRegression(), (3000, 10), "quasi_newton", "10 columns"),
+        (LogisticRegression(), (40, 600), "fista", "more columns than rows"),
+        (LogisticRegression(C=0.1, l1_ratio=1.0), (40, 600), "screening", "those in use"),
+        (Lasso(0.5), (40, 600), "screening", "more columns than rows"),
+        (Lasso(0.5), (40, 300), "gram", "one pass suffices"),
+        (Ridge(), (40, 600), "fista", "more columns than rows"),
+    ],
+)
+def test_auto_says_why(model, shape, solver, words):
+    X = np.random.default_rng(0).normal(size=shape)
+    y = X[:, 0] > 0 if isinstance(model, LogisticRegression) else X[:, 0]
+    model = clone(model).set_params(tol=1e-3).fit(X, y)
+    assert (model.solver_, words in model.solver_reason_) == (solver, True)
+    assert model.status_ == "converged"
     assert model.solver_reason_ in str(model.plan_)
+
+
+def test_rare_classes_with_weights_get_a_metric_of_rows():
+    X = np.random.default_rng(0).normal(size=(3000, 5))
+    y = X[:, 0] > 2.5
+    plain = LogisticRegression().fit(X, y)
+    model = LogisticRegression(class_weight="balanced").fit(X, y)
+    assert (plain.solver_, model.solver_) == ("quasi_newton", "sampled_newton")
+    assert f"{y.mean():.2%} of the rows" in model.solver_reason_
+
+
+def test_classes_are_coupled_by_the_hessian_of_rows():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 5))
+    y = np.argmax(X[:, :3] + rng.gumbel(size=(4000, 3)), axis=1)
+    model = LogisticRegression().fit(X, y)
+    assert model.solver_ == "sampled_newton"
+    assert "3 coupled classes" in model.solver_reason_
+    assert model.n_passes_ <= 12
 
 
 def test_a_metric_that_does_not_fit_gives_way(monkeypatch):
