@@ -127,7 +127,7 @@ def _without_gram(task: Task, most: int) -> Choice:
     why = "more columns than rows" if task.wide else f"a Gram matrix pays up to {most}"
     if task.has_l1:
         reason = f"{task.n_features} columns ({why}): solved on those in use, checked on all"
-        return Choice("screening", reason)
+        return Choice("screening", reason, fallback=True)
     return Choice("fista", f"{task.n_features} columns: {why}")
 
 

@@ -16,6 +16,7 @@ from daskreg.design.host import format_bytes, machine_memory
 from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
 from daskreg.solvers.models import default_rows
+from daskreg.solvers.screening import MOST_GRAM
 from daskreg.solvers.side_by_side import n_cores
 
 from ._choose import MAX_COUPLED, Choice, for_classes
@@ -27,8 +28,8 @@ NUMBA_BYTES = 120 << 20
 WITH_GRAM = ("gram", "quasi_newton")
 #: Solvers that keep pairs of steps and turns.
 NEWTON = ("quasi_newton", "sampled_newton")
-#: Share of the memory that screening takes for the columns in use.
-SELECTED_SHARE = 1 / 4
+#: Shares of the memory that screening may take for the columns in use, as far as they fit.
+SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
 
 
 def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
@@ -51,7 +52,7 @@ def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
         if not choice.fallback:
             raise
         need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
-        choice = Choice("fista", f"a Gram matrix does not fit the memory limit{need}")
+        choice = Choice("fista", f"what saves passes does not fit the memory limit{need}")
         size = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
     design.progress = listener(settings.callbacks)
     for callback in settings.callbacks:
@@ -103,9 +104,13 @@ def _need(
     """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
     n_columns = (3 if choice.method in NEWTON else 2) * n_problems
-    n_columns = max(n_columns, settings.further_columns)
-    need: Footprint = datafit.footprint(n_columns, choice.method in WITH_GRAM, n_classes)
-    return need
+    gram = choice.method in WITH_GRAM
+    need: Footprint = datafit.footprint(n_columns, gram, n_classes)
+    if settings.further_columns <= n_columns:
+        return need
+    # What follows, such as scores, takes as many columns along but sums little for each.
+    after: Footprint = datafit.footprint(settings.further_columns, gram, n_classes)
+    return replace(need, state=after.state, temporaries=after.temporaries)
 
 
 def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: int) -> None:
@@ -135,7 +140,8 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         client = 8 * need.state + pairs + hessian + sample + _to_load(settings)
     else:
         client = 8 * (need.state + need.partial)
-        client += _to_load(settings) if choice.method == "screening" else 0
+        if choice.method == "screening":
+            client += _to_load(settings) + _inner_bytes(design, settings)
     note = choice.sentence
     if n_problems < datafit.n_problems:
         n_slices = -(-datafit.n_problems // n_problems)
@@ -146,8 +152,14 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         # Solutions of all slices: as solved, the latest of each path, and in the units of X twice.
         client += 4 * 8 * (design.n_features + 8) * datafit.n_problems
     client += 3 * settings.further_bytes  # as they come, joined, and as they are kept
-    selected = _selected_bytes(design) if choice.method == "screening" else 0
-    design.prepare(passes, need.partial, need.temporaries, client, note, selected)
+    rooms = _rooms(design) if choice.method == "screening" else [0]
+    for place, room in enumerate(rooms):
+        try:
+            design.prepare(passes, need.partial, need.temporaries, client, note, room)
+            return
+        except MemoryPlanError:
+            if place + 1 == len(rooms):
+                raise
 
 
 def sample_bytes(design: Any, solver: Any) -> int:
@@ -157,11 +169,20 @@ def sample_bytes(design: Any, solver: Any) -> int:
     return int(rows * (design.row_nbytes + 64))
 
 
-def _selected_bytes(design: Any) -> int:
-    """Bytes to leave free for the columns in use: all of X where it is small."""
+def _inner_bytes(design: Any, settings: Any) -> int:
+    """Bytes of the Gram matrices of a round: sums of atoms, then one for each weighting."""
+    n_columns = min(MOST_GRAM, design.n_features)
+    folds = 0 if settings.folds is None else settings.folds.n + settings.folds.n_atoms
+    return int(8 * n_columns**2 * (3 + folds))
+
+
+def _rooms(design: Any) -> list[int]:
+    """Bytes that may be left for the columns in use, to be tried in turn: all of X where it is
+    small, else shares of the memory."""
     total = int((design.n_samples or 0) * design.row_nbytes)
     limit = design.memory_limit or machine_memory()
-    return min(total, int(SELECTED_SHARE * limit)) if total else int(SELECTED_SHARE * limit)
+    shares = [int(share * limit) for share in SELECTED_SHARES]
+    return [min(total, room) if total else room for room in shares]
 
 
 def _to_load(settings: Any) -> int:

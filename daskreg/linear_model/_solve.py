@@ -20,6 +20,7 @@ from ._choose import Choice, Task, choose
 from ._limits import Limits
 from ._planning import plan_for_classes, prepare
 from ._slices import cut, solve_slices
+from ._unpenalised import free_model
 
 #: Rounding of a Gram matrix above this is that of float32 products.
 PRECISE = 1e-12
@@ -258,7 +259,7 @@ def _largest_alpha(datafit: Any, settings: Settings) -> Float:
     kinds = np.stack([settings.problems.output, settings.problems.l1_ratio])
     _, one_each, which = np.unique(kinds, axis=1, return_index=True, return_inverse=True)
     free, whole = _free(settings), datafit.take(one_each).on_all_rows()
-    grad = fit_free(whole, free, settings.positive)[1] if free.size else whole.null_grad
+    grad = free_model(whole, free, settings.positive)[2]
     ratio = settings.problems.l1_ratio[one_each]
     largest = alpha_max(grad, ratio, settings.penalty_weight, settings.positive)
     return np.asarray(largest[which.reshape(-1)])

@@ -13,7 +13,6 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver, solve
-from .fista import Fista
 from .gram import Gram
 from .protocols import SelectiveDatafit, require
 from .quasi_newton import QuasiNewton
@@ -25,7 +24,7 @@ from .working_set import Paths, entry_alpha, wanted_columns
 INNER = 0.1
 #: No smaller relative gap is asked of them.
 SMALLEST_TOL = 1e-13
-#: Gram matrices up to so many columns are cheap, however few the rows.
+#: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
 #: Columns that a round may add at least.
 LEAST_NEW = 1000
@@ -156,7 +155,9 @@ class BatchScreening(Solver):
         self, datafit: SelectiveDatafit, penalty: ElasticNet, state: ScreeningState
     ) -> ScreeningState:
         chosen = state.paths.next_problems(penalty.alpha, state.length)
-        columns = self._columns(datafit, penalty, state, chosen)
+        free = penalty.is_free(datafit.n_features)
+        chosen, used = _affordable(state, chosen, free, datafit.most_columns)
+        columns = self._columns(datafit, penalty, state, chosen, used)
         coef, intercept = self._solve(datafit, penalty, state, chosen, columns)
         evaluation = datafit.value_and_grad(coef, intercept, chosen, precise=True)
         one = penalty.take(chosen)
@@ -188,8 +189,8 @@ class BatchScreening(Solver):
         penalty: ElasticNet,
         state: ScreeningState,
         chosen: npt.NDArray[np.intp],
+        used: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.bool_]:
-        used = (state.coef != 0.0).any(axis=(1, 2)) | penalty.is_free(datafit.n_features)
         most = datafit.most_columns
         new = max(LEAST_NEW, int(used.sum())) if self.n_columns is None else self.n_columns
         wanted = wanted_columns(state.entry, state.reached, state.paths, penalty.alpha, chosen)
@@ -221,10 +222,29 @@ class BatchScreening(Solver):
 
 
 def _inner(part: SelectiveDatafit) -> Solver:
-    """A solver for columns in memory: a Gram matrix where it is no larger than the columns."""
-    if part.n_features > max(MOST_GRAM, part.n_samples):
-        return Fista()
+    """A solver for columns in memory: with a Gram matrix of few of them, else with all rows."""
+    if part.n_features > MOST_GRAM:
+        return QuasiNewton(metric="sample", sample_rows=part.n_samples)
     return Gram() if getattr(part, "quadratic", False) else QuasiNewton()
+
+
+def _affordable(
+    state: ScreeningState,
+    chosen: npt.NDArray[np.intp],
+    free: npt.NDArray[np.bool_],
+    most: int,
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+    """Return the problems of as many paths as leave half of the memory for new columns, at least
+    those of one, and the columns that they use."""
+    used, kept = free, np.zeros(len(chosen), dtype=bool)
+    own = state.paths.which[chosen]
+    for path in np.unique(own):
+        here = own == path
+        union = used | (state.coef[..., chosen[here]] != 0.0).any(axis=(1, 2))
+        if kept.any() and 2 * int(union.sum()) > most:
+            break
+        used, kept = union, kept | here
+    return chosen[kept], used
 
 
 def _limited(

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from daskreg.design.host import process_memory
 from daskreg.exceptions import DataError, MemoryPlanError
 from daskreg.linear_model import BootstrapPaths, Lasso, LogisticRegression, StabilitySelection
 from daskreg.linear_model import _resampled as resampled
@@ -247,7 +248,8 @@ def test_wide_gram_matrices_are_not_asked_for_each_resample():
     """The plan of a hundred halves has room for one Gram matrix, not for a hundred."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 300))
-    selection = StabilitySelection(n_pairs=50, q=3, memory_limit="700MiB", max_iter=60)
+    limit = process_memory() + (500 << 20)
+    selection = StabilitySelection(n_pairs=50, q=3, memory_limit=limit, max_iter=60)
     selection.fit(X, 2.0 * X[:, 5] + rng.normal(size=400))
     assert selection.solver_ == "quasi_newton"
     assert selection.support_[5]
