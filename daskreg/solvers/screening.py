@@ -156,8 +156,14 @@ class BatchScreening(Solver):
     ) -> ScreeningState:
         chosen = state.paths.next_problems(penalty.alpha, state.length)
         free = penalty.is_free(datafit.n_features)
-        chosen, used = _affordable(state, chosen, free, datafit.most_columns)
-        columns = self._columns(datafit, penalty, state, chosen, used)
+        most = datafit.most_columns
+        few, used = _affordable(state, chosen, free, min(most, MOST_GRAM))
+        if 2 * int(used.sum()) > MOST_GRAM:
+            few, used = _affordable(state, chosen, free, most)
+        else:
+            most = min(most, MOST_GRAM)
+        chosen = few
+        columns = self._columns(penalty, state, chosen, used, most)
         coef, intercept = self._solve(datafit, penalty, state, chosen, columns)
         evaluation = datafit.value_and_grad(coef, intercept, chosen, precise=True)
         one = penalty.take(chosen)
@@ -185,13 +191,12 @@ class BatchScreening(Solver):
 
     def _columns(
         self,
-        datafit: SelectiveDatafit,
         penalty: ElasticNet,
         state: ScreeningState,
         chosen: npt.NDArray[np.intp],
         used: npt.NDArray[np.bool_],
+        most: int,
     ) -> npt.NDArray[np.bool_]:
-        most = datafit.most_columns
         new = max(LEAST_NEW, int(used.sum())) if self.n_columns is None else self.n_columns
         wanted = wanted_columns(state.entry, state.reached, state.paths, penalty.alpha, chosen)
         return _limited(used, wanted, new, most, state.working)
