@@ -100,9 +100,9 @@ def test_a_fold_is_a_fit_on_its_training_rows(data, class_weight):
 
 def test_passes_do_not_grow_with_folds_and_grid(data):
     X, y, _ = data
-    lone = LogisticRegression(1e4).fit(X, y).n_passes_
+    lone = LogisticRegression(1e4, solver="quasi_newton").fit(X, y).n_passes_
     for settings in ({"Cs": 3, "cv": 2}, {"Cs": 20, "cv": 10, "l1_ratios": [0.0, 0.5, 1.0]}):
-        model = LogisticRegressionCV(**settings).fit(X, y)
+        model = LogisticRegressionCV(**settings, solver="quasi_newton").fit(X, y)
         # The slowest column, a few that another fold needs, and one pass of scores.
         assert model.n_passes_ <= lone + 6
         slowest = model.n_iter_.max()
