@@ -66,7 +66,6 @@ class Task:
     n_samples : int or None
         None: not known yet.
     n_problems : int
-    sparse : bool
     has_l1 : bool
         Whether every problem leaves columns out.
     """
@@ -75,7 +74,6 @@ class Task:
     n_features: int
     n_samples: int | None = None
     n_problems: int = 1
-    sparse: bool = False
     has_l1: bool = False
 
     @classmethod
@@ -87,7 +85,6 @@ class Task:
             design.n_features,
             design.n_samples,
             problems.n_problems,
-            design.sparse,
             bool((problems.l1_ratio > 0.0).all() and (problems.alpha > 0.0).all()),
         )
 

@@ -16,8 +16,8 @@ from daskreg.design.host import format_bytes, machine_memory
 from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
 from daskreg.solvers.models import default_rows
+from daskreg.solvers.parallel import n_cores
 from daskreg.solvers.screening import MOST_GRAM
-from daskreg.solvers.side_by_side import n_cores
 
 from ._choose import MAX_COUPLED, Choice, for_classes
 from ._slices import largest_slice, path_numbers

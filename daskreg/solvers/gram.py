@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,10 +13,10 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
+from .parallel import parallel_map
 from .protocols import QuadraticDatafit, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
-from .side_by_side import side_by_side
 
 #: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
 MAX_CORRECTIONS = 3
@@ -165,14 +164,15 @@ def _solved(
     n_sweeps = np.zeros(n_problems, dtype=np.intp)
     objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
     paths = _paths(models, penalty)
-    calls = [
-        partial(
-            _minimise, model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps,
-            float(rounding[own].max()),
+
+    def solved(path: tuple[Quadratic, npt.NDArray[np.intp]]) -> tuple[Float, AnyArray]:
+        model, own = path
+        worst = float(rounding[own].max())
+        return _minimise(
+            model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps, worst
         )
-        for model, own in paths
-    ]  # fmt: skip
-    for (_, own), (found, sweeps) in zip(paths, side_by_side(calls), strict=True):
+
+    for (_, own), (found, sweeps) in zip(paths, parallel_map(solved, paths), strict=True):
         coef[:, own], n_sweeps[own] = found, sweeps
     for model, own in zip(models.parts, models.columns, strict=True):
         one, found = penalty.take(own), coef[:, own]

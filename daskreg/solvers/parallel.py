@@ -1,4 +1,4 @@
-"""Independent work in memory on all cores: threads, each with a single-threaded BLAS."""
+"""Independent work in memory on all cores: threads that share the cores with BLAS."""
 
 from __future__ import annotations
 
@@ -30,11 +30,21 @@ def n_cores() -> int:
 def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return the results in the order of the items, whichever thread made them.
 
-    One item runs where it is called, with BLAS as it is.  The first exception is raised.
+    Each thread's BLAS has its share of the cores.  One item runs where it is called, with BLAS as
+    it is.  The first exception is raised, and what has not begun is given up.
     """
     work = list(items)
     n_threads = min(n_cores(), len(work))
     if n_threads <= 1:
         return [function(item) for item in work]
-    with _controller().limit(limits=1), ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(function, work))
+    share = max(1, n_cores() // n_threads)
+    with (
+        _controller().limit(limits=share, user_api="blas"),
+        ThreadPoolExecutor(n_threads, "daskreg-solve") as pool,
+    ):
+        futures = [pool.submit(function, item) for item in work]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

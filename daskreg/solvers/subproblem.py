@@ -9,7 +9,7 @@ import numpy.typing as npt
 import scipy.linalg
 import scipy.sparse.linalg
 
-from daskreg._typing import AnyArray, Float
+from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
 from .metric import Metric
@@ -167,15 +167,9 @@ def _on(
         c = block @ held - reduced.slope(grad[members], grad[n_coef:])
         square = c @ scipy.linalg.cho_solve(scipy.linalg.cho_factor(block), c)
         model = Quadratic(block, c[:, None], np.array([square]), np.zeros(1, dtype=np.intp))
-        restricted = _restricted(penalty, members)
+        restricted = penalty.restricted(members)
         first = start[members][:, None]
         found = solve_path(model, restricted, first, np.array([target]), MAX_SWEEPS)
         step[members] = found.coef[:, 0] - held
     step[n_coef:] = reduced.intercept_step(step[members], grad[n_coef:])
     return step
-
-
-def _restricted(penalty: ElasticNet, members: AnyArray) -> ElasticNet:
-    if penalty.penalty_weight is None:
-        return penalty
-    return replace(penalty, penalty_weight=penalty.penalty_weight[members])
