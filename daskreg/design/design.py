@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -12,17 +10,17 @@ import numpy as np
 
 from daskreg._typing import Partial, State
 
-from .columns import Columns, check_lengths
-from .dealing import Hand, choose_scheduler, deal, draft, make_shards
+from .columns import Columns
+from .dealing import Hand
 from .layout import Layout
 from .origin import Origin, check_columns
-from .passes.scheduler import Progress, Scheduler, sum_over_rows
+from .passes.scheduler import Progress, sum_over_rows
+from .placement import Placement
 from .plan import Plan
 from .ready import Readiness
 from .recognise import open_rows
 from .sources.base import Rows
 from .work import Work
-from .workers import Worker
 
 
 class Design:
@@ -57,27 +55,26 @@ class Design:
         ready: Readiness | None = None,
         origin: Origin | None = None,
     ) -> None:
-        self._columns = columns
-        self._memory_limit = memory_limit
-        self._block_size = block_size
-        self._ready = ready
-        self.origin = origin
-        self.data = ""
-        self._segments: list[Sequence[int]] = []
-        self._layout: Layout | None = None if origin is None else origin.layout
-        self._plan: Plan | None = None
-        self._scheduler: Scheduler | None = None
-        self._measured: dict[str, Worker] = {}
-        self._work = Work()
         self.feature_names = feature_names or columns.X.names
         self.labels = getattr(columns.X, "labels", None)
+        self.placement = Placement(
+            columns,
+            memory_limit=memory_limit,
+            block_size=block_size,
+            ready=ready,
+            origin=origin,
+            names=self.feature_names,
+        )
+        self.origin = origin
         self.n_passes = 0
         self.bytes_read = 0
         self.bytes_pinned = 0
         self.kernel_seconds = 0.0
-        self._closed = False
         self.progress: Progress | None = None
-        check_lengths(columns)
+
+    @property
+    def _columns(self) -> Columns:
+        return self.placement.columns
 
     @property
     def n_samples(self) -> int | None:
@@ -119,7 +116,7 @@ class Design:
     @property
     def memory_limit(self) -> int | None:
         """Bytes that each process may hold; None: what the machine has."""
-        return self._memory_limit
+        return self.placement.memory_limit
 
     @property
     def resident(self) -> bool:
@@ -134,7 +131,7 @@ class Design:
     @property
     def layout(self) -> Layout | None:
         """Borders of blocks and segments; None until the rows are known and the plan is made."""
-        return self._layout
+        return self.placement.layout
 
     @property
     def plan(self) -> Plan:
@@ -145,10 +142,7 @@ class Design:
         MemoryPlanError
             If the data cannot be worked on inside the memory limit.
         """
-        if self._plan is None:
-            self._draft(self._choose_scheduler(), self._work)
-        assert self._plan is not None
-        return self._plan
+        return self.placement.plan
 
     def prepare(
         self,
@@ -173,46 +167,22 @@ class Design:
         MemoryPlanError
             Before the first byte is read, where that does not fit.
         """
-        return self._prepare(
+        return self._place(
             Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note)
         )
 
-    def _prepare(self, work: Work) -> Plan:
-        scheduler = self._choose_scheduler()
-        self._work = work
-        self._draft(scheduler, work)
-        if self._ready is not None:
-            before = self._columns
-            # What it has made ready once is left as it is.
-            self._columns, read = self._ready(before, scheduler)
-            self.bytes_read += read
-            if self._columns is not before:
-                check_lengths(self._columns)
-                self._draft(scheduler, work)
-        assert self._plan is not None
-        assert self._layout is not None
-        self._place(scheduler, self._layout, self._plan)
-        return self._plan
+    def _place(self, work: Work | None = None) -> Plan:
+        """Place the rows for the work; for the work of the last time where none is given."""
+        self.bytes_read += self.placement.place(work or self.placement.work)
+        self.bytes_pinned = 0
+        return self.plan
 
-    def _place(self, scheduler: Scheduler, layout: Layout, plan: Plan) -> None:
-        self._release()
-        origin = self.origin
-        hands = origin.hands if origin is not None else None
-        hands = hands or deal(self._columns, layout, plan, scheduler)
-        # A new name: nothing that older shards have pinned is taken for a block of these.
-        self.data = uuid.uuid4().hex
-        shards = make_shards(
-            self._columns,
-            layout,
-            plan,
-            hands,
-            names=self.feature_names,
-            data=self.data,
-            lender=origin.lender if origin is not None else None,
-        )
-        scheduler.place(shards, keep=self._work.passes != 1, homes=[home for _, home in hands])
-        self._segments = [segments for segments, _ in hands]
-        self._scheduler, self.bytes_pinned = scheduler, 0
+    def _placed(self) -> Layout:
+        """Blocks and segments, once shards are placed."""
+        if self.placement.scheduler is None:
+            self._place()
+        assert self.placement.layout is not None
+        return self.placement.layout
 
     def sum_over_rows(self, kernel: Any, state: State | None = None) -> Partial:
         """Sum ``kernel(block, state)`` over all blocks: one pass.
@@ -234,17 +204,14 @@ class Design:
         DataError
             In the first pass, for the first value that no model can use.
         """
-        if self._scheduler is None:
-            self._prepare(self._work)
-        assert self._scheduler is not None
-        assert self._layout is not None
+        layout = self._placed()
         reads_X = getattr(kernel, "reads_X", True)
         result = sum_over_rows(
-            self._scheduler,
+            self.placement.placed(),
             kernel,
             state or {},
-            self._layout.n_segments,
-            self._work.partial_bytes,
+            layout.n_segments,
+            self.placement.work.partial_bytes,
             self.progress if reads_X else None,
         )
         if not reads_X:
@@ -299,17 +266,15 @@ class Design:
         (4, 2)
         """
         chosen = check_columns(columns, self.n_features)
-        if self._scheduler is None:
-            self._prepare(self._work)
-        assert self._layout is not None
-        names = self.feature_names
+        layout = self._placed()
+        names, place = self.feature_names, self.placement
         return Design(
             replace(self._columns, X=self._columns.X.select(chosen)),
-            memory_limit=self._memory_limit,
-            block_size=self._block_size,
+            memory_limit=place.memory_limit,
+            block_size=place.block_size,
             feature_names=None if names is None else tuple(names[i] for i in chosen),
-            ready=None if self._ready is None else self._ready.shared(),
-            origin=Origin(self, chosen, self._layout),
+            ready=None if place.ready is None else place.ready.shared(),
+            origin=Origin(self, chosen, layout),
         )
 
     @property
@@ -318,9 +283,9 @@ class Design:
         memory, all of it is pinned, or columns can be read alone."""
         if self._columns.X.reads_columns:
             return True
-        if self._scheduler is None or self._plan is None:
+        if self.placement.scheduler is None:
             return False
-        return self._plan.bytes_streamed == 0 < self.bytes_pinned
+        return self.plan.bytes_streamed == 0 < self.bytes_pinned
 
     @property
     def most_columns(self) -> int:
@@ -328,7 +293,7 @@ class Design:
 
         Columns of a sparse matrix differ: they are taken for four times the average.
         """
-        X, room = self._columns.X, self._work.selected_bytes
+        X, room = self._columns.X, self.placement.work.selected_bytes
         total = (X.n_rows or 0) * X.row_nbytes
         if not room or room >= total:
             return self.n_features
@@ -338,9 +303,7 @@ class Design:
     @property
     def hands(self) -> list[Hand]:
         """Segments of each shard and the worker that it is on; none before shards are placed."""
-        if self._scheduler is None:
-            return []
-        return list(zip(self._segments, self._scheduler.homes, strict=True))
+        return self.placement.hands
 
     def replace_groups(self, groups: Any) -> None:
         """Lay ``groups``, an array of shape (n_samples,), beside X; plan and shards are made anew.
@@ -352,22 +315,11 @@ class Design:
         """
         rows = open_rows(groups, missing_chunks="raise", sample_dim=None, role="groups")
         assert isinstance(rows, Rows)
-        columns = replace(self._columns, groups=rows)
-        check_lengths(columns)
-        self._release()
-        self._columns, self._plan = columns, None
+        self.placement.replace_groups(rows)
 
     def close(self) -> None:
         """Let go of shards, pinned blocks and scratch files."""
-        self._release()
-        if self._ready is not None and not self._closed:
-            self._ready.close()
-        self._closed = True
-
-    def _release(self) -> None:
-        if self._scheduler is not None:
-            self._scheduler.release()
-            self._scheduler = None
+        self.placement.close()
 
     def __enter__(self) -> Self:
         return self
@@ -383,17 +335,3 @@ class Design:
     def __repr__(self) -> str:
         rows = "unknown" if self.n_samples is None else f"{self.n_samples:,}"
         return f"<Design of {self._columns.X.describe}: {rows} rows x {self.n_features:,} columns>"
-
-    def _choose_scheduler(self) -> Scheduler:
-        scheduler = self.origin.scheduler if self.origin is not None else None
-        return scheduler or choose_scheduler(self._columns, self._memory_limit)
-
-    def _draft(self, scheduler: Scheduler, work: Work) -> None:
-        workers = list(scheduler.workers)
-        if self._scheduler is not None:
-            # What they have pinned since they were measured is let go before anything is placed.
-            workers = [self._measured.get(worker.address, worker) for worker in workers]
-        self._measured = {worker.address: worker for worker in workers}
-        self._layout, self._plan = draft(
-            self._columns, workers, work, self._block_size, self.origin
-        )

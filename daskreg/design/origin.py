@@ -48,13 +48,13 @@ class Origin:
     @property
     def scheduler(self) -> Scheduler | None:
         """One for the processes that it runs on; None where it runs nowhere now."""
-        scheduler = self.design._scheduler
+        scheduler = self.design.placement.scheduler
         return None if scheduler is None else scheduler.another()
 
     @property
     def lender(self) -> Lender | None:
         """Who holds whole blocks with the same borders."""
-        return Lender(self.design.data, self.columns) if self.hands else None
+        return Lender(self.design.placement.data, self.columns) if self.hands else None
 
     def charge(self, nbytes: int) -> None:
         """Count a pass that read whole rows for some of their columns: of whoever they are."""

@@ -127,8 +127,8 @@ def test_a_pinned_block_keeps_no_chunk_alive():
     X, y = make_data()
     with make_design(X, y, block_size=8192, row_chunks=(len(X),)) as design:
         design.prepare()
-        (shard, *_) = design._scheduler._shards
-        design._scheduler._shards = [shard]
+        (shard, *_) = design.placement.scheduler._shards
+        design.placement.scheduler._shards = [shard]
         shard.pins = frozenset({0, 2})
         shard.run(Correlate(), {"times": 1.0})
         pinned = LEDGER.blocks(shard._token).values()
@@ -196,7 +196,7 @@ def test_the_ledger_is_empty_when_the_design_is_closed():
     X, y = make_data()
     design = make_design(X, y, block_size=8192)
     design.sum_over_rows(Correlate(), {"times": 1.0})
-    shards = design._scheduler._shards
+    shards = design.placement.scheduler._shards
     assert sum(LEDGER.held_by(shard._token) for shard in shards) == X.nbytes + y.nbytes
     design.close()
     assert sum(LEDGER.held_by(shard._token) for shard in shards) == 0
@@ -240,7 +240,7 @@ def test_a_shard_pickles_as_its_recipe():
     X, y = make_data(n=40_000)
     design = make_design(X, y, block_size=1 << 16)
     design.sum_over_rows(Correlate(), {"times": 1.0})
-    shard = design._scheduler._shards[0]
+    shard = design.placement.scheduler._shards[0]
     assert shard.__sizeof__() > X.nbytes / 8
     copy = pickle.loads(pickle.dumps(shard))
     assert copy.__sizeof__() == 1024
@@ -265,7 +265,7 @@ def test_blocks_are_read_one_ahead_in_order_by_another_thread():
 
     rows.__class__ = Spy
     design = make_design(X, y, block_size=4096)
-    design._columns = type(design._columns)(X=rows, y=ArrayRows(y))
+    design.placement.columns = type(design._columns)(X=rows, y=ArrayRows(y))
     layout_plan = design.plan
     runs = make_runs(
         design._columns, design.layout.rows, design.layout.segments, range(layout_plan.n_segments)
@@ -358,7 +358,7 @@ def test_an_interrupted_pass_leaves_nothing_pinned():
     X, y = make_data()
     design = make_design(X, y, block_size=8192)
     design.prepare()
-    kept = design._scheduler._shards
+    kept = design.placement.scheduler._shards
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     with design:
         timer.start()

@@ -27,7 +27,7 @@ def whole_numbers(n=5000, p=40, dtype="float32"):
 
 def held(design):
     """Bytes pinned by the shards of one design."""
-    return sum(LEDGER.held_by(shard._token) for shard in design._scheduler._shards)
+    return sum(LEDGER.held_by(shard._token) for shard in design.placement.scheduler._shards)
 
 
 def test_sums_are_those_of_the_sliced_matrix():
@@ -75,7 +75,7 @@ def test_a_partly_pinned_design_lends_what_it_has():
     X, y = whole_numbers(n=60_000, p=64)
     with make_design(X, y, block_size=1 << 18) as design:
         design.prepare()
-        for shard in design._scheduler._shards:
+        for shard in design.placement.scheduler._shards:
             shard.pins = frozenset(index for index in shard.pins if index % 2)
         design.sum_over_rows(Correlate(), ONCE)
         held_by_design, read = held(design), design.bytes_read
@@ -92,7 +92,7 @@ def test_another_layout_lends_nothing():
     with make_design(X, y, block_size=8192) as design:
         design.sum_over_rows(Correlate(), ONCE)
         with design.select(COLUMNS) as some:
-            design._block_size = 30_000
+            design.placement.block_size = 30_000
             design.prepare()
             design.sum_over_rows(Correlate(), ONCE)
             assert some.layout != design.layout
@@ -116,7 +116,7 @@ def test_either_may_be_closed_first(tmp_path, first):
     # The counted rows lie in a scratch folder that both use.
     expected = X[:, COLUMNS] if left is some else X
     np.testing.assert_array_equal(left.sum_over_rows(Correlate(), ONCE), expected.T @ y[:, 0])
-    folder = design._ready._scratch.folder()
+    folder = design.placement.ready._scratch.folder()
     left.close()
     assert not folder.exists()
 
@@ -313,6 +313,6 @@ def test_a_new_plan_lets_go_of_what_the_old_one_pinned():
     X, y = whole_numbers()
     with Design(Columns(ArrayRows(X), ArrayRows(y)), block_size=8192) as design:
         design.sum_over_rows(Correlate(), ONCE)
-        old = design._scheduler._shards
+        old = design.placement.scheduler._shards
         design.prepare(passes=1)
         assert sum(LEDGER.held_by(shard._token) for shard in old) == 0

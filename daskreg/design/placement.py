@@ -1,0 +1,151 @@
+"""Placement: the rows of a design planned, made ready, and dealt out to the processes in use."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .columns import Columns, check_lengths
+from .dealing import Hand, choose_scheduler, deal, draft, make_shards
+from .layout import Layout
+from .origin import Origin
+from .passes.scheduler import Scheduler
+from .plan import Plan
+from .ready import Readiness
+from .sources.base import Rows
+from .work import Work
+from .workers import Worker
+
+
+class Placement:
+    """Where the rows of one design are now; made anew whenever the work to be done changes.
+
+    Attributes
+    ----------
+    columns : Columns
+    data : str
+        Names the rows and their blocks: no other design, and no other layout, has this name.
+    layout : Layout or None
+        None until the rows are known and the plan is made.
+    scheduler : Scheduler or None
+        None until shards are placed.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        *,
+        memory_limit: int | None = None,
+        block_size: int | None = None,
+        ready: Readiness | None = None,
+        origin: Origin | None = None,
+        names: tuple[str, ...] | None = None,
+    ) -> None:
+        self.columns = columns
+        self.memory_limit, self.block_size = memory_limit, block_size
+        self.ready, self.origin, self._names = ready, origin, names
+        self.data = ""
+        self.layout: Layout | None = None if origin is None else origin.layout
+        self.scheduler: Scheduler | None = None
+        self.work = Work()
+        self._plan: Plan | None = None
+        self._segments: list[Sequence[int]] = []
+        self._measured: dict[str, Worker] = {}
+        self._closed = False
+        check_lengths(columns)
+
+    @property
+    def plan(self) -> Plan:
+        """What the work would read, keep and cost; ``MemoryPlanError`` where it cannot fit."""
+        if self._plan is None:
+            self._draft(self._choose_scheduler(), self.work)
+        assert self._plan is not None
+        return self._plan
+
+    @property
+    def hands(self) -> list[Hand]:
+        """Segments of each shard and the worker that it is on; none before shards are placed."""
+        if self.scheduler is None:
+            return []
+        return list(zip(self._segments, self.scheduler.homes, strict=True))
+
+    def place(self, work: Work) -> int:
+        """Plan the work and deal the rows out; returns the bytes that were read to make them ready.
+
+        Raises
+        ------
+        MemoryPlanError
+            Before the first byte is read, where that does not fit.
+        """
+        scheduler = self._choose_scheduler()
+        self.work = work
+        self._draft(scheduler, work)
+        read = 0
+        if self.ready is not None:
+            before = self.columns
+            # What it has made ready once is left as it is.
+            self.columns, read = self.ready(before, scheduler)
+            if self.columns is not before:
+                check_lengths(self.columns)
+                self._draft(scheduler, work)
+        self._deal(scheduler)
+        return read
+
+    def placed(self) -> Scheduler:
+        """The scheduler that holds the shards."""
+        assert self.scheduler is not None, "place() comes first"
+        return self.scheduler
+
+    def _deal(self, scheduler: Scheduler) -> None:
+        layout, plan, origin = self.layout, self.plan, self.origin
+        assert layout is not None
+        self.release()
+        hands = origin.hands if origin is not None else None
+        hands = hands or deal(self.columns, layout, plan, scheduler)
+        # A new name: nothing that older shards have pinned is taken for a block of these.
+        self.data = uuid.uuid4().hex
+        shards = make_shards(
+            self.columns,
+            layout,
+            plan,
+            hands,
+            names=self._names,
+            data=self.data,
+            lender=origin.lender if origin is not None else None,
+        )
+        scheduler.place(shards, keep=self.work.passes != 1, homes=[home for _, home in hands])
+        self._segments = [segments for segments, _ in hands]
+        self.scheduler = scheduler
+
+    def replace_groups(self, groups: Rows) -> None:
+        """Lay other groups beside X: the plan and the shards are to be made anew."""
+        columns = replace(self.columns, groups=groups)
+        check_lengths(columns)
+        self.release()
+        self.columns, self._plan = columns, None
+
+    def release(self) -> None:
+        """Let the shards go, and what they have pinned."""
+        if self.scheduler is not None:
+            self.scheduler.release()
+            self.scheduler = None
+
+    def close(self) -> None:
+        """Let go of shards and of scratch files."""
+        self.release()
+        if self.ready is not None and not self._closed:
+            self.ready.close()
+        self._closed = True
+
+    def _choose_scheduler(self) -> Scheduler:
+        scheduler = self.origin.scheduler if self.origin is not None else None
+        return scheduler or choose_scheduler(self.columns, self.memory_limit)
+
+    def _draft(self, scheduler: Scheduler, work: Work) -> None:
+        workers = list(scheduler.workers)
+        if self.scheduler is not None:
+            # What they have pinned since they were measured is let go before anything is placed.
+            workers = [self._measured.get(worker.address, worker) for worker in workers]
+        self._measured = {worker.address: worker for worker in workers}
+        self.layout, self._plan = draft(self.columns, workers, work, self.block_size, self.origin)
