@@ -52,6 +52,13 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 ),
                 default="auto",
             ),
+            click.option(
+                "--cache",
+                type=click.Choice(["auto", "memory", "disk", "none"]),
+                default="auto",
+                help="Where rows stay between passes; auto: in memory, and on disk where it is "
+                "faster than DATA.",
+            ),
         ]
     ):
         command = option(command)
@@ -87,6 +94,7 @@ def make_model(options: dict[str, Any]) -> Any:
         "max_iter": options["max_iter"],
         "solver": options["solver"],
         "memory_limit": options["memory"],
+        "cache": None if options["cache"] == "none" else options["cache"],
     }
     given = ("alpha", "C", "class_weight", "positive", "cv", "selection")
     settings |= {name: options[name] for name in given if options[name] not in (None, False)}

@@ -8,10 +8,12 @@ from .columns import Columns
 from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
 from .origin import Origin
 from .passes.active import active_scheduler
+from .passes.lender import Lender
 from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Scheduler
-from .passes.shards import Lender, Shard
+from .passes.shards import Shard
 from .passes.threads import Threads
+from .passes.tier import Spooling
 from .plan import SMALL, Plan, choose_block, make_plan
 from .work import Work
 from .workers import Worker
@@ -51,6 +53,7 @@ def draft(
     work: Work,
     block_size: int | None,
     origin: Origin | None = None,
+    cache: str | None = "auto",
 ) -> tuple[Layout | None, Plan]:
     """Layout and plan; the layout is None while rows are unknown, and the origin's if there is one.
 
@@ -80,6 +83,7 @@ def draft(
         n_shards=len(hands) if hands else count_shards(columns, layout, workers),
         persisted=X.persisted,
         elsewhere=None if origin is None else origin.elsewhere(),
+        keeps=cache is not None,
     )
     return layout, plan
 
@@ -101,6 +105,7 @@ def make_shards(
     names: tuple[str, ...] | None = None,
     data: str = "",
     lender: Lender | None = None,
+    spooling: Spooling | None = None,
 ) -> list[Shard]:
     """One shard for each hand; pinned blocks are spread evenly over all of them."""
     share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
@@ -115,6 +120,7 @@ def make_shards(
             names=names,
             data=data,
             lender=lender,
+            spooling=spooling,
         )
         for own in runs
     ]

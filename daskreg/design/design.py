@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,7 @@ from .dealing import Hand
 from .layout import Layout
 from .origin import Origin, check_columns
 from .passes.scheduler import Progress, sum_over_rows
+from .passes.tier import Spooled
 from .placement import Placement
 from .plan import Plan
 from .ready import Readiness
@@ -43,6 +45,8 @@ class Design:
         Passes over X so far.
     bytes_read : int
         Decoded bytes of blocks that came from below the memory of the processes.
+    bytes_spooled : int
+        Bytes of blocks that are kept on local disks since reading them there is faster.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Design:
         feature_names: tuple[str, ...] | None = None,
         ready: Readiness | None = None,
         origin: Origin | None = None,
+        cache: str | None = "auto",
     ) -> None:
         self.feature_names = feature_names or columns.X.names
         self.labels = getattr(columns.X, "labels", None)
@@ -64,12 +69,15 @@ class Design:
             ready=ready,
             origin=origin,
             names=self.feature_names,
+            cache=cache,
         )
         self.origin = origin
         self.n_passes = 0
         self.bytes_read = 0
         self.bytes_pinned = 0
+        self.bytes_spooled = 0
         self.kernel_seconds = 0.0
+        self._warned = False
         self.progress: Progress | None = None
 
     @property
@@ -225,7 +233,16 @@ class Design:
         self.n_passes += 1
         self.bytes_pinned = result.bytes_pinned
         self.kernel_seconds += result.kernel_seconds
+        self._note(result.spooled)
         return result.partial
+
+    def _note(self, spooled: Spooled) -> None:
+        """Tell what is spooled, and warn once where that came to an end early."""
+        self.bytes_spooled = spooled.nbytes
+        self.placement.note(spooled)
+        if spooled.chosen and spooled.trouble and not self._warned:
+            self._warned = True
+            warnings.warn(spooled.trouble, RuntimeWarning, stacklevel=3)
 
     def select(self, columns: Any) -> Design:
         """A design of some columns: same rows, blocks and segments, workers and memory limit.
@@ -275,6 +292,8 @@ class Design:
             feature_names=None if names is None else tuple(names[i] for i in chosen),
             ready=None if place.ready is None else place.ready.shared(),
             origin=Origin(self, chosen, layout),
+            # Whoever selects columns wants them kept.
+            cache=place.cache or "memory",
         )
 
     @property

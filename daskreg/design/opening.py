@@ -11,6 +11,7 @@ from daskreg.exceptions import DataError
 from .columns import Columns
 from .design import Design
 from .host import parse_bytes
+from .passes.tier import check_cache
 from .ready import Readiness
 from .recognise import open_rows
 from .sources.base import Rows, Table
@@ -28,6 +29,7 @@ def as_design(
     missing_chunks: str = "raise",
     sample_dim: str | Sequence[str] | None = None,
     scratch: str | None = None,
+    cache: str | None = "auto",
     feature_names: Sequence[str] | None = None,
 ) -> Design:
     """Look at data where it lies; nothing is read yet.
@@ -55,6 +57,10 @@ def as_design(
         The dimension(s) of xarray data that are rows; default the first one.
     scratch : path, optional
         Folder for temporary files; on a cluster of several machines one that they share.
+    cache : {'auto', 'memory', 'disk', None}
+        Where blocks stay between passes, as far as they fit: in memory, the rest on a local disk
+        where the first reads show that this is faster than their source ('auto') or in any case
+        ('disk'); in memory alone; or nowhere.  Workers use their own local folders for it.
     feature_names : sequence of str, optional
         Of a table: the columns to use, in this order. Otherwise: the names of the columns.
 
@@ -66,6 +72,8 @@ def as_design(
     ------
     DataError
         Unusable types, shapes and names.
+    ValueError
+        Another ``cache``.
 
     Examples
     --------
@@ -74,6 +82,7 @@ def as_design(
     >>> design.n_samples, design.n_features
     (3, 3)
     """
+    check_cache(cache)
     opened = _open(X, "X", missing_chunks, sample_dim)
     named = {"y": y, "sample_weight": sample_weight, "offset": offset, "groups": groups}
     table = opened if isinstance(opened, Table) else None
@@ -98,6 +107,7 @@ def as_design(
         block_size=parse_bytes(block_size, "block_size"),
         feature_names=_text_names(feature_names, rows),
         ready=ready,
+        cache=cache,
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from daskreg._typing import AnyArray
 
 from .layout import Layout
+from .passes.lender import Lender
 from .passes.scheduler import Scheduler
-from .passes.shards import Lender
 from .work import Elsewhere
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from .dealing import Hand, choose_scheduler, deal, draft, make_shards
 from .layout import Layout
 from .origin import Origin
 from .passes.scheduler import Scheduler
+from .passes.tier import PASSES, Spooled, Spooling
 from .plan import Plan
 from .ready import Readiness
 from .sources.base import Rows
@@ -41,8 +42,10 @@ class Placement:
         ready: Readiness | None = None,
         origin: Origin | None = None,
         names: tuple[str, ...] | None = None,
+        cache: str | None = "auto",
     ) -> None:
         self.columns = columns
+        self.cache = cache
         self.memory_limit, self.block_size = memory_limit, block_size
         self.ready, self.origin, self._names = ready, origin, names
         self.data = ""
@@ -50,6 +53,7 @@ class Placement:
         self.scheduler: Scheduler | None = None
         self.work = Work()
         self._plan: Plan | None = None
+        self._planned: Plan | None = None
         self._segments: list[Sequence[int]] = []
         self._measured: dict[str, Worker] = {}
         self._closed = False
@@ -113,10 +117,33 @@ class Placement:
             names=self._names,
             data=self.data,
             lender=origin.lender if origin is not None else None,
+            spooling=self._spooling(),
         )
         scheduler.place(shards, keep=self.work.passes != 1, homes=[home for _, home in hands])
         self._segments = [segments for segments, _ in hands]
         self.scheduler = scheduler
+
+    def _spooling(self) -> Spooling | None:
+        """What becomes of blocks that are read each pass."""
+        plan = self.plan
+        if self.cache not in ("auto", "disk") or plan.passes == 1 or not plan.bytes_streamed:
+            return None
+        workers = self._measured.values()
+        hosts = [worker.host for worker in workers]
+        running = min(plan.n_threads, -(-plan.n_shards // max(1, plan.n_workers)))
+        return Spooling(
+            always=self.cache == "disk",
+            passes=(plan.passes or PASSES) - 1,
+            abreast=running * max(map(hosts.count, hosts)),
+            folder=None if self.ready is None else self.ready.folder_given,
+        )
+
+    def note(self, spooled: Spooled) -> None:
+        """Say in the plan what became of the blocks that are read each pass."""
+        if self._planned is None or not str(spooled):
+            return
+        notes = *self._planned.notes, str(spooled)
+        self._plan = replace(self._planned, notes=notes, bytes_spooled=spooled.nbytes)
 
     def replace_groups(self, groups: Rows) -> None:
         """Lay other groups beside X: the plan and the shards are to be made anew."""
@@ -148,4 +175,7 @@ class Placement:
             # What they have pinned since they were measured is let go before anything is placed.
             workers = [self._measured.get(worker.address, worker) for worker in workers]
         self._measured = {worker.address: worker for worker in workers}
-        self.layout, self._plan = draft(self.columns, workers, work, self.block_size, self.origin)
+        self.layout, self._planned = draft(
+            self.columns, workers, work, self.block_size, self.origin, self.cache
+        )
+        self._plan = self._planned

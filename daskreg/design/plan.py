@@ -48,6 +48,9 @@ class Plan:
     memory_limit : int
         Bytes a worker may use; ``usable`` is the part of it that the plan may fill.
     passes : int or None
+    bytes_spooled : int
+        The part of what is streamed that is read from local disks instead of its source, as the
+        first pass has decided.
     """
 
     source: str
@@ -70,6 +73,7 @@ class Plan:
     passes: int | None
     resident: bool = False
     notes: tuple[str, ...] = ()
+    bytes_spooled: int = 0
 
     @property
     def peak(self) -> int:
@@ -104,9 +108,10 @@ class Plan:
     def _tiers(self) -> str:
         if self.resident:
             return "tiers      all in memory already; nothing is read"
+        disk = f", {format_bytes(self.bytes_spooled)} of it from disk" if self.bytes_spooled else ""
         return (
             f"tiers      {format_bytes(self.bytes_pinned)} pinned in memory, "
-            f"{format_bytes(self.bytes_streamed)} read each pass"
+            f"{format_bytes(self.bytes_streamed)} read each pass{disk}"
         )
 
 
@@ -145,6 +150,7 @@ def make_plan(
     n_shards: int,
     persisted: bool = False,
     elsewhere: Elsewhere | None = None,
+    keeps: bool = True,
 ) -> Plan:
     """Add up what the fit needs; raise where it cannot fit.
 
@@ -171,7 +177,7 @@ def make_plan(
     if free < 0:
         _refuse(worker, terms, block_bytes)
     one_pass = work.passes == 1
-    wanted = 0 if in_memory or one_pass else total
+    wanted = 0 if in_memory or one_pass or not keeps else total
     pinned = min(wanted, free * len(workers))
     if pinned:
         # Shards are dealt out whole, so one process may hold one more than its even part.

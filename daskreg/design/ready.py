@@ -28,6 +28,11 @@ class Readiness:
         self._scratch: Any = None
         self._users = 1
 
+    @property
+    def folder_given(self) -> str | None:
+        """Where the caller wants temporary files; None: nowhere in particular."""
+        return None if self._path is None else os.fspath(self._path)
+
     def shared(self) -> Self:
         """The same, for one more design: the scratch folder stays until each has closed it."""
         self._users += 1

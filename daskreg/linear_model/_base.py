@@ -103,6 +103,7 @@ class LinearModel(BaseEstimator, ABC):
             missing_chunks=self.missing_chunks,
             sample_dim=sample_dim,
             scratch=self.scratch,
+            cache=self.cache,
             feature_names=feature_names,
         )
         early = None
@@ -154,6 +155,7 @@ class LinearModel(BaseEstimator, ABC):
                 missing_chunks=self.missing_chunks,
                 sample_dim=sample_dim,
                 scratch=self.scratch,
+                cache=self.cache,
                 feature_names=feature_names,
             )
 

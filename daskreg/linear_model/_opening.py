@@ -26,6 +26,7 @@ class Opened(BaseEstimator, ABC):
     block_size: Any
     missing_chunks: Any
     scratch: Any
+    cache: Any
 
     #: What is told where y is missing.
     _flags: ClassVar[tuple[str, ...]] = ("fit_intercept", "standardize")
@@ -68,6 +69,7 @@ class Opened(BaseEstimator, ABC):
             missing_chunks=self.missing_chunks,
             sample_dim=sample_dim,
             scratch=self.scratch,
+            cache=self.cache,
             feature_names=feature_names,
         )
         try:

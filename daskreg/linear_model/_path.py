@@ -38,6 +38,7 @@ def enet_path(
     block_size: Any = None,
     missing_chunks: str = "raise",
     scratch: Any = None,
+    cache: Any = "auto",
     sample_dim: Any = None,
     callbacks: Any = (),
     verbose: bool = False,
@@ -61,7 +62,7 @@ def enet_path(
         is not returned.
     return_n_iter : bool, default=False
     standardize, penalty_weight, positive, solver, max_iter, tol, memory_limit, block_size, \
-missing_chunks, scratch, callbacks, verbose
+missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`ElasticNet`.
 
     Returns
@@ -105,6 +106,7 @@ missing_chunks, scratch, callbacks, verbose
         missing_chunks=missing_chunks,
         sample_dim=sample_dim,
         scratch=scratch,
+        cache=cache,
     )
     try:
         settings = Settings(

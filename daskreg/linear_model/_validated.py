@@ -188,6 +188,7 @@ class CrossValidated(LinearModel, ABC):
             missing_chunks=self.missing_chunks,
             sample_dim=sample_dim,
             scratch=self.scratch,
+            cache=self.cache,
             feature_names=feature_names,
         )
         try:

@@ -111,7 +111,7 @@ class ElasticNetCV(_PathCV):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
-    memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
+    memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`ElasticNet`.
 
     Attributes
@@ -181,6 +181,7 @@ class ElasticNetCV(_PathCV):
         block_size: Any = None,
         missing_chunks: str = "raise",
         scratch: Any = None,
+        cache: Any = "auto",
         callbacks: Any = (),
         verbose: bool = False,
     ) -> None:
@@ -202,6 +203,7 @@ class ElasticNetCV(_PathCV):
         self.block_size = block_size
         self.missing_chunks = missing_chunks
         self.scratch = scratch
+        self.cache = cache
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -253,7 +255,7 @@ class LassoCV(_PathCV):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
-    memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
+    memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`ElasticNet`.
 
     Attributes
@@ -321,6 +323,7 @@ class LassoCV(_PathCV):
         block_size: Any = None,
         missing_chunks: str = "raise",
         scratch: Any = None,
+        cache: Any = "auto",
         callbacks: Any = (),
         verbose: bool = False,
     ) -> None:
@@ -341,6 +344,7 @@ class LassoCV(_PathCV):
         self.block_size = block_size
         self.missing_chunks = missing_chunks
         self.scratch = scratch
+        self.cache = cache
         self.callbacks = callbacks
         self.verbose = verbose
 

@@ -82,6 +82,9 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         Whether chunks that a store lacks are an error or its fill value.
     scratch : path or None, default=None
         Folder for what is spooled.
+    cache : {'auto', 'memory', 'disk', None}, default='auto'
+        Where rows stay between passes: in memory as far as they fit, the rest on a local disk where
+        that is faster than their source ('auto') or always ('disk'); in memory alone; nowhere.
     callbacks : sequence, default=()
         Objects whose ``on_iteration(progress)`` is called after each iteration.
     verbose : bool, default=False
@@ -151,6 +154,7 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         block_size: Any = None,
         missing_chunks: str = "raise",
         scratch: Any = None,
+        cache: Any = "auto",
         callbacks: Any = (),
         verbose: bool = False,
     ) -> None:
@@ -170,6 +174,7 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         self.block_size = block_size
         self.missing_chunks = missing_chunks
         self.scratch = scratch
+        self.cache = cache
         self.callbacks = callbacks
         self.verbose = verbose
 

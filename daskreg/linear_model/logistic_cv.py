@@ -66,7 +66,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
-    memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
+    memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`LogisticRegression`.
 
     Attributes
@@ -142,6 +142,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
         block_size: Any = None,
         missing_chunks: str = "raise",
         scratch: Any = None,
+        cache: Any = "auto",
         callbacks: Any = (),
         verbose: bool = False,
     ) -> None:
@@ -164,6 +165,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
         self.block_size = block_size
         self.missing_chunks = missing_chunks
         self.scratch = scratch
+        self.cache = cache
         self.callbacks = callbacks
         self.verbose = verbose
 

@@ -35,6 +35,7 @@ def logistic_path(
     block_size: Any = None,
     missing_chunks: str = "raise",
     scratch: Any = None,
+    cache: Any = "auto",
     sample_dim: Any = None,
     callbacks: Any = (),
     verbose: bool = False,
@@ -50,7 +51,7 @@ def logistic_path(
     l1_ratio : float, default=0.0
         0 is the squared L2 penalty, 1 the L1 penalty.
     class_weight, fit_intercept, standardize, penalty_weight, solver, max_iter, tol, memory_limit, \
-block_size, missing_chunks, scratch, callbacks, verbose
+block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`LogisticRegression`.
 
     Returns
@@ -95,6 +96,7 @@ block_size, missing_chunks, scratch, callbacks, verbose
         missing_chunks=missing_chunks,
         sample_dim=sample_dim,
         scratch=scratch,
+        cache=cache,
     )
     try:
         settings = Settings(

@@ -60,6 +60,9 @@ class Ridge(Regressor):
         Whether chunks that a store lacks are an error or its fill value.
     scratch : path or None, default=None
         Folder for what is spooled.
+    cache : {'auto', 'memory', 'disk', None}, default='auto'
+        Where rows stay between passes: in memory as far as they fit, the rest on a local disk where
+        that is faster than their source ('auto') or always ('disk'); in memory alone; nowhere.
     callbacks : sequence, default=()
         Objects whose ``on_iteration(progress)`` is called after each iteration.
     verbose : bool, default=False
@@ -119,6 +122,7 @@ class Ridge(Regressor):
         block_size: Any = None,
         missing_chunks: str = "raise",
         scratch: Any = None,
+        cache: Any = "auto",
         callbacks: Any = (),
         verbose: bool = False,
     ) -> None:
@@ -137,6 +141,7 @@ class Ridge(Regressor):
         self.block_size = block_size
         self.missing_chunks = missing_chunks
         self.scratch = scratch
+        self.cache = cache
         self.callbacks = callbacks
         self.verbose = verbose
 

@@ -59,7 +59,7 @@ class RidgeCV(CrossValidated, Regressor):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
-    memory_limit, block_size, missing_chunks, scratch, callbacks, verbose
+    memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`Ridge`.
 
     Attributes
@@ -118,6 +118,7 @@ class RidgeCV(CrossValidated, Regressor):
         block_size: Any = None,
         missing_chunks: str = "raise",
         scratch: Any = None,
+        cache: Any = "auto",
         callbacks: Any = (),
         verbose: bool = False,
     ) -> None:
@@ -139,6 +140,7 @@ class RidgeCV(CrossValidated, Regressor):
         self.block_size = block_size
         self.missing_chunks = missing_chunks
         self.scratch = scratch
+        self.cache = cache
         self.callbacks = callbacks
         self.verbose = verbose
 

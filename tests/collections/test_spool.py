@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from daskreg.design.collections.census import census
 from daskreg.design.sources.base import Rows
+from daskreg.design.spool.leftovers import LOCK
 from daskreg.design.spool.rawarray import RawArray
 from daskreg.design.spool.rows import SpooledRows, write_part
 from daskreg.design.spool.scratch import Scratch
@@ -102,7 +103,7 @@ def test_full_disk_leaves_nothing(scratch, monkeypatch):
     monkeypatch.setattr("daskreg.design.spool.rawarray.os.replace", full)
     with pytest.raises(DataError, match=r"scratch folder .* is full: \d+ bytes"):
         write_part(np.zeros(100).reshape(10, 10), scratch.new("p"))
-    assert not list(scratch.folder().iterdir())
+    assert [file.name for file in scratch.folder().iterdir()] == [LOCK]
 
 
 def test_truncated_file_is_an_error(scratch):

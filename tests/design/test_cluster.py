@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import cloudpickle
@@ -162,6 +162,32 @@ def test_a_worker_that_dies_between_passes_costs_a_reread_and_no_bit(client):
         reread = design.bytes_read - once
         assert 0 < reread <= 0.6 * once
         assert client.run_on_scheduler(moved_or_spilled)[1] == 0
+
+
+def test_the_spool_of_a_lost_worker_is_made_anew_from_the_source(client):
+    X, y = make_data(n=20_000)
+    expected = on_threads(X, y, 1 << 15)
+    with make_design(X, y, block_size=1 << 15, cache="disk") as design:
+        # Nothing is pinned: every block is on disk after one pass.
+        design.prepare()
+        design.placement._planned = replace(
+            design.plan, bytes_pinned=0, bytes_streamed=design.plan.total_bytes
+        )
+        design.placement._plan = design.placement._planned
+        design.placement._deal(design.placement.scheduler)
+        results = [design.sum_over_rows(Correlate(), {"times": 1.0})]
+        assert design.bytes_spooled == X.nbytes + y.nbytes
+        held = client.run(lambda dask_worker: len(dask_worker.data))
+        victim = next(address for address, shards in held.items() if shards)
+        os.kill(client.run(os.getpid)[victim], signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while victim in client.scheduler_info(n_workers=-1)["workers"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        results += [design.sum_over_rows(Correlate(), {"times": t}) for t in (2.0, 3.0)]
+        assert design.bytes_spooled == X.nbytes + y.nbytes
+    for result, same in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, same)
 
 
 @dataclass(frozen=True)

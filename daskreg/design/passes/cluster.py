@@ -15,6 +15,7 @@ from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import Worker, loaded_libraries
 from daskreg.exceptions import WorkersLostError
 
+from .outcome import Outcome, merge_outcomes
 from .patience import Patience
 from .progress import Events, Listener
 from .scheduler import (
@@ -24,10 +25,9 @@ from .scheduler import (
     Progress,
     Scheduler,
     fresh,
-    merge_outcomes,
     payload_of,
 )
-from .shards import Outcome, Shard
+from .shards import Shard
 
 #: Seconds between two looks at who is still there while a pass runs.
 LOOK_UP = 2

@@ -7,8 +7,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from .outcome import Outcome
 from .scheduler import Progress, fresh
-from .shards import Outcome, Shard
+from .shards import Shard
 
 #: Seconds between two progress events of a shard.
 EVENT_INTERVAL = 0.25

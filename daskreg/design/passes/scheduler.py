@@ -8,14 +8,16 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from daskreg._typing import Partial, State
 from daskreg.design.workers import Worker
 
 from .dyadic import DyadicSum
-from .shards import Outcome, Shard
+from .outcome import Outcome, merge_outcomes
+from .shards import Shard
+from .tier import Spooled
 
 #: State above this travels through the scheduler once, as a task of its own.
 LARGE_STATE = 1 << 20
@@ -35,6 +37,7 @@ class PassResult:
     bytes_read: int
     bytes_pinned: int
     kernel_seconds: float
+    spooled: Spooled
 
 
 class Scheduler(ABC):
@@ -83,15 +86,13 @@ def sum_over_rows(
     progress: Progress | None = None,
 ) -> PassResult:
     """Sum ``kernel(block, state)`` over all rows: one pass."""
-    outcomes = scheduler.run(kernel, state, partial_bytes, progress)
-    total = DyadicSum(n_segments)
-    for outcome in outcomes:
-        total.update(outcome.nodes)
+    whole = merge_outcomes(n_segments, *scheduler.run(kernel, state, partial_bytes, progress))
     return PassResult(
-        partial=total.root(),
-        bytes_read=sum(outcome.bytes_read for outcome in outcomes),
-        bytes_pinned=sum(outcome.bytes_pinned for outcome in outcomes),
-        kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
+        partial=DyadicSum(n_segments, dict(whole.nodes)).root(),
+        bytes_read=whole.bytes_read,
+        bytes_pinned=whole.bytes_pinned,
+        kernel_seconds=whole.kernel_seconds,
+        spooled=whole.spooled,
     )
 
 
@@ -100,21 +101,6 @@ def payload_of(kernel: Any, state: State) -> bytes:
     import cloudpickle
 
     return bytes(cloudpickle.dumps((kernel, dict(state))))
-
-
-def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
-    """Add what can be added; the tree decides, not the order of arrival."""
-    total = DyadicSum(n_segments)
-    for outcome in outcomes:
-        total.update(outcome.nodes)
-    return replace(
-        outcomes[0],
-        nodes=list(total.nodes.items()),
-        bytes_read=sum(outcome.bytes_read for outcome in outcomes),
-        bytes_pinned=sum(outcome.bytes_pinned for outcome in outcomes),
-        kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
-        seconds=max(outcome.seconds for outcome in outcomes),
-    )
 
 
 def fresh(name: str) -> str:

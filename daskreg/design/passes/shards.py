@@ -1,4 +1,4 @@
-"""A shard: a run of segments, kept as a recipe; what it pins lives in the process's ledger."""
+"""A shard: a run of segments, kept as a recipe; what it keeps lives in its process alone."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import numpy as np
-
-from daskreg._typing import AnyArray, Partial, State
+from daskreg._typing import State
 from daskreg.design.blocks import Block
-from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
-from daskreg.design.sources.selected import take_columns
+from daskreg.design.columns import BlockSpec, Columns
 
+from .ahead import stream
 from .blas import single_threaded_blas
-from .dyadic import DyadicSum, Node
+from .dyadic import DyadicSum
 from .ledger import LEDGER, owned
+from .lender import Lender
+from .outcome import Outcome
 from .runs import Run
-from .stream import BlockReader, ReadAhead
+from .stream import BlockReader
+from .tier import Spooled, Spooling, Tier
 from .validate import check_beside, check_X
 
 
@@ -33,58 +33,6 @@ class Flag(Protocol):
     """Whether a pass was given up."""
 
     def is_set(self) -> bool: ...
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a shard gives back from one pass.
-
-    Attributes
-    ----------
-    nodes : list of (node, partial)
-        The largest nodes of the summation tree that the shard completes.
-    bytes_read : int
-        Decoded bytes that came from below the process's memory.
-    bytes_pinned : int
-        Bytes the shard now keeps in the ledger of its process.
-    seconds : float
-        Wall time of the task.
-    kernel_seconds : float
-        The part of it spent in the kernel.
-    """
-
-    nodes: list[tuple[Node, Partial]]
-    bytes_read: int
-    bytes_pinned: int
-    seconds: float
-    kernel_seconds: float
-
-    @property
-    def nbytes(self) -> int:
-        return sum(partial.nbytes for _, partial in self.nodes)
-
-
-@dataclass(frozen=True)
-class Lender:
-    """Data of which some columns are wanted; its pinned blocks in this process spare a reading.
-
-    Attributes
-    ----------
-    data : str
-        As its shards call it; its blocks have the borders of those that are wanted.
-    columns : ndarray of int
-    """
-
-    data: str
-    columns: AnyArray
-
-    def blocks(self) -> dict[int, Block]:
-        """What this process holds of it now, by number."""
-        return LEDGER.of_data(self.data)
-
-    def selected(self, block: Block) -> Block:
-        """The block with the wanted columns only."""
-        return replace(block, X=take_columns(block.X, self.columns))
 
 
 class Shard:
@@ -108,7 +56,14 @@ class Shard:
         Names the rows and their blocks: no other design, and no other layout, has this name.
     lender : Lender, optional
         Whose pinned blocks hold these columns among others.
+    spooling : Spooling, optional
+        What becomes of the blocks that are read in every pass; None: nothing.
     """
+
+    _recipe = (
+        *("runs", "n_segments", "pins", "budget", "names", "data", "lender", "spooling"),
+        "first",
+    )
 
     def __init__(
         self,
@@ -119,6 +74,7 @@ class Shard:
         names: tuple[str, ...] | None = None,
         data: str = "",
         lender: Lender | None = None,
+        spooling: Spooling | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
@@ -127,6 +83,7 @@ class Shard:
         self.names = names
         self.data = data
         self.lender = lender
+        self.spooling = spooling
         self.first: Outcome | None = None
         self._start_empty()
 
@@ -134,12 +91,12 @@ class Shard:
         self._token = uuid.uuid4().hex
         self._validated: set[tuple[str, int]] = set()
         self._settled = False
+        self._tier: Tier | None = None
         LEDGER.open(self._token, self.data)
         weakref.finalize(self, LEDGER.release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("runs", "n_segments", "pins", "budget", "names", "data", "lender", "first")
-        return {name: getattr(self, name) for name in kept}
+        return {name: getattr(self, name) for name in self._recipe}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -149,9 +106,11 @@ class Shard:
         return 1024 + LEDGER.held_by(self._token)
 
     def release(self) -> None:
-        """Let go of what is pinned, whoever else still refers to the shard."""
+        """Let go of what is pinned and spooled, whoever else still refers to the shard."""
         self.pins = frozenset()
         LEDGER.release(self._token)
+        if self._tier is not None:
+            self._tier.close()
 
     @property
     def specs(self) -> list[BlockSpec]:
@@ -217,6 +176,7 @@ class Shard:
             bytes_pinned=LEDGER.held_by(self._token),
             seconds=time.perf_counter() - started,
             kernel_seconds=kernel_seconds,
+            spooled=Spooled() if self._tier is None else self._tier.report,
         )
 
     def _blocks(
@@ -229,7 +189,7 @@ class Shard:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
             missing = [spec for spec in run.specs if spec.index not in {**lent, **pinned}]
-            stream = self._stream(stack, run.columns, missing, own, reads_X)
+            blocks = self._stream(stack, run.columns, missing, own, reads_X)
             for spec in run.specs:
                 block = pinned.get(spec.index)
                 if block is not None:
@@ -238,7 +198,7 @@ class Shard:
                     block = self.lender.selected(lent[spec.index])
                     yield spec, self._take((block, 0), reads_X)
                 else:
-                    yield spec, self._take(next(stream), reads_X)
+                    yield spec, self._take(next(blocks), reads_X)
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 
@@ -250,35 +210,25 @@ class Shard:
         values: Sequence[Any],
         reads_X: bool,
     ) -> Iterator[tuple[Block, int]]:
-        def open_reader() -> BlockReader:
-            return BlockReader(columns, values, reads_X)
+        pinned = frozenset() if self._settled else self.pins
+        tier = self._tier_of(columns)
+        return stream(
+            stack,
+            lambda: BlockReader(columns, values, reads_X, tier, pinned),
+            columns,
+            specs,
+            # Blocks that are to be pinned need memory of their own.
+            reuse=not pinned,
+        )
 
-        if not specs:
-            return iter(())
-        if columns.X.resident or len(specs) == 1 or columns.futures:
-            reader = open_reader()
-            stack.callback(reader.close)
-            return (reader.read(spec) for spec in specs)
-        return iter(stack.enter_context(ReadAhead(open_reader, specs, self._ring(columns, specs))))
-
-    def _ring(
-        self, columns: Columns, specs: list[BlockSpec]
-    ) -> Callable[[BlockSpec], AnyArray | None]:
-        """Buffers for the blocks that stream; those to be pinned get memory of their own."""
-        if columns.X.sparse or (self.pins and not self._settled):
-            return lambda spec: None
-        most = max(spec.stop - spec.start for spec in specs)
-        shape = (most, columns.X.n_columns)
-        ring: list[AnyArray] = []
-        turn = iter(range(len(specs) + 1))
-
-        def buffer(spec: BlockSpec) -> AnyArray:
-            number = next(turn)
-            if len(ring) < IN_FLIGHT:
-                ring.append(np.empty(shape, dtype=columns.X.dtype))
-            return ring[number % IN_FLIGHT][: spec.stop - spec.start]
-
-        return buffer
+    def _tier_of(self, columns: Columns) -> Tier | None:
+        X = columns.X
+        if self.spooling is None or X.resident or X.persisted:
+            return None
+        if self._tier is None:
+            self._tier = Tier(self.spooling, X.plain_file)
+            weakref.finalize(self, self._tier.close)
+        return self._tier
 
     def _take(self, result: tuple[Block, int], reads_X: bool) -> tuple[Block, int]:
         block, _ = result

@@ -1,59 +1,103 @@
-"""Reading blocks one ahead of the kernel, into buffers that are used again."""
+"""Making blocks of what their parts give, wherever those lie."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Container, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
 from daskreg.design.blocks import BESIDE, Block
-from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
-from daskreg.design.sources.base import Reader, Rows
+from daskreg.design.columns import BlockSpec, Columns
+from daskreg.design.sources.base import Reader, Rows, matrix_nbytes
 from daskreg.design.sources.chunked import by_whole_chunks
 from daskreg.exceptions import DaskregError, DataError
 
+from .tier import Tier
+
 
 class BlockReader:
-    """Makes blocks of open sources; used by one thread."""
+    """Makes blocks of their parts; used by one thread.
 
-    def __init__(self, columns: Columns, values: Sequence[Any] = (), reads_X: bool = True) -> None:
+    Parameters
+    ----------
+    columns : Columns
+    values : sequence
+        Results of the futures of the columns, in order.
+    reads_X : bool
+    tier : Tier, optional
+        Holds blocks nearer than their source; what it lacks, but for ``pinned`` blocks, is offered.
+    pinned : container of int
+        Numbers of the blocks that are going to stay in memory.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        values: Sequence[Any] = (),
+        reads_X: bool = True,
+        tier: Tier | None = None,
+        pinned: Container[int] = (),
+    ) -> None:
         self._stack = ExitStack()
-        self._readers: dict[str, tuple[Rows, Reader]] = {}
+        self._tier, self._pinned = tier, pinned
+        self._rows: dict[str, tuple[Rows, Sequence[Any]]] = {}
+        self._open: dict[str, Reader] = {}
         left = list(values)
         for name, rows in columns.parts():
             own, left = left[: len(rows.futures)], left[len(rows.futures) :]
-            if name == "X" and not reads_X:
-                continue
-            self._readers[name] = rows, self._stack.enter_context(by_whole_chunks(rows, own))
+            if name != "X" or reads_X:
+                self._rows[name] = rows, own
 
     def read(self, spec: BlockSpec, out: AnyArray | None = None) -> tuple[Block, int]:
         """The block and the bytes that came from below this process's memory."""
-        parts: dict[str, Any] = {}
-        read = 0
-        for name, (rows, reader) in self._readers.items():
-            buffer = out if name == "X" else None
-            values = _guarded(rows, name, reader, spec, buffer)
-            if values.shape[0] != spec.stop - spec.start:
-                raise DataError(
-                    f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
-                    f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
-                )
-            read += 0 if rows.resident or rows.persisted else reader.nbytes_read(values)
-            parts[name] = values if name == "X" else _column(name, values)
+        parts, read = self._parts(spec, out)
         X = parts.pop("X", None)
         block = Block(
             X=X if X is not None else _NoColumns(spec.stop - spec.start),
-            **{name: parts.get(name) for name in BESIDE},
+            **{name: _column(name, parts[name]) if name in parts else None for name in BESIDE},
             start=spec.start,
             index=spec.index,
         )
         return block, read
+
+    def _parts(self, spec: BlockSpec, out: AnyArray | None) -> tuple[dict[str, Any], int]:
+        tier = self._tier
+        near = {} if tier is None else tier.take(spec.index, self._far(), out)
+        read = sum(map(matrix_nbytes, near.values()))
+        parts: dict[str, Any] = dict(near)
+        started = time.perf_counter()
+        for name in [name for name in self._rows if name not in near]:
+            parts[name], nbytes = self._from_source(name, spec, out if name == "X" else None)
+            read += nbytes
+        if tier is not None and not near and "X" in parts:
+            tier.observe(time.perf_counter() - started, read)
+            if spec.index not in self._pinned:
+                tier.offer(spec.index, {name: parts[name] for name in self._far()})
+        return parts, read
+
+    def _far(self) -> list[str]:
+        """What does not lie in memory anyway."""
+        return [
+            name for name, (rows, _) in self._rows.items() if not (rows.resident or rows.persisted)
+        ]
+
+    def _from_source(self, name: str, spec: BlockSpec, out: AnyArray | None) -> tuple[Matrix, int]:
+        rows, own = self._rows[name]
+        if name not in self._open:
+            self._open[name] = self._stack.enter_context(by_whole_chunks(rows, own))
+        reader = self._open[name]
+        values = _guarded(rows, name, reader, spec, out)
+        if values.shape[0] != spec.stop - spec.start:
+            raise DataError(
+                f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
+                f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
+            )
+        return values, 0 if rows.resident or rows.persisted else reader.nbytes_read(values)
 
     def close(self) -> None:
         """Let go of files."""
@@ -90,60 +134,3 @@ def _column(name: str, values: Matrix) -> AnyArray:
     as_stored = name in ("y", "groups")
     array = np.asarray(values, dtype=None if as_stored else np.float64)
     return array[:, 0] if name in ("sample_weight", "groups") else array
-
-
-class ReadAhead:
-    """Blocks in order, the next one read by a background thread while a kernel works on one.
-
-    ``with`` ends the thread whatever happens; an error of the reader is raised where its block
-    would have come.
-    """
-
-    def __init__(
-        self,
-        open_reader: Callable[[], BlockReader],
-        specs: Sequence[BlockSpec],
-        buffer: Callable[[BlockSpec], AnyArray | None],
-    ) -> None:
-        self._open = open_reader
-        self._specs = specs
-        self._buffer = buffer
-        self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._room = threading.Semaphore(IN_FLIGHT - 1)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="daskreg-read-ahead", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._room.release()
-        self._thread.join()
-
-    def __iter__(self) -> Iterator[tuple[Block, int]]:
-        for number in range(len(self._specs)):
-            if number:
-                # Taking a block ends the use of the last one: its buffer may be read into again.
-                self._room.release()
-            result = self._blocks.get()
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-
-    def _work(self) -> None:
-        reader = None
-        try:
-            reader = self._open()
-            for number, spec in enumerate(self._specs):
-                if number:
-                    self._room.acquire()
-                if self._stop.is_set():
-                    return
-                self._blocks.put(reader.read(spec, self._buffer(spec)))
-        except BaseException as error:
-            self._blocks.put(error)
-        finally:
-            if reader is not None:
-                reader.close()

@@ -12,8 +12,9 @@ from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
+from .outcome import Outcome
 from .scheduler import Progress, Scheduler
-from .shards import Outcome, Shard
+from .shards import Shard
 
 
 class Threads(Scheduler):

@@ -81,6 +81,8 @@ class Rows(ABC):
         The blocks lie in the memory of a cluster's workers already; they count no bytes either.
     takes_whole_rows : bool
         These are columns selected from others, and reading them decodes those too.
+    plain_file : str or None
+        The file of which blocks are copies, byte for byte: nothing reads them faster.
     names : tuple of str or None
         Column names, where the source has them.
     labels : Labels or None
@@ -100,6 +102,7 @@ class Rows(ABC):
     takes_whole_rows: bool = False
     reader_nbytes: int = 0
     libraries: tuple[str, ...] = ()
+    plain_file: str | None = None
     names: tuple[str, ...] | None = None
     labels: Labels | None = None
     describe: str = "array"

@@ -64,6 +64,7 @@ class RawRows(Rows):
         self.dtype = native_dtype(self._stored, self.describe, labels=labels)
         self.n_rows: int = n_rows
         self.n_columns = n_columns
+        self.plain_file = path if column_stride is None else None
         self._columns: AnyArray = np.arange(n_columns)
         self._set_decode_factor()
         self._check_size()

@@ -104,6 +104,9 @@ class SpooledRows(Rows):
         self.names = names
         self.describe = describe
         self.bytes_spooled = sum(part.nbytes for part in self._parts)
+        if self._parts:
+            first = self._parts[0]
+            self.plain_file = (first.data if isinstance(first, CsrPart) else first).path
 
     def cut(self, start: int, stop: int) -> Rows:
         first = max(0, bisect_right(self._borders, start) - 1)

@@ -14,9 +14,13 @@ from typing import Any
 
 from daskreg.exceptions import DataError
 
+from .leftovers import make_locked, sweep
+
 
 class Scratch:
     """A folder for spooled data, made on first use and removed with everything in it at the end.
+
+    What a process left behind that was killed is removed when the next one makes its folder.
 
     Parameters
     ----------
@@ -43,18 +47,17 @@ class Scratch:
     def folder(self) -> Path:
         """The folder; made now if it does not exist."""
         if self._folder is None:
-            folder = (
-                Path(self._parent or _temporary()) / f"daskreg-{os.getpid()}-{uuid.uuid4().hex}"
-            )
+            parent = Path(self._parent or temporary())
+            sweep(parent)
             try:
-                folder.mkdir(parents=True)
+                folder, lock = make_locked(parent)
             except OSError as error:
                 raise DataError(
-                    f"cannot make the scratch folder {folder} ({error.strerror}); "
+                    f"cannot make a scratch folder in {parent} ({error.strerror}); "
                     "pass scratch= a folder that can be written"
                 ) from error
             self._folder = folder
-            self._finalizer = weakref.finalize(self, _remove, os.getpid(), folder)
+            self._finalizer = weakref.finalize(self, _remove, os.getpid(), folder, lock)
             atexit.register(self._finalizer)
         return self._folder
 
@@ -100,12 +103,14 @@ class Scratch:
         self.close()
 
 
-def _temporary() -> str:
+def temporary() -> str:
+    """Dask's ``temporary-directory``, else the system's."""
     import dask
 
     return dask.config.get("temporary-directory", None) or tempfile.gettempdir()
 
 
-def _remove(pid: int, folder: Path) -> None:
+def _remove(pid: int, folder: Path, lock: int) -> None:
     if pid == os.getpid():
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)

@@ -1,0 +1,125 @@
+"""Reading blocks ahead of the kernel, into buffers that are used again."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Any, Self
+
+import numpy as np
+
+from daskreg._typing import AnyArray
+from daskreg.design.blocks import Block
+from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
+
+from .stream import BlockReader
+
+
+def stream(
+    stack: ExitStack,
+    open_reader: Callable[[], BlockReader],
+    columns: Columns,
+    specs: Sequence[BlockSpec],
+    *,
+    reuse: bool,
+) -> Iterator[tuple[Block, int]]:
+    """Blocks in order, with the bytes that each took; read ahead where reading is worth a thread.
+
+    Parameters
+    ----------
+    stack : ExitStack
+        Whoever leaves it ends the reading.
+    open_reader : callable
+        Makes the reader, in the thread that is going to use it.
+    columns : Columns
+    specs : sequence of BlockSpec
+    reuse : bool
+        Whether a block may be read into the memory of an earlier one.
+    """
+    if not specs:
+        return iter(())
+    if columns.X.resident or len(specs) == 1 or columns.futures:
+        reader = open_reader()
+        stack.callback(reader.close)
+        return (reader.read(spec) for spec in specs)
+    buffer = _ring(columns, specs) if reuse and not columns.X.sparse else _no_buffer
+    return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer)))
+
+
+def _no_buffer(spec: BlockSpec) -> None:
+    return None
+
+
+def _ring(columns: Columns, specs: Sequence[BlockSpec]) -> Callable[[BlockSpec], AnyArray | None]:
+    """As many buffers as there are blocks in flight, in turn."""
+    most = max(spec.stop - spec.start for spec in specs)
+    shape = (most, columns.X.n_columns)
+    ring: list[AnyArray] = []
+    turn = iter(range(len(specs) + 1))
+
+    def buffer(spec: BlockSpec) -> AnyArray:
+        number = next(turn)
+        if len(ring) < IN_FLIGHT:
+            ring.append(np.empty(shape, dtype=columns.X.dtype))
+        return ring[number % IN_FLIGHT][: spec.stop - spec.start]
+
+    return buffer
+
+
+class ReadAhead:
+    """Blocks in order, the next one read by a background thread while a kernel works on one.
+
+    ``with`` ends the thread whatever happens; an error of the reader is raised where its block
+    would have come.
+    """
+
+    def __init__(
+        self,
+        open_reader: Callable[[], BlockReader],
+        specs: Sequence[BlockSpec],
+        buffer: Callable[[BlockSpec], AnyArray | None],
+    ) -> None:
+        self._open = open_reader
+        self._specs = specs
+        self._buffer = buffer
+        self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._room = threading.Semaphore(IN_FLIGHT - 1)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="daskreg-read-ahead", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._room.release()
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[tuple[Block, int]]:
+        for number in range(len(self._specs)):
+            if number:
+                # Taking a block ends the use of the last one: its buffer may be read into again.
+                self._room.release()
+            result = self._blocks.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+
+    def _work(self) -> None:
+        reader = None
+        try:
+            reader = self._open()
+            for number, spec in enumerate(self._specs):
+                if number:
+                    self._room.acquire()
+                if self._stop.is_set():
+                    return
+                self._blocks.put(reader.read(spec, self._buffer(spec)))
+        except BaseException as error:
+            self._blocks.put(error)
+        finally:
+            if reader is not None:
+                reader.close()

@@ -1,0 +1,58 @@
+"""What a shard gives back from one pass, and how the outcomes of several are added."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from daskreg._typing import Partial
+
+from .dyadic import DyadicSum, Node
+from .tier import Spooled
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a shard gives back from one pass.
+
+    Attributes
+    ----------
+    nodes : list of (node, partial)
+        The largest nodes of the summation tree that the shard completes.
+    bytes_read : int
+        Decoded bytes that came from below the process's memory.
+    bytes_pinned : int
+        Bytes the shard now keeps in the ledger of its process.
+    seconds : float
+        Wall time of the task.
+    kernel_seconds : float
+        The part of it spent in the kernel.
+    spooled : Spooled
+        What it keeps on the local disk.
+    """
+
+    nodes: list[tuple[Node, Partial]]
+    bytes_read: int
+    bytes_pinned: int
+    seconds: float
+    kernel_seconds: float
+    spooled: Spooled = field(default_factory=Spooled)
+
+    @property
+    def nbytes(self) -> int:
+        return sum(partial.nbytes for _, partial in self.nodes)
+
+
+def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
+    """Add what can be added; the tree decides, not the order of arrival."""
+    total = DyadicSum(n_segments)
+    for outcome in outcomes:
+        total.update(outcome.nodes)
+    return replace(
+        outcomes[0],
+        nodes=list(total.nodes.items()),
+        bytes_read=sum(outcome.bytes_read for outcome in outcomes),
+        bytes_pinned=sum(outcome.bytes_pinned for outcome in outcomes),
+        kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
+        seconds=max(outcome.seconds for outcome in outcomes),
+        spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
+    )

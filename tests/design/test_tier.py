@@ -1,0 +1,328 @@
+"""Blocks on the local disk: the same bits, each read once from its source, and nothing lost."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from daskreg.design import as_design
+from daskreg.design.passes.tier import Spooled, Spooling, Tier
+from daskreg.design.sources.npy import npy_rows
+from daskreg.design.spool import disk
+from daskreg.design.spool.blocks import BlockFile
+from daskreg.design.spool.disk import Rates
+from daskreg.design.spool.leftovers import sweep
+from daskreg.design.spool.scratch import Scratch
+
+from .helpers import Correlate, CountRows, make_data, make_design
+
+FAST, SLOW = Rates(0.0, 0.0), Rates(1.0, 1.0)
+TIMES = (1.0, 2.0, 3.0)
+
+
+def sums(design):
+    return [design.sum_over_rows(Correlate(), {"times": t}) for t in TIMES]
+
+
+@pytest.fixture
+def data():
+    return make_data(n=60_000, p=64)
+
+
+@pytest.fixture
+def expected(data):
+    with make_design(*data, block_size=1 << 18) as design:
+        return sums(design)
+
+
+@pytest.fixture
+def half_of_it(data, monkeypatch):
+    """A function that makes a design whose plan pins half of the rows."""
+    # The test process grows as others run in it; the plan is to see one size.
+    monkeypatch.setattr("daskreg.design.passes.threads.process_memory", lambda: 100 << 20)
+    X, y = data
+    probe = make_design(X, y, block_size=1 << 18).plan
+    fixed = probe.peak - probe.memory["blocks pinned between passes"]
+    limit = int((fixed + X.nbytes / 2) / 0.85)
+
+    def make(**options):
+        design = make_design(X, y, block_size=1 << 18, memory_limit=limit, **options)
+        assert 0 < design.plan.bytes_pinned < X.nbytes
+        return design
+
+    return make
+
+
+def check_bits(results, expected):
+    for result, same in zip(results, expected, strict=True):
+        np.testing.assert_array_equal(result, same)
+
+
+@pytest.mark.parametrize("cache", ["disk", "auto"])
+def test_what_is_not_pinned_is_read_once_from_its_source(
+    half_of_it, data, expected, cache, monkeypatch
+):
+    monkeypatch.setattr(disk, "rates", lambda folder: FAST)
+    X, y = data
+    with half_of_it(cache=cache) as design:
+        check_bits(sums(design), expected)
+        shards = design.placement.scheduler._shards
+        reads = design._columns.X.reads
+        if cache == "disk":
+            assert len(reads) == len(set(reads)) == design.layout.n_blocks
+        else:
+            # Two reads of each shard show how slow the source is before anything is spooled.
+            assert len(reads) <= design.layout.n_blocks + 2 * len(shards)
+        assert design.bytes_spooled == X.nbytes + y.nbytes - design.bytes_pinned
+        assert design.plan.bytes_spooled == design.bytes_spooled
+        assert "spooled" in str(design.plan)
+        before = design.bytes_read
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        assert design.bytes_read - before == design.bytes_spooled
+        files = [shard._tier._file._file for shard in shards]
+        assert not any(file.closed for file in files)
+    assert all(file.closed for file in files)
+
+
+@pytest.mark.parametrize(("cache", "rates"), [("auto", SLOW), ("memory", FAST)])
+def test_a_source_that_is_faster_than_the_disk_is_read_each_pass(
+    half_of_it, expected, cache, rates, monkeypatch
+):
+    monkeypatch.setattr(disk, "rates", lambda folder: rates)
+    with half_of_it(cache=cache) as design:
+        check_bits(sums(design), expected)
+        assert design.bytes_spooled == 0
+        assert len(design._columns.X.reads) > design.layout.n_blocks
+        assert ("not spooled" in str(design.plan)) == (cache == "auto")
+
+
+def test_nothing_is_kept_where_nothing_shall_be(data, expected):
+    with make_design(*data, block_size=1 << 18, cache=None) as design:
+        assert design.plan.bytes_pinned == 0
+        check_bits(sums(design), expected)
+        assert design.bytes_spooled == design.bytes_pinned == 0
+        assert len(design._columns.X.reads) == 3 * design.layout.n_blocks
+
+
+def test_one_pass_spools_nothing(data, expected):
+    with make_design(*data, block_size=1 << 18, cache="disk") as design:
+        design.prepare(passes=1)
+        check_bits([design.sum_over_rows(Correlate(), {"times": 1.0})], expected[:1])
+        assert design.bytes_spooled == 0
+
+
+def test_what_lies_beside_X_comes_from_the_spool_too(half_of_it, data, expected):
+    with half_of_it(cache="disk") as design:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        read = len(design._columns.y.reads)
+        n_rows, total = design.sum_over_rows(CountRows())
+        assert n_rows == len(data[1])
+        assert total == pytest.approx(data[1].sum())
+        assert len(design._columns.y.reads) == read
+        check_bits(sums(design), expected)
+
+
+def test_selected_columns_are_spooled_instead_of_read_in_whole_rows(half_of_it, data):
+    X, y = data
+    columns = np.arange(0, 64, 2)
+    with half_of_it(cache="disk") as design:
+        design.prepare(selected_bytes=1 << 20)
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        with design.select(columns) as some:
+            first = some.sum_over_rows(Correlate(), {"times": 1.0})
+            before = len(design._columns.X.reads)
+            np.testing.assert_array_equal(some.sum_over_rows(Correlate(), {"times": 1.0}), first)
+            np.testing.assert_allclose(first, X[:, columns].T @ y[:, 0], rtol=1e-3, atol=1e-2)
+            assert 0 < some.bytes_spooled < X.nbytes / 2
+        assert len(design._columns.X.reads) == before
+
+
+class _FullDisk:
+    """``os.pwrite`` on a disk with so many bytes left."""
+
+    def __init__(self, room):
+        self.room, self.real = room, os.pwrite
+
+    def __call__(self, file, data, offset):
+        if offset + len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.real(file, data, offset)
+
+
+def test_a_full_disk_costs_a_warning_and_no_bit(half_of_it, expected, monkeypatch):
+    monkeypatch.setattr("daskreg.design.spool.blocks.os.pwrite", _FullDisk(1 << 20))
+    with half_of_it(cache="disk") as design:
+        with pytest.warns(RuntimeWarning, match=r"is full: what is not there is read"):
+            first = design.sum_over_rows(Correlate(), {"times": 1.0})
+        check_bits([first, *sums(design)], [expected[0], *expected])
+        assert 0 < design.bytes_spooled < design.plan.bytes_streamed
+        assert "is full" in str(design.plan)
+
+
+def test_a_disk_without_room_is_left_alone(half_of_it, expected, monkeypatch):
+    monkeypatch.setattr(disk, "LEFT_FREE", 1.0)
+    with half_of_it(cache="disk") as design:
+        with pytest.warns(RuntimeWarning, match="no more room"):
+            first = design.sum_over_rows(Correlate(), {"times": 1.0})
+        check_bits([first, *sums(design)], [expected[0], *expected])
+        assert design.bytes_spooled == 0
+
+
+def test_a_spool_that_is_cut_short_is_made_good_from_the_source(half_of_it, expected):
+    with half_of_it(cache="disk") as design:
+        check_bits([design.sum_over_rows(Correlate(), {"times": 1.0})], expected[:1])
+        for shard in design.placement.scheduler._shards:
+            os.ftruncate(shard._tier._file._file.fileno(), 1000)
+        with pytest.warns(RuntimeWarning, match="cannot be read back"):
+            check_bits(sums(design), expected)
+
+
+def test_a_shard_that_moves_takes_no_spool_along(half_of_it, expected):
+    with half_of_it(cache="disk") as design:
+        check_bits(sums(design), expected)
+        shard = design.placement.scheduler._shards[0]
+        moved = pickle.loads(pickle.dumps(shard))
+        assert moved._tier is None
+        first = moved.run(Correlate(), {"times": 1.0})
+        assert first.spooled.nbytes == shard._tier.report.nbytes
+        for (node, value), (other, same) in zip(
+            first.nodes, shard.run(Correlate(), {"times": 1.0}).nodes, strict=True
+        ):
+            assert node == other
+            np.testing.assert_array_equal(value, same)
+
+
+def test_raw_files_on_the_same_disk_are_not_copied(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "rates", lambda folder: FAST)
+    np.save(tmp_path / "a.npy", np.zeros((10, 2)))
+    rows = npy_rows(tmp_path / "a.npy")
+    near = Tier(Spooling(always=False, folder=str(tmp_path)), rows.plain_file)
+    assert near.report.chosen is False
+    monkeypatch.setattr(disk, "device", lambda path: hash(str(path)))
+    far = Tier(Spooling(always=False, folder=str(tmp_path)), rows.plain_file)
+    for index in range(3):
+        far.observe(1.0, 8)
+        far.offer(index, {"X": np.zeros((1, 1))})
+    assert far.report.chosen
+    assert far.report.nbytes == 16
+
+
+@pytest.mark.parametrize(
+    ("source", "rates", "passes", "abreast", "chosen"),
+    [
+        (1.0, Rates(0.5, 0.1), 10, 1, True),
+        (1.0, Rates(5.0, 0.1), 1, 1, False),
+        (1.0, Rates(5.0, 0.1), 100, 1, True),
+        (1.0, Rates(0.5, 0.1), 10, 16, False),
+        (1.0, Rates(0.0, 0.9), 10, 1, False),
+    ],
+)
+def test_the_disk_is_taken_where_it_is_cheaper_over_all_passes(
+    tmp_path, monkeypatch, source, rates, passes, abreast, chosen
+):
+    monkeypatch.setattr(disk, "rates", lambda folder: rates)
+    monkeypatch.setattr(disk, "in_memory", lambda folder: False)
+    tier = Tier(Spooling(False, passes, abreast, str(tmp_path)))
+    tier.observe(1e6, 100)  # opened files and imported libraries
+    for index in range(2):
+        tier.observe(100 * source, 100)
+        tier.offer(index, {"X": np.zeros((1, 1))})
+    assert tier.report.chosen is chosen
+    assert tier.report.source == source
+    tier.close()
+
+
+def test_files_in_memory_are_no_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "in_memory", lambda folder: True)
+    tier = Tier(Spooling(always=False, folder=str(tmp_path)))
+    assert tier.report.chosen is False
+    assert "lies in memory" in str(tier.report)
+
+
+def test_the_trial_of_a_disk_is_made_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "_known", {})
+    first = disk.rates(str(tmp_path))
+    assert first.write > 0
+    assert first.read > 0
+    assert disk.rates(str(tmp_path)) is first
+    assert not list(tmp_path.iterdir())
+
+
+def test_reports_of_shards_add_up():
+    undecided, slow = Spooled(), Spooled(5, True, 1.0, SLOW)
+    together = undecided + slow + Spooled(3, False, 2.0, SLOW, "full")
+    assert (together.nbytes, together.chosen, together.trouble) == (8, True, "full")
+    assert (undecided + Spooled()).chosen is None
+    assert str(undecided) == ""
+
+
+def test_block_files_give_back_what_they_were_given(tmp_path):
+    random = np.random.default_rng(0)
+    matrix = sp.random_array((50, 7), density=0.3, format="csr", rng=random)
+    blocks = {
+        3: {"X": random.standard_normal((4, 5)).astype("f4"), "y": np.array([["a"], ["bcd"]])},
+        1: {"X": matrix, "groups": np.array(["x", "yz"])},
+        2: {"X": np.empty((0, 5), "i1"), "y": np.arange(6)[::2]},
+    }
+    file = BlockFile(str(tmp_path))
+    sizes = [file.write(index, parts) for index, parts in blocks.items()]
+    assert sum(sizes) == file.nbytes
+    assert not list(tmp_path.iterdir())
+    for index, parts in blocks.items():
+        for name, values in parts.items():
+            found = file.read(index, name)
+            assert found.dtype == values.dtype
+            dense = [m.toarray() if hasattr(m, "toarray") else m for m in (found, values)]
+            np.testing.assert_array_equal(*dense)
+        assert file.read(index, "offset") is None
+    out = np.empty((4, 5), "f4")
+    assert file.read(3, "X", out) is out
+    file.close()
+
+
+def test_unknown_caches_are_refused():
+    with pytest.raises(ValueError, match="cache must be one of 'auto', 'memory', 'disk', None"):
+        as_design(np.eye(3), np.ones(3), cache="ram")
+
+
+LEAVE = """
+import sys
+from daskreg.design.spool.scratch import Scratch
+scratch = Scratch(sys.argv[1])
+open(scratch.new("rows"), "wb").write(bytes(1000))
+print(scratch.folder(), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LEAVE, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    left = process.stdout.readline().strip()
+    with Scratch(tmp_path) as scratch:
+        scratch.folder()
+        assert os.path.exists(left), "its owner is alive"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdin.close()
+    process.stdout.close()
+    assert os.path.exists(left)
+    (tmp_path / "daskreg-of-another-kind").mkdir()
+    with Scratch(tmp_path) as scratch:
+        own = scratch.folder()
+        assert not os.path.exists(left)
+        assert sweep(tmp_path) == []
+        assert own.exists()
+    assert [folder.name for folder in tmp_path.iterdir()] == ["daskreg-of-another-kind"]
