@@ -120,7 +120,8 @@ def rows_of(name: str, rows: bool, cap: int) -> Iterator[str]:
         kind = Squared() if name == "lasso" else Logistic()
         found = passes(kind, *last[1], fraction, cap)
         ratios = [f"{a / b:.2f}" if a and b else "-" for a, b in zip(found, before, strict=True)]
-        yield f"| {name} rho {rho} alpha {fraction} | {cell(found)} | {cell(before)} | {cell(ratios)} |"
+        cells = " | ".join(map(cell, (found, before, ratios)))
+        yield f"| {name} rho {rho} alpha {fraction} | {cells} |"
 
 
 def cell(values: Any) -> str:
