@@ -6,8 +6,8 @@ from scipy.optimize import linprog
 
 from daskreg.linear_model._selected import error_bounds
 
-#: Bounds of q = 1, ..., 10 of 100 features with a threshold of 0.6 (and 50 pairs) that the R package
-#: stabs prints in its own tests.
+#: Bounds of q = 1, ..., 10 of 100 features with a threshold of 0.6 (and 50 pairs), as the tests of
+#: the R package stabs print them.
 STABS = {
     "plain": [0.05, 0.2, 0.45, 0.8, 1.25, 1.8, 2.45, 3.2, 4.05, 5.0],
     "unimodal": [
