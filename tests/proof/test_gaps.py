@@ -9,7 +9,7 @@ import pytest
 
 from .world import World
 
-EACH = 40
+EACH = 25
 #: What sums of some hundred numbers may lose, relative.
 ROUNDING = 1e-12
 
@@ -48,3 +48,21 @@ def test_no_bound_is_above_the_best_known_objective(loss, intercept, standardize
     assert (bound <= (best + ROUNDING * scale)[columns]).all()
     # The bounds are no platitude: at the solutions they meet the objective.
     assert (best - at_best <= 1e-6 * scale).all()
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_products_in_float32_keep_the_promise(loss, intercept):
+    """What low precision may hide is taken off the bounds."""
+    world = World(loss, intercept, alphas=(0.3, 0.03), dtype=np.float32)
+    rough = world.datafit((17, 40), tol=1e-2)
+    assert rough.dtype == np.float32
+    best = world.best()
+    coef, intercepts, columns = world.points(EACH, seed=5)
+    evaluation = rough.value_and_grad(coef, intercepts, columns)
+    bound = evaluation.dual(world.penalty.take(columns), coef)
+    assert (bound <= (best + ROUNDING * np.abs(best))[columns]).all()
+    at_best = rough.value_and_grad(world.solution.coef, world.solution.intercept)
+    assert at_best.rounding.max() > 0.0
+    gap = best - at_best.dual(world.penalty, world.solution.coef)
+    assert (gap <= 1e-3 * np.maximum(world.fit.null_value, best)).all()

@@ -76,13 +76,14 @@ class World:
         """Weights of problem k (they sum to 1), centred and scaled columns, target, offset."""
         problems, every = self.problems, RowKeys(0, N)
         weight = self.weight.copy()
-        if self.class_weight:
-            sums = np.bincount(self.y[:, 0].astype(int), weight)
-            weight *= (sums.sum() / (len(sums) * sums))[self.y[:, 0].astype(int)]
         if problems.fold[k] >= 0:
             weight *= FOLDS.factors(every, [problems.fold[k]])[:, 0]
         if problems.bootstrap[k] >= 0:
             weight *= RESAMPLES.factors(every, [problems.bootstrap[k]])[:, 0]
+        if self.class_weight:  # balanced are the classes of the problem's own rows
+            codes = self.y[:, 0].astype(int)
+            sums = np.bincount(codes, weight)
+            weight *= (sums.sum() / (len(sums) * sums))[codes]
         weight /= weight.sum()
         Z = self.X.astype(float)
         center = weight @ Z
@@ -91,7 +92,7 @@ class World:
             Z = Z - center
         if self.standardize:
             constant = scale <= 1e-12 * np.abs(center)
-            Z = np.where(constant, 0.0, Z / np.where(constant, 1.0, scale))
+            Z = np.where(constant & self.intercept, 0.0, Z / np.where(constant, 1.0, scale))
         offset = np.zeros(N) if self.offset is None else self.offset
         return weight, Z, self.y[:, problems.output[k]], offset
 
