@@ -32,9 +32,25 @@ def screened(X, y, loss, alphas):
 def test_lasso_path_of_celer():
     celer = pytest.importorskip("celer", reason="celer is not installed")
     X, y = wide()
-    alphas = np.abs(X.T @ y).max() / len(y) * np.geomspace(0.9, 0.06, 12)
+    alphas = np.abs(X.T @ y).max() / len(y) * np.geomspace(1.0, 0.06, 50)
     _, expected, _ = celer.celer_path(X, y, "lasso", alphas=alphas, tol=1e-11)
-    np.testing.assert_allclose(screened(X, y, Squared(), alphas), expected, atol=1e-6)
+    found = screened(X, y, Squared(), alphas)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert (found[:, 0] == 0.0).all()
+    assert np.count_nonzero(found[:, -1]) > 50
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_logistic_path_of_celer():
+    celer = pytest.importorskip("celer", reason="celer is not installed")
+    X, y = wide()
+    sign = np.sign(y)
+    alphas = np.abs(X.T @ sign).max() / (2 * len(y)) * np.geomspace(0.95, 0.1, 20)
+    # Its loss is the sum over rows.
+    _, expected, _ = celer.celer_path(X, sign, "logreg", alphas=len(y) * alphas, tol=1e-11)
+    found = screened(X, (sign > 0).astype(float), Logistic(), alphas)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.count_nonzero(found[:, -1]) > 50
 
 
 @pytest.mark.filterwarnings("ignore")
