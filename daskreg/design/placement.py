@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from daskreg.exceptions import MemoryPlanError
+
 from .columns import Columns, check_lengths
 from .dealing import Hand, choose_scheduler, deal, draft, make_shards
 from .layout import Layout
@@ -175,7 +177,15 @@ class Placement:
             # What they have pinned since they were measured is let go before anything is placed.
             workers = [self._measured.get(worker.address, worker) for worker in workers]
         self._measured = {worker.address: worker for worker in workers}
-        self.layout, self._planned = draft(
-            self.columns, workers, work, self.block_size, self.origin, self.cache
-        )
+        try:
+            self.layout, self._planned = self._drafted(workers, work)
+        except MemoryPlanError:
+            turned = self.columns.X.turned()
+            if turned is None:
+                raise
+            self.columns = replace(self.columns, X=turned)
+            self.layout, self._planned = self._drafted(workers, work)
         self._plan = self._planned
+
+    def _drafted(self, workers: Sequence[Worker], work: Work) -> tuple[Layout | None, Plan]:
+        return draft(self.columns, workers, work, self.block_size, self.origin, self.cache)

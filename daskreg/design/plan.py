@@ -234,6 +234,10 @@ def _terms(
         # Workers are started with a malloc that hands back what is freed; here it keeps a block.
         kept = block_bytes if local else 0
         terms["blocks in flight"] = running * (_in_flight(columns, block_bytes, layout) + kept)
+        # All threads make rows ready, before any block is in flight.
+        turning = worker.threads * max(rows.settle_nbytes for _, rows in columns.parts())
+        more = max(0, turning - terms["blocks in flight"])
+        terms["chunks of columns turned to rows"] = more
     terms["kernel temporaries"] = running * work.temporaries
     terms["partial sums"] = running * tree * work.partial_bytes
     if local:

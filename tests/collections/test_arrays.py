@@ -61,14 +61,29 @@ def test_rows_equal_compute(name, folder, scratch):
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 30])
-def test_column_chunks_are_put_together_or_spooled(limit, folder, scratch, values, monkeypatch):
+def test_column_chunks_are_put_together_or_written_once(
+    limit, folder, scratch, values, monkeypatch
+):
     monkeypatch.setattr("daskreg.design.collections.rows.MAX_CHUNK", limit)
-    monkeypatch.setattr("daskreg.design.collections.rows.CUT_CHUNK", 100 * P * 4)
     (ready,), read = settle([open_collection(da.from_zarr(folder / "columns.zarr"))], scratch)
     read_ranges(ready, values)
     if not limit:
-        assert len(ready.row_chunks) == N // 100
-        assert ready.bytes_spooled == 0 or ready.bytes_spooled == read == values.nbytes
+        assert ready.bytes_spooled == read == values.nbytes
+
+
+@pytest.mark.parametrize("chunks", [(N, 3), (250, 4), ((N - 7, 7), (1, 2, P - 3))])
+def test_each_chunk_of_some_columns_is_read_once_whatever_the_passes(
+    chunks, values, scratch, monkeypatch
+):
+    monkeypatch.setattr("daskreg.design.collections.rows.MAX_CHUNK", 0)
+    source, x = counted(values, chunks)
+    (ready,), _ = settle([open_collection(x)], scratch)
+    read_ranges(ready, values)
+    read_ranges(ready, values)
+    assert sum(source.loads.values()) == x.npartitions
+    chosen = np.array([0, 2, P - 1])
+    with ready.select(chosen).open() as reader:
+        np.testing.assert_array_equal(reader.read(3, 260), values[3:260, chosen])
 
 
 def counted(values, chunks=(100, P)):

@@ -36,6 +36,9 @@ def write(folder: Path, kind: str, nbytes: int) -> None:
     if kind == "parquet":
         write_parquet(path, tile, n_tiles)
         return
+    if kind == "columns.zarr":
+        write_columns(path, tile, n_tiles)
+        return
     if kind == "npy":
         out = np.lib.format.open_memmap(path, "w+", np.float32, shape)
     else:
@@ -45,6 +48,17 @@ def write(folder: Path, kind: str, nbytes: int) -> None:
     for i in range(n_tiles):
         out[i * len(tile) : (i + 1) * len(tile)] = np.roll(tile, i, axis=1)
     del out
+
+
+def write_columns(path: Path, tile: Any, n_tiles: int) -> None:
+    import zarr
+
+    shape = (n_tiles * len(tile), COLUMNS)
+    chunks = (shape[0], 2)
+    out = zarr.create_array(path, shape=shape, chunks=chunks, dtype="f4", compressors=None)
+    for j in range(0, COLUMNS, 2):
+        columns = [[(j - i) % COLUMNS, (j + 1 - i) % COLUMNS] for i in range(n_tiles)]
+        out[:, j : j + 2] = np.concatenate([tile[:, own] for own in columns])
 
 
 def write_parquet(path: Path, tile: Any, n_tiles: int) -> None:

@@ -14,9 +14,10 @@ from daskreg.exceptions import DataError
 from .graphs import is_future
 from .matrices import Convert, frame_dtype, is_sparse_meta
 
-#: Rows of chunks that are put together from column chunks stay below these bytes.
+#: Rows of chunks that are put together from column chunks stay below these bytes; others are
+#: written to scratch as they are.
 MAX_CHUNK = 256 << 20
-#: Else their rows are cut to chunks of about these bytes.
+#: Sparse ones are cut to rows of about these bytes.
 CUT_CHUNK = 64 << 20
 
 
@@ -32,6 +33,10 @@ class DaskRows(Rows):
     convert : Convert
     frame : dask data frame, optional
         Where the columns are taken from: rows of one frame are read together.
+    widths : sequence of int, optional
+        Columns of each key where a run of rows has several, from left to right.
+    chunked : dask Array, optional
+        The same rows before chunks of some columns were put side by side.
     """
 
     #: Tasks of arrays call its functions, and it imports pandas.
@@ -46,17 +51,33 @@ class DaskRows(Rows):
         names: tuple[str, ...] | None = None,
         describe: str = "dask array",
         frame: Any = None,
+        widths: Sequence[int] | None = None,
+        chunked: Any = None,
     ) -> None:
+        self.widths, self._chunked = None if widths is None else tuple(widths), chunked
         self.collection, self.convert, self.frame = collection, convert, frame
         self.lengths = None if lengths is None else tuple(int(n) for n in lengths)
         self.n_rows = None if self.lengths is None else sum(self.lengths)
         self.row_chunks = (
-            None if self.lengths is None else tuple(n for n in self.lengths if n) or None
+            None
+            if self.lengths is None or self.widths is not None
+            else tuple(n for n in self.lengths if n) or None
         )
         self.n_columns, self.dtype, self.sparse = convert.n_columns, convert.dtype, convert.sparse
         self.names, self.describe = names, describe
         self.persisted = frame is None and _is_persisted(collection)
         self.decode_factor = 1.0 if self.persisted else 3.0
+        if self.widths is not None:
+            self.decode_factor = 2.0
+            tile = max(self.lengths or (0,)) * max(self.widths)
+            # A chunk as it is made, and in row order.
+            self.settle_nbytes = 2 * tile * self.dtype.itemsize
+
+    def turned(self) -> Rows | None:
+        """Chunks of some columns can be written to scratch as they are, one at a time."""
+        if self._chunked is None or self.sparse or self.widths is not None:
+            return None
+        return _tiled(self._chunked, self.convert, self.describe)
 
     @property
     def settled(self) -> bool:
@@ -102,15 +123,26 @@ def array_rows(array: Any, describe: str) -> DaskRows:
     if _unknown(rows):
         whole = array if array.ndim == 1 or array.numblocks[1] == 1 else array.rechunk({1: -1})
         return DaskRows(whole, None, convert, describe=describe)
+    if array.ndim == 1 or array.numblocks[1] <= 1:
+        return DaskRows(array, rows, convert, describe=describe)
+    if not convert.sparse and max(rows) * _row_nbytes(convert) > MAX_CHUNK:
+        return _tiled(array, convert, describe)
     whole = _whole_rows(array, convert)
-    return DaskRows(whole, whole.chunks[0], convert, describe=describe)
+    return DaskRows(whole, whole.chunks[0], convert, describe=describe, chunked=array)
+
+
+def _tiled(array: Any, convert: Convert, describe: str) -> DaskRows:
+    rows, columns = array.chunks
+    return DaskRows(array, rows, convert, describe=describe, widths=columns)
+
+
+def _row_nbytes(convert: Convert) -> int:
+    return max(1, convert.n_columns * max(convert.dtype.itemsize, 1))
 
 
 def _whole_rows(array: Any, convert: Convert) -> Any:
     """Put column chunks side by side, in runs of rows that memory can hold."""
-    if array.ndim == 1 or array.numblocks[1] <= 1:
-        return array
-    row = max(1, convert.n_columns * max(convert.dtype.itemsize, 1))
+    row = _row_nbytes(convert)
     if max(array.chunks[0]) * row <= MAX_CHUNK:
         return array.rechunk({1: -1}, method="tasks")
     return array.rechunk({0: max(1, CUT_CHUNK // row), 1: -1}, method="tasks")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from dask._task_spec import Alias  # noqa: TID253
 
 from daskreg.design.sources.base import Rows, matrix_nbytes
+from daskreg.design.sources.zarr_tiles import ZarrTiles
 from daskreg.design.spool.rows import Part, write_part
 from daskreg.design.spool.scratch import Scratch
+from daskreg.design.spool.tiles import TiledRows
 
 from .census import Run, census, run_tasks, spool_parts, spooled
 from .graphs import Key, Subgraph, compute, spool_literals, take_graph, unmap
@@ -56,6 +59,11 @@ def settle(
         made, read = _settle_graphs(members, scratch, run or run_tasks, client)
         for i, known in zip(lazy, made, strict=True):
             ready[i] = known
+    for i, tiled in enumerate(rows):
+        if isinstance(tiled, ZarrTiles):
+            scratch.check_shared(client)
+            ready[i], more = tiled.turn(scratch, run or run_tasks)
+            read += more
     left = [i for i, r in enumerate(ready) if r is None]
     if left:
         scratch.check_shared(client)
@@ -75,6 +83,11 @@ def _settle_graphs(
     made: list[Rows | None] = [None] * len(members)
     read = 0
     for i, member in enumerate(members):
+        if member.widths is not None:
+            scratch.check_shared(client)
+            tiled = _spool_tiles(graph, keys[i], member, scratch)
+            made[i], read = tiled, read + tiled.bytes_spooled
+            continue
         shared = find_shared(graph.nodes, keys[i])
         size = (member.n_rows or 0) * member.row_nbytes
         done = resolve(graph, keys[i], shared.wide, scratch, client, size)
@@ -175,6 +188,30 @@ def _spool_chunks(graph: Subgraph, keys: Sequence[Key], member: DaskRows, scratc
     jobs = [(_write_chunk, key, (member.convert, scratch.new("chunk"))) for key in keys]
     rows = spooled(compute(graph, jobs), member)
     return _labelled(rows, member)
+
+
+def _spool_tiles(
+    graph: Subgraph, keys: Sequence[Key], member: DaskRows, scratch: Scratch
+) -> TiledRows:
+    """Let Dask compute chunks of some columns once, each written to scratch where it is made."""
+    assert member.widths is not None
+    size = int((member.n_rows or 0) * member.row_nbytes)
+    why = f"its chunks hold {member.widths[0]} of {member.n_columns} columns"
+    scratch.require(size, member.describe, why)
+    converts = [replace(member.convert, n_columns=width) for width in member.widths]
+    jobs = [
+        (_write_chunk, key, (converts[at % len(converts)], scratch.new("tile")))
+        for at, key in enumerate(keys)
+    ]
+    written, each = compute(graph, jobs), len(converts)
+    runs = [written[at : at + each] for at in range(0, len(written), each)]
+    rows = TiledRows(
+        [run for run in runs if run[0].shape[0]],
+        names=member.names,
+        describe=f"{member.describe} (turned)",
+    )
+    rows.labels = member.labels
+    return rows
 
 
 def _write_chunk(chunk: Any, convert: Convert, path: str) -> Part:

@@ -75,6 +75,8 @@ class Rows(ABC):
         no bytes.
     reader_nbytes : int
         Bytes that an open reader holds beside its blocks, whatever their size.
+    settle_nbytes : int
+        Bytes that a thread holds while it makes these rows ready, beside what follows.
     libraries : tuple of str
         What reading imports; see ``LIBRARY_NBYTES`` in the plan.
     persisted : bool
@@ -101,6 +103,7 @@ class Rows(ABC):
     persisted: bool = False
     takes_whole_rows: bool = False
     reader_nbytes: int = 0
+    settle_nbytes: int = 0
     libraries: tuple[str, ...] = ()
     plain_file: str | None = None
     names: tuple[str, ...] | None = None
@@ -112,6 +115,10 @@ class Rows(ABC):
     def settled(self) -> bool:
         """Whether the rows can be cut and read as they are."""
         return self.n_rows is not None
+
+    def turned(self) -> Rows | None:
+        """The same rows for less memory, by way of scratch; None where there is no such way."""
+        return None
 
     def cut(self, start: int, stop: int) -> Rows:
         """The small, picklable recipe of rows ``start:stop``, with the same row numbers.

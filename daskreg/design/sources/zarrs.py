@@ -18,7 +18,10 @@ from .checks import LABELLED, existing, native_dtype
 from .memory import fill
 from .selected import describe
 from .zarr_chunks import refusing_absent, require_all_chunks
+from .zarr_tiles import ZarrTiles
 
+#: Chunks of columns whose whole rows are larger are written to scratch once.
+MAX_STRIP = 256 << 20
 #: Chunks that zarr decodes together by default.
 CONCURRENCY = 10
 #: Allocations above this are mapped one by one (glibc's largest threshold).
@@ -69,6 +72,17 @@ class ZarrRows(Rows):
     def row_chunks(self) -> tuple[int, ...]:  # type: ignore[override]
         length, n = int(self._array.chunks[0]), self.n_rows or 0
         return tuple(min(length, n - start) for start in range(0, n, length))
+
+    @property
+    def strip_nbytes(self) -> int:
+        """Bytes of whole rows that are decoded together."""
+        return int(min(self._array.chunks[0], self._array.shape[0]) * self.row_nbytes)
+
+    def turned(self) -> Rows | None:
+        """Chunks of some columns can be written to scratch, one at a time."""
+        if not self.reads_columns or self._columns is not None or self.dtype.kind == "U":
+            return None
+        return ZarrTiles(self._array, self.dtype, self.describe)
 
     @property
     def reads_columns(self) -> bool:
@@ -138,7 +152,7 @@ def _as_zarr_buffer(target: AnyArray) -> Any:
     return default_buffer_prototype().nd_buffer.from_numpy_array(target)
 
 
-def zarr_array_rows(array: Any, *, missing_chunks: str, what: str, labels: bool) -> ZarrRows:
+def zarr_array_rows(array: Any, *, missing_chunks: str, what: str, labels: bool) -> Rows:
     """Rows of an open array whose absent chunks have been looked for.
 
     Raises
@@ -149,8 +163,9 @@ def zarr_array_rows(array: Any, *, missing_chunks: str, what: str, labels: bool)
     if missing_chunks == "raise":
         rows = ZarrRows(refusing_absent(array), what=what, labels=labels)
         require_all_chunks(array, what)
-        return rows
-    return ZarrRows(array, what=what, labels=labels)
+    else:
+        rows = ZarrRows(array, what=what, labels=labels)
+    return (rows.turned() if rows.strip_nbytes > MAX_STRIP else None) or rows
 
 
 def open_zarr(

@@ -12,6 +12,7 @@ import weakref
 from pathlib import Path
 from typing import Any
 
+from daskreg.design.host import format_bytes
 from daskreg.exceptions import DataError
 
 from .leftovers import make_locked, sweep
@@ -64,6 +65,17 @@ class Scratch:
     def new(self, name: str) -> str:
         """A path in the folder that no other file has, without a suffix."""
         return str(self.folder() / f"{name}-{uuid.uuid4().hex[:12]}")
+
+    def require(self, nbytes: int, what: str, why: str) -> None:
+        """Raise ``DataError`` unless there is room for so many bytes, and before any is written."""
+        folder = self.folder()
+        free = shutil.disk_usage(folder).free
+        if nbytes > free:
+            raise DataError(
+                f"{what} must be written to scratch once, since {why}: that takes "
+                f"{format_bytes(nbytes)}, and {folder.parent} has {format_bytes(free)} free. Pass "
+                "scratch= a folder with more room, or store the data in chunks of whole rows"
+            )
 
     def check_shared(self, client: Any) -> None:
         """Raise ``DataError`` unless workers can be taken to see the folder.

@@ -1,0 +1,119 @@
+"""Chunks of some columns of many rows, each once in scratch, from which runs of rows are read."""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray
+from daskreg.design.sources.base import Reader, Rows
+from daskreg.design.sources.selected import describe as describe_selection
+from daskreg.design.sources.selected import names_of
+
+from .rawarray import RawArray
+
+#: Bytes of a block that are put together at once, so that they stay in cache.
+_TILE_NBYTES = 1 << 20
+
+
+class TiledRows(Rows):
+    """Rows of a matrix whose chunks lie in scratch as they are, each in row order.
+
+    A chunk of columns holds rows of many blocks.  In scratch its rows can be read without the
+    rest of it, so that writing each chunk once takes the memory of one chunk.
+
+    Parameters
+    ----------
+    tiles : sequence of sequence of RawArray
+        For each run of rows, its chunks from left to right.
+    names, describe
+        As in ``Rows``.
+    """
+
+    #: The pieces of a block, then the block.
+    decode_factor = 2.0
+
+    def __init__(
+        self,
+        tiles: Sequence[Sequence[RawArray]],
+        *,
+        names: tuple[str, ...] | None = None,
+        describe: str = "tiles",
+    ) -> None:
+        self._tiles = tuple(tuple(row) for row in tiles)
+        self._rows = [*accumulate((row[0].shape[0] for row in self._tiles), initial=0)]
+        self._widths = [tile.shape[1] for tile in self._tiles[0]]
+        self.n_rows: int = self._rows[-1]
+        self.dtype = self._tiles[0][0].dtype
+        self.names, self.describe = names, describe
+        self.bytes_spooled = sum(tile.nbytes for row in self._tiles for tile in row)
+        self._choose(np.arange(sum(self._widths)))
+
+    def _choose(self, columns: AnyArray) -> None:
+        self._columns, self.n_columns = columns, len(columns)
+        starts = np.cumsum([0, *self._widths])
+        #: Tile, columns of the block, columns of the tile.
+        self._places: list[tuple[int, slice, AnyArray | slice]] = []
+        for j, (low, high) in enumerate(pairwise(starts)):
+            first, last = np.searchsorted(columns, [low, high])
+            if first == last:
+                continue
+            inside: AnyArray | slice = columns[first:last] - low
+            if last - first == high - low:
+                inside = slice(None)
+            self._places.append((j, slice(int(first), int(last)), inside))
+
+    @property
+    def reads_columns(self) -> bool:
+        return len(self._widths) > 1
+
+    def select(self, columns: AnyArray) -> Rows:
+        """Only tiles with these columns are read."""
+        rows = copy.copy(self)
+        rows.names = names_of(self, columns)
+        rows.describe = describe_selection(self, columns)
+        rows._choose(self._columns[columns])
+        read = sum(self._widths[j] for j, _, _ in rows._places)
+        rows.decode_factor = 1.0 + read / len(columns)
+        return rows
+
+    def open(self, values: Sequence[Any] = ()) -> Reader:
+        return _TileReader(self)
+
+
+class _TileReader(Reader):
+    def __init__(self, rows: TiledRows) -> None:
+        self._of = rows
+        self._nbytes = 0
+
+    def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
+        rows = self._of
+        shape = stop - start, rows.n_columns
+        if out is None or out.shape != shape or out.dtype != rows.dtype:
+            out = np.empty(shape, rows.dtype)
+        self._nbytes = 0
+        at = max(0, bisect_right(rows._rows, start) - 1)
+        while at < len(rows._tiles) and rows._rows[at] < stop:
+            low, high = rows._rows[at : at + 2]
+            first, last = max(start, low), min(stop, high)
+            self._fill(rows._tiles[at], slice(first - low, last - low), out[first - start :])
+            at += 1
+        return out
+
+    def _fill(self, tiles: Sequence[RawArray], run: slice, out: AnyArray) -> None:
+        places = self._of._places
+        pieces = [tiles[j][run] for j, _, _ in places]
+        self._nbytes += sum(piece.nbytes for piece in pieces)
+        step = max(64, _TILE_NBYTES // max(1, out.strides[0]))
+        for start in range(0, run.stop - run.start, step):
+            some = slice(start, min(start + step, run.stop - run.start))
+            for piece, (_, there, inside) in zip(pieces, places, strict=True):
+                out[some, there] = piece[some, inside]
+
+    def nbytes_read(self, values: AnyArray) -> int:
+        return self._nbytes
