@@ -27,6 +27,7 @@ from .tiles import (
     numeric_target,
     tile_borders,
 )
+from .wide import bands, is_wide, side_by_side
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,9 @@ class MomentsKernel:
 
     def _moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None = None) -> Moments:
         """Return the moments of the chosen rows; None: of all."""
+        if self.columns == () and is_wide(X):
+            each = [self._moments(X[:, band], rows, chosen) for band in bands(X.shape[1])]
+            return side_by_side(each)
         z, weight = rows.z, rows.weight
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
