@@ -34,7 +34,7 @@ def serial_blas() -> AbstractContextManager[Any]:
     Where another process has a core, threads of BLAS that wait for each other have been measured
     to take seconds for a factor of milliseconds.
     """
-    return _controller().limit(limits=1, user_api="blas")  # type: ignore[no-any-return]
+    return _controller().limit(limits=1, user_api="blas")
 
 
 def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

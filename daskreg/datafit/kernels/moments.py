@@ -145,7 +145,8 @@ class MomentsKernel:
         z, weight = rows.z, rows.weight
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
-        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype)
+        few = self.columns is None and not is_sparse(X) and 2 * len(z) <= X.shape[1]
+        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, few)
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = self.rows(X)
