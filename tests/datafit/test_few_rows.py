@@ -37,7 +37,7 @@ def blocks(cuts, *, weight, seed):
     seed=st.integers(0, 100),
 )
 def test_any_blocks_add_up_to_the_centred_gram_matrix(cuts, weight, pairwise, seed):
-    X, y, w, parts = blocks(cuts, weight=weight, seed=seed)
+    X, _, w, parts = blocks(cuts, weight=weight, seed=seed)
     if not w.sum():
         return
     kernel = MomentsKernel(columns=None)
