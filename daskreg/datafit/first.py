@@ -9,6 +9,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
 
+from .few_rows import matrix_of
 from .kernels.tiles import Labels
 from .moments import Moments
 
@@ -125,7 +126,7 @@ class Geometry:
         if moments.gram is None:
             return None
         chosen = slice(None) if moments.columns is None else moments.columns
-        gram = moments.gram / moments.weight
+        gram = matrix_of(moments.gram) / moments.weight
         back = moments.mean - self.center
         if back.any():
             gram = gram + np.outer(back, back[chosen])
@@ -140,7 +141,8 @@ def settled(moments: Moments) -> Moments:
     DataError
         Where squares of the numbers leave the range of float64.
     """
-    sums = moments.m2, moments.target_m2, moments.cross, moments.gram
+    gram = None if moments.gram is None else matrix_of(moments.gram)
+    sums = moments.m2, moments.target_m2, moments.cross, gram
     tiny = float(np.finfo(np.float64).tiny)
     if moments.weight < tiny or not all(part is None or np.isfinite(part).all() for part in sums):
         raise DataError(

@@ -12,6 +12,7 @@ from daskreg._typing import Float
 from daskreg.exceptions import DataError
 from daskreg.splits import Folds
 
+from .few_rows import matrix_of
 from .moments import Groups, Moments
 from .scores import Scores, score_columns
 from .state import column_shift
@@ -84,7 +85,7 @@ def _error(
     assert moments.gram is not None
     square = moments.target_m2[output]
     cross = (moments.cross[:, output] * coef).sum(axis=0)
-    spread = square - 2.0 * cross + (coef * (moments.gram @ coef)).sum(axis=0)
+    spread = square - 2.0 * cross + (coef * (matrix_of(moments.gram) @ coef)).sum(axis=0)
     shift = moments.target_mean[output] - intercept - moments.mean @ coef
     error = np.maximum(spread, 0.0) / moments.weight + np.square(shift)
     eps = UNITS * float(np.finfo(np.float64).eps)

@@ -9,6 +9,8 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
+from .few_rows import FewRows, joined, matrix_of
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -31,8 +33,8 @@ class Moments:
         The same of the targets.
     cross : ndarray, shape (p, q)
         Sums of weighted products of the deviations of columns and targets.
-    gram : ndarray, shape (p, f), or None
-        The same between all columns and the chosen ``columns``.
+    gram : ndarray, shape (p, f), FewRows or None
+        The same between all columns and the chosen ``columns``; of few rows those rows.
     columns : ndarray of int, shape (f,), or None
         Chosen columns of ``gram``; None: all of them, in their order.
 
@@ -49,7 +51,7 @@ class Moments:
     target_mean: Float
     target_m2: Float
     cross: Float
-    gram: Float | None = None
+    gram: Float | FewRows | None = None
     columns: AnyArray | None = None
 
     def __add__(self, other: Any) -> Moments:
@@ -60,11 +62,14 @@ class Moments:
         factor = self.weight * share
         delta = other.mean - self.mean
         target_delta = other.target_mean - self.target_mean
-        gram = None
+        gram: Float | FewRows | None = None
         with np.errstate(over="ignore", invalid="ignore"):
             if self.gram is not None and other.gram is not None:
-                gram = self.gram + other.gram
-                add_outer(gram, delta[:, None], np.array([factor]), self.columns)
+                if self.columns is None:
+                    gram = joined(self.gram, other.gram, np.sqrt(factor) * delta)
+                else:
+                    gram = matrix_of(self.gram) + matrix_of(other.gram)
+                    add_outer(gram, delta[:, None], np.array([factor]), self.columns)
             return Moments(
                 weight,
                 self.n_rows + other.n_rows,
@@ -92,6 +97,10 @@ class Moments:
             None if self.gram is None else self.gram * factor,
             self.columns,
         )
+
+    def whole(self) -> Moments:
+        """Return the moments with the Gram matrix as an array."""
+        return self if self.gram is None else replace(self, gram=matrix_of(self.gram))
 
     @property
     def nbytes(self) -> int:
@@ -229,6 +238,11 @@ class Groups:
             before = tallies.get(label, (0, 0.0))
             tallies[label] = before[0] + n_rows, before[1] + weight
         return Groups(labels, moments, batches, tallies)
+
+    def whole(self) -> Groups:
+        """Return the groups with their Gram matrices as arrays."""
+        moments = {key: part.whole() for key, part in self.moments.items()}
+        return Groups(self.labels, moments, self.batches, self.tallies)
 
     @property
     def label_keys(self) -> list[Any]:

@@ -176,7 +176,7 @@ class Survey:
     def _look(
         self, kernel: MomentsKernel
     ) -> tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]:
-        found = self.design.sum_over_rows(kernel)["moments"]
+        found = self.design.sum_over_rows(kernel)["moments"].whole()
         if isinstance(self.loss, LogLoss):
             self.loss = self.loss.of_classes(len(found.labels))
         whole = kernel.columns is None and not kernel.by_label

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from daskreg.design.host import format_bytes
+
 
 def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol: float) -> None:
     """Warn, naming gap, passes and what to change, unless every problem converged.
@@ -31,6 +33,32 @@ def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol
         f"max_iter={max_iter}. {first.sentence}",
         ConvergenceWarning,
         stacklevel=3,
+    )
+
+
+def warn_of_memory(solution: Any, alpha: Any, room: int, limit: int) -> None:
+    """Warn, naming the alphas, where paths ended since their columns fill the memory.
+
+    Parameters
+    ----------
+    solution : Solution
+    alpha : ndarray of shape (n_problems,)
+    room : int
+        Columns that the memory holds.
+    limit : int
+        The memory limit in bytes.
+    """
+    ended = solution.status == "memory"
+    if not ended.any():
+        return
+    solved = alpha[solution.converged]
+    reached = f"alphas down to {solved.min():.4g} are solved" if solved.size else "none is solved"
+    warnings.warn(
+        f"{int(ended.sum())} of {ended.size} problems use more columns than the memory holds "
+        f"beside the rest of the fit ({room}, under memory_limit {format_bytes(limit)}), the "
+        f"largest at alpha={alpha[ended].max():.4g}; {reached}. {solution.status[ended][0].sentence}",
+        ConvergenceWarning,
+        stacklevel=4,
     )
 
 

@@ -19,6 +19,7 @@ from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 from ._choose import Choice, Task, choose
 from ._limits import Limits
 from ._planning import plan_for_classes, prepare
+from ._report import warn_of_memory
 from ._slices import cut, solve_slices
 from ._unpenalised import free_model
 
@@ -154,6 +155,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     begin = _start(datafit, settings, choice, start)
     solution = _solution(solver, datafit, penalty, settings, begin, size)
     datafit.release_columns()
+    warn_of_memory(solution, penalty.alpha, datafit.most_columns, design.plan.memory_limit)
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
     return Fitted(
         coef=coef,

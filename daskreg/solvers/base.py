@@ -19,7 +19,10 @@ from .results import Candidates, Goal, Progress, Solution, Status
 
 
 class State(Protocol):
-    """Where a solver stands: frozen arrays, problems on the last axis."""
+    """Where a solver stands: frozen arrays, problems on the last axis.
+
+    ``short_of_memory`` (n_problems,), optional: problems that cannot go on for want of it.
+    """
 
     @property
     def candidates(self) -> Candidates: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
-from .parallel import parallel_map
+from .parallel import parallel_map, serial_blas
 from .protocols import QuadraticDatafit, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
@@ -172,7 +173,9 @@ def _solved(
             model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps, worst
         )
 
-    for (_, own), (found, sweeps) in zip(paths, parallel_map(solved, paths), strict=True):
+    with serial_blas() if penalty.has_l1.any() else nullcontext():
+        results = parallel_map(solved, paths)
+    for (_, own), (found, sweeps) in zip(paths, results, strict=True):
         coef[:, own], n_sweeps[own] = found, sweeps
     for model, own in zip(models.parts, models.columns, strict=True):
         one, found = penalty.take(own), coef[:, own]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -25,6 +26,15 @@ def n_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def serial_blas() -> AbstractContextManager[Any]:
+    """One BLAS thread inside: many small products and factors, each too short to share.
+
+    Where another process has a core, threads of BLAS that wait for each other have been measured
+    to take seconds for a factor of milliseconds.
+    """
+    return _controller().limit(limits=1, user_api="blas")
 
 
 def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

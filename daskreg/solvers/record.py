@@ -80,14 +80,19 @@ class Record:
         self.least_violation[active] = np.minimum(self.least_violation[active], new.violation)
         self.n_iter[active] = state.n_iter
         self.idle[active] = np.where(improved, 0, self.idle[active] + 1)
-        return self._end(active, settled, state.exhausted)
+        short = getattr(state, "short_of_memory", np.zeros(active.size, dtype=bool))
+        return self._end(active, settled, state.exhausted, short)
 
     def _stops_on_violation(self, active: AnyArray, bound: Float) -> npt.NDArray[np.bool_]:
         """Whether a problem has no useful bound (without a penalty the valid one is no use)."""
         return np.asarray(~np.isfinite(bound) | self.unpenalised[active])
 
     def _end(
-        self, active: AnyArray, settled: npt.NDArray[np.bool_], exhausted: npt.NDArray[np.bool_]
+        self,
+        active: AnyArray,
+        settled: npt.NDArray[np.bool_],
+        exhausted: npt.NDArray[np.bool_],
+        short: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.bool_]:
         gap = self.relative_gap[active]
         closed = gap <= self.tol
@@ -98,6 +103,7 @@ class Record:
         for reached, name in (
             (stalled, Status.STALLED),
             (spent, Status.MAX_ITER),
+            (short, Status.MEMORY),
             (closed | settled, Status.CONVERGED),
         ):
             status[reached] = name

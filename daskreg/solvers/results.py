@@ -25,6 +25,7 @@ class Status(StrEnum):
     DEADLINE = "deadline"
     STOPPED = "stopped"
     STALLED = "stalled"
+    MEMORY = "memory"
     INTERRUPTED = "interrupted"
 
     @property
@@ -39,6 +40,8 @@ class Status(StrEnum):
             "stopped": "A callback ended the fit: this is the best iterate so far.",
             "stalled": "Rounding allows no further improvement: tol is below what the precision "
             "of the data and the conditioning of the problem permit.",
+            "memory": "The columns that it uses fill the memory: this is the best model on as many "
+            "as fit; raise memory_limit, ask for larger alphas only, or use solver='fista'.",
             "interrupted": "Stopped from outside: this is the best iterate so far.",
         }[self.value]
 

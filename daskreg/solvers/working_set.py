@@ -13,6 +13,8 @@ from daskreg.penalties import ElasticNet
 
 #: Share of the fall of alpha by which a gradient entry may rise; 1 is the strong rule.
 RISE = 0.5
+#: Share of alpha above which a column is wanted that a solution has left out without a certificate.
+NEAR = 0.8
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def wanted_columns(
     wanted = np.zeros(len(entry))
     for path in np.unique(paths.which[chosen]):
         smallest = alpha[chosen[paths.which[chosen] == path]].min()
-        least = smallest - RISE * max(reached[path] - smallest, 0.0)
+        least = min(smallest - RISE * max(reached[path] - smallest, 0.0), NEAR * smallest)
         above = entry[:, path] > max(least, 0.0)
         wanted = np.maximum(wanted, np.where(above, entry[:, path] / smallest, 0.0))
     return wanted

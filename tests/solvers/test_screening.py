@@ -9,9 +9,9 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.losses import Logistic, Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import Fista, Gram, solve
+from daskreg.solvers import Fista, Gram, Status, solve
 from daskreg.solvers.screening import BatchScreening
-from daskreg.solvers.working_set import Paths, entry_alpha, wanted_columns
+from daskreg.solvers.working_set import NEAR, Paths, entry_alpha, wanted_columns
 from tests.datafit.test_weightings import EveryThird
 from tests.fake_design import FakeDesign
 
@@ -43,8 +43,12 @@ def make(loss, *, n_alphas=12, least=0.1, fold=(-1,), reads_columns=True, penalt
 
 
 def objective(fit, penalty, solution):
-    value = fit.value_and_grad(solution.coef, solution.intercept, precise=True).value
-    return value + penalty.value(solution.coef)
+    return objective_at(fit, penalty, solution.coef, solution.intercept)
+
+
+def objective_at(fit, penalty, coef, intercept):
+    value = fit.value_and_grad(coef, intercept, precise=True).value
+    return value + penalty.value(coef)
 
 
 @pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=lambda loss: loss.name)
@@ -119,11 +123,48 @@ def test_a_ridge_penalty_is_refused_before_the_first_pass():
     assert fit.design.n_passes == 0
 
 
-def test_more_columns_in_use_than_memory_holds_is_said(monkeypatch):
+@pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=lambda loss: loss.name)
+def test_a_path_ends_where_its_columns_fill_the_memory(loss, monkeypatch):
     monkeypatch.setattr(FakeDesign, "most_columns", 12)
-    fit, penalty = make(Squared(), least=0.01)
-    with pytest.raises(CompatibilityError, match="memory holds 12"):
-        solve(BatchScreening(), fit, penalty, tol=1e-8)
+    fit, penalty = make(loss, least=0.01)
+    found = solve(BatchScreening(), fit, penalty, tol=1e-8)
+    assert set(found.status) == {Status.CONVERGED, Status.MEMORY}
+    fits = np.flatnonzero(found.converged)
+    np.testing.assert_array_equal(fits, np.arange(len(fits)))
+    assert np.count_nonzero(found.coef, axis=0).max() <= 12
+    # What is certified is the solution, and the rest beats the last model that is.
+    monkeypatch.setattr(FakeDesign, "most_columns", 600)
+    whole = solve(BatchScreening(), fit, penalty, tol=1e-8)
+    assert whole.converged.all()
+    level = 1e-8 * fit.null_value
+    assert (np.abs(found.objective - whole.objective) <= level)[fits].all()
+    assert (found.objective - found.dual_gap <= whole.objective + level).all()
+    last = found.coef[..., [fits[-1]] * fit.n_problems]
+    kept = found.intercept[:, [fits[-1]] * fit.n_problems]
+    assert (found.objective <= objective_at(fit, penalty, last, kept) + level).all()
+    assert found.objective[-1] < 0.9 * objective_at(fit, penalty, last, kept)[-1]
+
+
+def test_other_paths_go_on_where_the_columns_of_one_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(FakeDesign, "most_columns", 40)
+    fit, penalty = make(Squared(), least=0.2, targets=2, n_alphas=6)
+    # The second target has larger alphas: its columns fit.
+    alpha = penalty.alpha * np.where(fit.output == 0, 0.02, 1.5)
+    penalty = ElasticNet(alpha, penalty.l1_ratio)
+    found = solve(BatchScreening(), fit, penalty, tol=1e-8)
+    assert found.converged[fit.output == 1].all()
+    assert Status.MEMORY in found.status[fit.output == 0]
+
+
+def test_a_start_with_more_columns_than_memory_holds_is_cut_to_its_largest(monkeypatch):
+    monkeypatch.setattr(FakeDesign, "most_columns", 12)
+    fit, penalty = make(Squared(), n_alphas=1, least=0.01)
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(600, 1, 1)), np.zeros((1, 1))
+    found = solve(BatchScreening(), fit, penalty, tol=1e-8, start=start)
+    assert found.status.tolist() == [Status.MEMORY]
+    assert np.isfinite(found.dual_gap).all()
+    assert found.objective[0] <= objective_at(fit, penalty, *start)[0]
 
 
 def test_entry_alpha_is_where_a_zero_coefficient_leaves_zero():
@@ -149,5 +190,5 @@ def test_wanted_columns_rise_no_faster_than_assumed():
     chosen = np.array([2])
     alpha = np.array([1.0, 0.9, 0.8, 0.7])
     wanted = wanted_columns(entry, np.array([1.0]), paths, alpha, chosen)
-    np.testing.assert_array_equal(wanted > 0.0, entry[:, 0] > 0.8 - 0.5 * 0.2)
+    np.testing.assert_array_equal(wanted > 0.0, entry[:, 0] > min(0.8 - 0.5 * 0.2, NEAR * 0.8))
     assert (np.diff(wanted[wanted > 0.0]) > 0.0).all()

@@ -28,6 +28,7 @@ from .tiles import (
     tile_borders,
     tile_rows,
 )
+from .wide import WideProducts, is_wide
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class GradientKernel:
 
     def __call__(self, block: Block, state: State) -> Sums:
         rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
-        products = Products(block, state, self.dtype)
+        products = (WideProducts if is_wide(block.X) else Products)(block, state, self.dtype)
         coupled = isinstance(self.loss, Multinomial)
         sums = (
             empty_class_sums(state["coef"].shape[1], len(state["target"]))

@@ -27,6 +27,7 @@ from .tiles import (
     numeric_target,
     tile_borders,
 )
+from .wide import bands, is_wide, side_by_side
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,14 @@ class MomentsKernel:
 
     def _moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None = None) -> Moments:
         """Return the moments of the chosen rows; None: of all."""
+        if self.columns == () and is_wide(X):
+            each = [self._moments(X[:, band], rows, chosen) for band in bands(X.shape[1])]
+            return side_by_side(each)
         z, weight = rows.z, rows.weight
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
-        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype)
+        few = self.columns is None and not is_sparse(X) and 2 * len(z) <= X.shape[1]
+        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, few)
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = self.rows(X)

@@ -6,6 +6,7 @@ import numpy as np
 
 from daskreg._array import is_sparse, scale_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float, Matrix
+from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.moments import Moments, add_outer
 
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
@@ -23,15 +24,24 @@ class Running:
         Gram columns wanted; None: all of them.
     gram_dtype : str
         Type of the Gram products of one tile.
+    few : bool
+        Keep the rows instead of their Gram matrix: they are dense, and few beside the columns.
     """
 
     def __init__(
-        self, n_features: int, n_targets: int, columns: tuple[int, ...] | None, gram_dtype: str
+        self,
+        n_features: int,
+        n_targets: int,
+        columns: tuple[int, ...] | None,
+        gram_dtype: str,
+        few: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
         width = n_features if self.columns is None else len(self.columns)
-        self.gram = np.zeros((n_features, width)) if width else None
+        self.few: FewRows | None = None
+        self.gram = np.zeros((n_features, width)) if width and not few else None
+        self.keeps = few
         empty = np.zeros(n_features), np.zeros(n_features), np.zeros(n_targets)
         self.plain = Moments(0.0, 0, *empty, np.zeros(n_targets), np.zeros((n_features, n_targets)))
         self.vectors: list[Float] = []
@@ -59,8 +69,13 @@ class Running:
         m2 = squares - np.square(sums[:, 0]) / weight
         least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
-        self._join(sums, m2, right, weight, shift, z_shift)
-        if self.gram is not None:
+        apart, factor = self._join(sums, m2, right, weight, shift, z_shift)
+        if self.keeps:
+            self._keep(scaled - np.outer(ones, sums[:, 0] / weight), np.sqrt(factor) * apart)
+        elif self.gram is not None:
+            # Rank-one corrections wait for the end of the block: one product instead of many.
+            self.vectors += [sums[:, 0], apart]
+            self.factors += [-1.0 / weight, factor]
             self._add_gram(scaled)
 
     def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
@@ -90,8 +105,11 @@ class Running:
 
     def _join(
         self, sums: Float, m2: Float, right: Float, weight: float, shift: Float, z_shift: Float
-    ) -> None:
-        """Centre the sums of a tile at its own means and join them to those before."""
+    ) -> tuple[Float, float]:
+        """Centre the sums of a tile at its own means and join them to those before.
+
+        Returns the distance of the means and the weight that its outer product has in the join.
+        """
         first, products = sums[:, 0], sums[:, 1:]
         z_first = right[:, 0] @ right[:, 1:]
         mean = shift + first / weight
@@ -105,12 +123,9 @@ class Running:
             products - np.outer(first, z_first) / weight,
         )
         before = self.plain
-        if self.gram is not None:
-            # Rank-one corrections wait for the end of the block: one product instead of many.
-            self.vectors += [first, mean - before.mean]
-            self.factors += [-1.0 / weight, before.weight * weight / (before.weight + weight)]
         self.plain = before + tile
         self.shift = mean
+        return mean - before.mean, before.weight * weight / (before.weight + weight)
 
     def _add_gram(self, scaled: Matrix) -> None:
         assert self.gram is not None
@@ -121,9 +136,16 @@ class Running:
         scaled = scaled.astype(self.dtype, copy=False)
         self.gram += scaled.T @ (scaled if self.columns is None else scaled[:, self.columns])
 
+    def _keep(self, centred: Float, apart: Float) -> None:
+        """Keep the rows of a tile, about its own mean, and what the distance of the means adds."""
+        rows = FewRows((centred.astype(self.dtype, copy=False),))
+        self.few = rows if self.few is None else (self.few + rows).with_row(apart)
+
     def result(self) -> Moments:
-        gram = self.gram
-        if gram is not None and self.vectors:
+        gram: Float | FewRows | None = self.gram if self.few is None else self.few
+        if self.keeps and gram is None:
+            gram = np.zeros((len(self.plain.mean), len(self.plain.mean)))
+        if isinstance(gram, np.ndarray) and self.vectors:
             add_outer(gram, np.column_stack(self.vectors), np.array(self.factors), self.columns)
         p = self.plain
         return Moments(

@@ -1,0 +1,159 @@
+"""A round of screening: which problems and columns it takes, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import Float
+from daskreg.penalties import ElasticNet
+
+from .results import Candidates
+from .screening_state import ScreeningState
+from .working_set import entry_alpha
+
+
+@dataclass(frozen=True)
+class Round:
+    """What a round takes.
+
+    Attributes
+    ----------
+    problems : array of int
+    used : array of bool, shape (n_features,)
+        Columns that they use so far, and those without a penalty.
+    most : int
+        Columns that may be taken in all.
+    full : bool
+        The columns in use leave no room: these problems cannot be solved.
+    """
+
+    problems: npt.NDArray[np.intp]
+    used: npt.NDArray[np.bool_]
+    most: int
+    full: bool = False
+
+
+def next_round(
+    state: ScreeningState, penalty: ElasticNet, n_features: int, memory: int, gram_columns: int
+) -> Round:
+    """Return the problems of the next round, of as many paths as leave room for new columns.
+
+    Within ``gram_columns`` where the columns in use leave half of them free, else within what
+    ``memory`` holds, at last only the next problem of each path.  Where even the first of these
+    leaves no room, its path ends here with all its problems.
+    """
+    free, alpha = penalty.is_free(n_features), penalty.alpha
+    small = min(memory, gram_columns)
+    for length, most, share in ((state.length, small, 0.5), (state.length, memory, 1.0)):
+        turn = _affordable(state, state.paths.next_problems(alpha, length), free, most)
+        if turn.used.sum() <= share * (most - 1) or most >= n_features:
+            return turn
+    turn = _affordable(state, state.paths.next_problems(alpha, 1), free, memory)
+    if turn.used.sum() < memory:
+        return turn
+    rest = np.flatnonzero(state.paths.which == state.paths.which[turn.problems[0]])
+    return Round(rest, _largest(turn.used, state.coef[..., rest], memory), memory, full=True)
+
+
+def _affordable(
+    state: ScreeningState,
+    chosen: npt.NDArray[np.intp],
+    free: npt.NDArray[np.bool_],
+    most: int,
+) -> Round:
+    """Take the problems of as many paths as leave half of the columns for new ones, at least those
+    of one path."""
+    used, kept = free, np.zeros(len(chosen), dtype=bool)
+    own = state.paths.which[chosen]
+    for path in np.unique(own):
+        here = own == path
+        union = used | (state.coef[..., chosen[here]] != 0.0).any(axis=(1, 2))
+        if kept.any() and 2 * int(union.sum()) > most:
+            break
+        used, kept = union, kept | here
+    return Round(chosen[kept], used, most)
+
+
+def _largest(used: npt.NDArray[np.bool_], coef: Float, most: int) -> npt.NDArray[np.bool_]:
+    """Return as many of the used columns as fit, those with the largest coefficients."""
+    size = np.where(used, np.abs(coef).max(axis=(1, 2)), -1.0)
+    kept = np.zeros_like(used)
+    kept[np.argsort(-size, kind="stable")[: min(most, int(used.sum()))]] = True
+    return kept
+
+
+def limited(
+    turn: Round, wanted: Float, new: int, before: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Return the columns in use and the best of those that are wanted, ``wanted`` high first.
+
+    At most ``new`` of them; those ``before`` are taken again where they hold all of these.
+    """
+    room = max(0, min(new, turn.most - int(turn.used.sum())))
+    score = np.where(turn.used, -np.inf, wanted)
+    order = np.argsort(-score, kind="stable")[:room]
+    columns = turn.used.copy()
+    columns[order[score[order] > 0.0]] = True
+    # A gather that is at hand and holds them all is better than a smaller one.
+    return before if (before | ~columns).all() and before.any() else columns
+
+
+def seen_from(
+    state: ScreeningState,
+    penalty: ElasticNet,
+    chosen: npt.NDArray[np.intp],
+    grad: Float,
+    done: npt.NDArray[np.bool_],
+) -> tuple[Float, Float]:
+    """Entry alphas of each path from its smallest certified alpha, else from the first tried.
+
+    Columns that violate the conditions of a problem that was not certified enter for certain.
+    """
+    entry, reached = state.entry.copy(), state.reached.copy()
+    enter = entry_alpha(penalty, grad)
+    own = state.paths.which[chosen]
+    for path in np.unique(own):
+        here = np.flatnonzero(own == path)
+        here = here[np.argsort(-penalty.alpha[here], kind="stable")]
+        prefix = here[np.cumprod(done[here]).astype(bool)]
+        last = prefix[-1] if prefix.size else here[0]
+        entry[:, path], reached[path] = enter[:, last], penalty.alpha[last]
+        for missed in here[~done[here]]:
+            short = enter[:, missed] > penalty.alpha[missed]
+            entry[short, path] = np.maximum(entry[short, path], reached[path])
+    return entry, reached
+
+
+def passed_on(
+    state: ScreeningState,
+    alpha: Float,
+    chosen: npt.NDArray[np.intp],
+    coef: Float,
+    intercept: Float,
+) -> tuple[Float, Float]:
+    """Keep the solutions of a round; problems to come start from the nearest larger alpha."""
+    held, held_intercept = state.coef.copy(), state.intercept.copy()
+    held[..., chosen], held_intercept[:, chosen] = coef, intercept
+    own = state.paths.which[chosen]
+    for path in np.unique(own):
+        tried = chosen[own == path]
+        last = tried[np.argmin(alpha[tried])]
+        later = np.flatnonzero((state.paths.which == path) & (alpha < alpha[last]))
+        held[..., later] = held[..., [last]]
+        held_intercept[:, later] = held_intercept[:, [last]]
+    return held, held_intercept
+
+
+def spread(found: Candidates, chosen: npt.NDArray[np.intp], state: ScreeningState) -> Candidates:
+    """Candidates of all problems; of those that waited, nothing new is known."""
+    n_problems = state.n_iter.size
+    objective, violation = np.full(n_problems, np.inf), np.full(n_problems, np.inf)
+    bound = np.full(n_problems, -np.inf)
+    coef, intercept = np.zeros_like(state.coef), state.intercept.copy()
+    coef[..., chosen], intercept[:, chosen] = found.coef, found.intercept
+    objective[chosen], bound[chosen] = found.objective, found.bound
+    violation[chosen] = found.violation
+    return Candidates(coef, intercept, objective, bound, violation)

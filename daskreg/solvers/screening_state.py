@@ -1,0 +1,63 @@
+"""Where the rounds of screening stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import AnyArray, Float
+
+from .results import Candidates, Goal
+from .working_set import Paths
+
+
+@dataclass(frozen=True)
+class ScreeningState:
+    """Where the rounds stand; problems last.
+
+    Attributes
+    ----------
+    coef, intercept : arrays of shape (n_features, n_outputs, K) and (n_outputs, K)
+        The latest solution of each problem on a working set, else where it starts.
+    entry : array of shape (n_features, n_paths)
+        By path the alpha at which each column would enter, seen from the path's last solution.
+    reached : array of shape (n_paths,)
+        Alpha of that solution.
+    working : array of bool, shape (n_features,)
+        Columns of the last round.
+    paths : Paths
+    length : int
+        Alphas of each path in the next round.
+    short_of_memory : array of bool, shape (K,)
+        Problems whose columns fill the memory: the last candidates are what there is of them.
+    """
+
+    coef: Float
+    intercept: Float
+    entry: Float
+    reached: Float
+    working: npt.NDArray[np.bool_]
+    paths: Paths
+    length: int
+    short_of_memory: npt.NDArray[np.bool_]
+    n_iter: npt.NDArray[np.intp]
+    goal: Goal
+    candidates: Candidates
+
+    @property
+    def exhausted(self) -> npt.NDArray[np.bool_]:
+        return np.zeros(self.n_iter.size, dtype=bool)
+
+    def take(self, columns: AnyArray) -> ScreeningState:
+        return replace(
+            self,
+            coef=self.coef[..., columns],
+            intercept=self.intercept[:, columns],
+            paths=self.paths.take(columns),
+            short_of_memory=self.short_of_memory[columns],
+            n_iter=self.n_iter[columns],
+            goal=replace(self.goal, null_value=self.goal.null_value[columns]),
+            candidates=self.candidates.take(columns),
+        )
