@@ -12,6 +12,7 @@ import numpy.typing as npt
 from daskreg._typing import Float
 from daskreg.datafit import Datafit
 from daskreg.datafit.scores import score_columns
+from daskreg.exceptions import DataError
 from daskreg.penalties import ElasticNet
 from daskreg.problems import Problems
 from daskreg.solvers import Solver
@@ -52,6 +53,16 @@ class HoldOut(Folds):
     def codes(self, rows: RowKeys) -> npt.NDArray[np.intp]:
         draws = uniform(draw(stream(self.seed, VALIDATION), rows.numbers))
         return np.where(draws < self.fraction, HELD_OUT, TRAINING)
+
+    def check_rows(self, counts: npt.ArrayLike) -> None:
+        for number, kept in enumerate(np.asarray(counts, dtype=np.float64)):
+            if not kept > 0.0:
+                what = "hold out" if number == HELD_OUT else "train on"
+                raise DataError(
+                    f"validation={self.fraction:g} leaves no row of positive weight to {what}: "
+                    f"pass a {'larger' if number == HELD_OUT else 'smaller'} fraction, or "
+                    "validation=(X, y)"
+                )
 
 
 class Watch:
