@@ -180,7 +180,29 @@ def squared_error(design: Any, fitted: Fitted) -> Float:
         error = np.full(len(fitted.coef), np.nan)
     fold = datafit.problems.fold
     open_ones = np.flatnonzero(np.isnan(error) & (fold >= 0))
-    if open_ones.size:
-        part = coef[..., open_ones], intercept[:, open_ones]
-        error[open_ones] = datafit.take(open_ones).held_out_scores(*part, ("mse",))["mse"]
+    error[open_ones] = held_out(fitted, open_ones, coef, intercept, "mse")
     return np.asarray(error)
+
+
+def held_out(
+    fitted: Fitted, columns: npt.NDArray[np.intp], coef: Float, intercept: Float, metric: str
+) -> Float:
+    """Score some problems on the test rows of their folds, shape (m,): one pass, if it has room.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    columns : ndarray of int, shape (m,)
+    coef, intercept : ndarray, shapes (p, n_outputs, K) and (n_outputs, K)
+        Of all problems, in the units of X.
+    metric : str
+        One that the settings of the fit have named.
+    """
+    scores = np.empty(len(columns))
+    width = max(1, fitted.scored_at_once)
+    for first in range(0, len(columns), width):
+        own = columns[first : first + width]
+        part = fitted.datafit.take(own)
+        found = part.held_out_scores(coef[..., own], intercept[:, own], (metric,))
+        scores[first : first + width] = found[metric]
+    return scores

@@ -93,7 +93,7 @@ class ResampledPath:
             plain_gram=not own_grams,
         )
         together = self.datafit.take(np.arange(min(self.datafit.n_problems, MOST_COLUMNS)))
-        self._width = prepare(design, together, self.choice, settings)[1]
+        self._width = prepare(design, together, self.choice, settings)[1].problems
         if own_grams:
             self.datafit.grams()
         elif self.choice.method == "quasi_newton":

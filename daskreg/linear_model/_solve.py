@@ -40,6 +40,8 @@ class Settings:
         Fractions of alpha_max refer to the largest one of all problems.
     folds, resamples : Folds, RowWeights or None
         What the folds of the problems leave out, how their resamples count the rows.
+    scores : tuple of str
+        Metrics of a pass over held-out rows that follows the solver; empty: there is none.
     further_columns : int
         Columns of coefficients of one pass that follows the solver; 0: there is none.
     further_bytes : int
@@ -64,6 +66,7 @@ class Settings:
     share_alpha_max: bool = True
     folds: Any = None
     resamples: Any = None
+    scores: tuple[str, ...] = ()
     further_columns: int = 0
     further_bytes: int = 0
     limits: Limits = field(default_factory=Limits)
@@ -87,6 +90,8 @@ class Fitted:
     datafit : Datafit
         Of the same problems; of use while the design is open.
     classes : ndarray or None
+    scored_at_once : int
+        Columns that the plan has room to score in one pass.
     """
 
     coef: Float
@@ -96,6 +101,7 @@ class Fitted:
     choice: Choice
     datafit: Datafit
     classes: Any = None
+    scored_at_once: int = 0
 
     def take(self, columns: npt.ArrayLike) -> Fitted:
         """Return some of the problems."""
@@ -139,20 +145,20 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         tol=settings.tol,
     )
     choice = choose(settings.solver, Task.of(design, settings))
-    choice, size = prepare(design, datafit, choice, settings)
+    choice, fits = prepare(design, datafit, choice, settings)
     if choice.method == "gram":
         datafit.gram()
     elif choice.method == "quasi_newton":
         datafit.metric()
     else:
         datafit.first(_free(settings))
-    choice, size = plan_for_classes(design, datafit, choice, settings, size)
+    choice, fits = plan_for_classes(design, datafit, choice, settings, fits)
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
     if settings.watch is not None:
         solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
     begin = _start(datafit, settings, choice, start)
-    solution = _solution(solver, datafit, penalty, settings, begin, size)
+    solution = _solution(solver, datafit, penalty, settings, begin, fits.problems)
     datafit.release_columns()
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
     return Fitted(
@@ -163,6 +169,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         choice=choice,
         datafit=datafit,
         classes=datafit.first().classes,
+        scored_at_once=fits.scored,
     )
 
 

@@ -106,6 +106,11 @@ class CrossValidated(LinearModel, ABC):
     def _set_validated(self, found: Validated, *, flat: bool) -> None:
         """Set the attributes that cross-validation brings."""
 
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        """What a pass over the held-out rows may be asked for."""
+        return ("mse",)
+
     def _score(self, design: Any, fitted: Fitted) -> Float:
         """Held-out score of each problem, shape (n_problems,); NaN for those of all rows."""
         return squared_error(design, fitted)
@@ -127,7 +132,7 @@ class CrossValidated(LinearModel, ABC):
         """Make the folds, solve, score and choose."""
         folds = open_folds(design, self.cv, classifier=self._one_column)
         settings = self._settings(design.n_features, design.n_targets)
-        settings = replace(settings, folds=folds, share_alpha_max=False)
+        settings = replace(settings, folds=folds, share_alpha_max=False, scores=self._metrics)
         grid = self._grid(settings, design, folds.n)
         return validate(design, settings, grid, self._score, self._choose)
 
