@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +19,7 @@ from daskreg.splits import Folds, RowKeys
 from daskreg.splits.counters import draw, stream, uniform
 
 from . import _params
+from ._opening import opened
 from ._solve import Fitted, Settings
 
 #: Stream of random numbers of a validation set; part of what its seed means.
@@ -191,7 +191,12 @@ class Watch:
 
 
 def watch(
-    validation: Any, patience: int, open_rows: Callable[[Any, Any, Any], Any]
+    validation: Any,
+    patience: int,
+    estimator: Any,
+    *,
+    sample_dim: Any = None,
+    feature_names: Any = None,
 ) -> Watch | None:
     """Return who looks at the held-out rows that ``validation`` stands for; None: nobody.
 
@@ -199,8 +204,10 @@ def watch(
     ----------
     validation : None, float or (X, y) or (X, y, sample_weight)
     patience : int
-    open_rows : callable
-        From X, y and weights to a design.
+    estimator : estimator
+        That is fitted, and says how rows are opened.
+    sample_dim, feature_names
+        As in ``fit``.
 
     Raises
     ------
@@ -211,8 +218,14 @@ def watch(
         return None
     _params.integer("patience", patience)
     if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
-        X, y, weight = (*validation, None)[:3]
-        return Watch(open_rows(X, y, weight), patience)
+        opening = opened(
+            estimator,
+            *validation,
+            one_column=estimator._one_column,
+            sample_dim=sample_dim,
+            feature_names=feature_names,
+        )
+        return Watch(opening.design, patience)
     if isinstance(validation, (float, np.floating)) and 0.0 < validation < 1.0:
         return Watch(float(validation), patience)
     raise ValueError(

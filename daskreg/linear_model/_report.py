@@ -9,10 +9,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 
-def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol: float) -> None:
+def warn_unconverged(
+    name: str, solution: Any, n_passes: int, max_iter: int, tol: float, *, above: int = 0
+) -> None:
     """Warn, naming gap, passes and what to change, unless every problem converged.
 
-    Called from ``fit`` or a path function, whose caller is shown as the place.
+    Called from ``fit`` or a path function, whose caller is shown as the place; ``above`` frames
+    further down.
     """
     bad = np.flatnonzero(~solution.converged)
     if not bad.size:
@@ -30,7 +33,7 @@ def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol
         f"{name}: {who} did not converge ({first}): {measure} after {n_passes} passes over X, "
         f"max_iter={max_iter}. {first.sentence}",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=3 + above,
     )
 
 

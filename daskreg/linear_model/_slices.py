@@ -78,6 +78,8 @@ def solve_slices(
     problems: Problems,
     slices: Sequence[Places],
     start: Any,
+    untried: Callable[[Places, Any, Status], Solution] | None = None,
+    spent: Callable[[], Status | None] = lambda: None,
 ) -> Solution:
     """Solve slice by slice; a problem starts from the nearest larger alpha of its path.
 
@@ -90,22 +92,42 @@ def solve_slices(
         As :func:`cut` makes them.
     start : None or (coef, intercept)
         Where problems begin that have no neighbour, problems on the last axis.
+    untried : callable
+        The solution, with this status, of problems at these places that stay at their start.
+    spent : callable
+        What has run out, after which no slice is begun.
 
     Returns
     -------
     Solution
-        Of all problems; those after an interruption have the status of it, and their start.
+        Of all problems; those after an interruption, or after passes or time have run out, have
+        the status of it, and their start.
     """
     path = path_numbers(problems)
     latest: dict[int, tuple[Float, Float]] = {}
     parts: list[Solution] = []
+    why: Status | None = None
     for own in slices:
-        found = run(own, _start(own, path, latest, start))
-        parts.append(found)
-        for place in np.argsort(-problems.alpha[own], kind="stable").tolist():
-            latest[int(path[own[place]])] = found.coef[..., place], found.intercept[..., place]
-        if Status.INTERRUPTED in found.status:
-            raise KeyboardInterrupt("the solver was stopped before its last slice of problems")
+        begin = _start(own, path, latest, start)
+        why = why or (spent() if parts else None)
+        if why is None:
+            try:
+                found = run(own, begin)
+            except KeyboardInterrupt:  # before the first pass over this slice had ended
+                if untried is None or not parts:
+                    raise
+                why = Status.INTERRUPTED
+            else:
+                why = why or (Status.INTERRUPTED if Status.INTERRUPTED in found.status else None)
+                parts.append(found)
+                for place in np.argsort(-problems.alpha[own], kind="stable").tolist():
+                    latest[int(path[own[place]])] = (
+                        found.coef[..., place],
+                        found.intercept[..., place],
+                    )
+                continue
+        assert untried is not None
+        parts.append(untried(own, begin, why))
     return Solution.joined(parts, slices)
 
 

@@ -20,6 +20,7 @@ from ._choose import Choice, Task, choose
 from ._limits import Limits
 from ._planning import plan_for_classes, prepare
 from ._slices import cut, solve_slices
+from ._start import Known
 from ._unpenalised import free_model
 
 #: Rounding of a Gram matrix above this is that of float32 products.
@@ -121,11 +122,10 @@ class Fitted:
             raise KeyboardInterrupt(f"{what}: stopped while solving, nothing was chosen")
 
 
-def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
+def fit_problems(design: Any, settings: Settings, start: Known | None = None) -> Fitted:
     """Solve every problem of ``settings`` over the rows of ``design``.
 
-    ``start`` is None or (coef, intercept) on the scale of the data, of shapes (n_features, q, K)
-    and (q, K); one for another number of classes is left aside.
+    Each problem begins at the nearest of the models of ``start``, if there are any.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
     if settings.watch is not None:
         solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
-    begin = _start(datafit, settings, choice, start)
+    begin = _start(datafit, penalty, settings, choice, start)
     solution = _solution(solver, datafit, penalty, settings, begin, fits.problems)
     datafit.release_columns()
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
@@ -192,7 +192,25 @@ def _solution(
     if size >= datafit.n_problems:
         return run(np.arange(datafit.n_problems), start)
     problems = settings.problems
-    return solve_slices(run, problems, cut(problems, size), start)
+    slices = cut(problems, size)
+    untried, limits = partial(_untried, datafit), settings.limits
+    return solve_slices(run, problems, slices, start, untried, lambda: limits.spent)
+
+
+def _untried(datafit: Datafit, own: Any, begin: Any, status: Status) -> Solution:
+    """Problems that were not come to, at their start; nothing is known of them."""
+    part = datafit.take(own)
+    n = part.n_problems
+    coef, intercept = begin or (
+        np.zeros((part.n_features, part.n_outputs, n)),
+        np.array(part.null_intercept),
+    )
+    none, nan = np.zeros(n, dtype=np.intp), np.full(n, np.nan)
+    return Solution(
+        *(coef, intercept, none, 0, none, nan, nan, nan, nan),
+        certificate=np.full(n, "violation"),
+        status=np.full(n, status, dtype=object),
+    )
 
 
 def _solve_part(
@@ -235,13 +253,17 @@ def _free(settings: Settings) -> Any:
     return np.flatnonzero(weight == 0) if weight is not None else np.arange(0)
 
 
-def _start(datafit: Any, settings: Settings, choice: Choice, start: Any) -> Any:
+def _start(
+    datafit: Any, penalty: ElasticNet, settings: Settings, choice: Choice, start: Known | None
+) -> Any:
     """Where the solver begins, in its coordinates; None is the null model.
 
     In memory the unpenalised columns come first: at alpha_max nothing is left to do.
     """
-    if start is not None and len(start[1]) == datafit.n_outputs:
-        return datafit.to_solver(*start)
+    if start is not None:
+        found = start.columns(datafit.problems, penalty.alpha, datafit.first().classes)
+        if found is not None:
+            return datafit.to_solver(*found)
     free = _free(settings)
     if choice.name != "gram" or not free.size:
         return None

@@ -222,7 +222,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     def _average(self) -> None:
         """Keep the mean over the folds of the best model of each."""
         n_folds = len(self.scores_)
-        best = np.argmax(self.scores_.reshape(n_folds, -1), axis=1)
+        best = np.nanargmax(self.scores_.reshape(n_folds, -1), axis=1)
         ratio, place = np.unravel_index(best, self.scores_.shape[1:])
         mean = self.coefs_paths_[np.arange(n_folds), ratio, place].mean(axis=0)
         self.C_ = float(self.Cs_[place].mean())

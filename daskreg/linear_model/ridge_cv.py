@@ -18,6 +18,7 @@ from . import _params
 from ._cross_validation import Grid, Validated, squared_error
 from ._regressor import Regressor
 from ._solve import Fitted, Settings, fit_problems
+from ._start import Known
 from ._validated import CrossValidated
 
 SQUARES = "neg_mean_squared_error"
@@ -206,9 +207,9 @@ class RidgeCV(CrossValidated, Regressor):
         weighted = errors * datafit.n_samples / datafit.first().total_weight
         return -weighted if self.scoring == SQUARES else r_squared(datafit, weighted)
 
-    def _validate(self, design: Any) -> Validated:
+    def _validate(self, design: Any, start: Known | None) -> Validated:
         if self.cv is not None:
-            return super()._validate(design)
+            return super()._validate(design, start)
         settings = self._settings(design.n_features, design.n_targets)
         grid = self._grid(settings, design, 0)
         if self.solver == "auto":
@@ -223,7 +224,7 @@ class RidgeCV(CrossValidated, Regressor):
             further_columns=design.n_features + problems.n_problems,
             further_bytes=kept,
         )
-        fitted = fit_problems(design, settings)
+        fitted = fit_problems(design, settings, start)
         fitted.require_finished("leaving rows out")
         level = np.tile(np.arange(len(grid.alpha)), grid.n_targets)
         errors, self._rows = leave_one_out(
