@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+
+from daskreg.splits import Folds
 
 from .kernels.gradient import GradientKernel
 from .kernels.moments import MomentsKernel
+from .kernels.scores import ScoreKernel
 
 
 @dataclass(frozen=True)
@@ -48,4 +52,22 @@ class Footprint:
                 gradient.temporaries(p, n_columns, dtype, sparse),
             ),
             n_outputs,
+        )
+
+    def or_scores(
+        self, datafit: Any, metrics: Sequence[str], folds: Folds | None, n_columns: int
+    ) -> Footprint:
+        """Return the larger needs of these passes and of one that scores C columns.
+
+        Histograms of the AUC are larger than anything else that a column sums.
+        """
+        design, q = datafit.design, self.n_outputs
+        kernel = ScoreKernel(datafit.loss, tuple(metrics), None, folds, n_outputs=q)
+        p = design.n_features
+        need = kernel.temporaries(p, n_columns, design.dtype, design.sparse)
+        return replace(
+            self,
+            partial=max(self.partial, kernel.partial_nbytes(p, n_columns)),
+            state=max(self.state, 8 * (p + 2) * n_columns * q),
+            temporaries=max(self.temporaries, need),
         )

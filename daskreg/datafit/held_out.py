@@ -13,6 +13,7 @@ from daskreg.exceptions import DataError
 from daskreg.splits import Folds
 
 from .few_rows import matrix_of
+from .kernels.spread import SpreadKernel
 from .moments import Groups, Moments
 from .scores import Scores, score_columns
 from .state import column_shift
@@ -56,21 +57,12 @@ def held_out_error(
     ndarray, shape (C,)
         NaN where rounding of the sums leaves less than four to six digits, as it does where
         hardly anything of y is left, and where the column is of no fold.
-
-    Raises
-    ------
-    DataError
-        For a fold whose test rows have no weight.
     """
     error = np.full(len(fold), np.nan)
     for number in np.unique(fold[fold >= 0]).tolist():
         own = np.flatnonzero(fold == number)
         moments = found.of(np.flatnonzero(folds.test[:, number]).tolist(), None)
-        if moments is None or not moments.weight > 0.0:
-            raise DataError(
-                f"the test rows of fold {number} have no weight: nothing can be scored there; use "
-                "fewer folds, or leave rows of weight zero out of them"
-            )
+        assert moments is not None  # or the first pass had refused the folds
         error[own] = _error(moments, output[own], coef[:, own], intercept[own], rounding)
     return error
 
@@ -94,6 +86,47 @@ def _error(
     allowed = FINE if rounding <= eps else ROUGH
     exact = (hidden == 0.0) | (hidden <= allowed * error)
     return np.where(exact, error, np.nan)
+
+
+def r_squared(datafit: Any, error: Float) -> Float:
+    """Return one less the share of the spread of y that is left, of each problem; X is not read.
+
+    A target that is constant on the rows scores 1 where nothing is left of it, else 0.
+
+    Parameters
+    ----------
+    datafit : Datafit
+        Of the K problems.
+    error : ndarray, shape (K,)
+        Weighted mean squared error on the test rows of the fold of each problem; of no fold on
+        all rows, where no problem has one.
+
+    Returns
+    -------
+    ndarray, shape (K,)
+        NaN for problems of no fold beside others that have one.
+
+    Raises
+    ------
+    DataError
+        For test rows that are one alone: nothing spreads there.
+    """
+    fold, own = np.asarray(datafit.problems.fold), datafit.output
+    folds = datafit.folds if (fold >= 0).any() else None
+    sums = datafit.design.sum_over_rows(SpreadKernel(folds))
+    single = np.flatnonzero(sums["n_rows"] < 2)
+    if single.size:
+        where = "the data have" if folds is None else f"the test set of fold {single[0]} has"
+        raise DataError(
+            f"{where} less than two rows of positive weight, where R squared does not exist: use "
+            "scoring='neg_mean_squared_error', or fewer folds"
+        )
+    spread = sums["spread"]
+    shape = len(sums["n_rows"]), -1
+    mean_square = (spread.m2 / np.where(spread.weight > 0.0, spread.weight, 1.0)).reshape(shape)
+    total = mean_square[0 if folds is None else np.maximum(fold, 0), own]
+    share = error / np.where(total > 0.0, total, 1.0)
+    return np.where(total > 0.0, 1.0 - share, np.where(error > 0.0, 0.0, 1.0) + 0.0 * error)
 
 
 def held_out_scores(datafit: Any, coef: Float, intercept: Float, metrics: Sequence[str]) -> Scores:

@@ -38,8 +38,9 @@ def summarise(
     ------
     DataError
         For classes that the loss cannot tell apart, several with an offset, where nothing has a
-        weight, or where squares overflow.
+        weight in a training or test set, or where squares overflow.
     """
+    weightings.check_rows(found)
     names = [_name(pair) for pair in weightings.pairs]
     parts = [_moments_of(found, weightings, number) for number in range(len(weightings))]
     classes = None

@@ -13,6 +13,8 @@ from daskreg._typing import AnyArray, Float
 from daskreg.design.blocks import Block
 from daskreg.splits import Folds, RowKeys, RowWeights
 
+from .moments import Groups
+
 #: All rows, each once: the weighting that every batch has, first.
 PLAIN = (-1, -1)
 
@@ -80,6 +82,23 @@ class Weightings:
                 table[:-1, place] = self.folds.train[:, fold]
                 table[-1, place] = 0.0
         return table[:, list(chosen)]
+
+    def check_rows(self, found: Groups) -> None:
+        """Raise ``DataError`` where a training or test set of the folds has no row that counts.
+
+        Parameters
+        ----------
+        found : Groups
+            What the first pass has found; of resampled rows it does not know the atoms.
+        """
+        if self.folds is None or not self.by_atoms or len(self) == 1:
+            return
+        counts = np.zeros(self.n_atoms + 1)  # the last: rows of no fold
+        for (part, _), moments in found.moments.items():
+            if part >= 0:
+                counts[part] += moments.n_rows
+        if counts.any():  # of weights that are all zero there is another message
+            self.folds.check_rows(counts[:-1])
 
     def codes(self, block: Block) -> npt.NDArray[np.intp] | None:
         """Return the atom of each row of a block, -1 for none; None without folds."""

@@ -9,18 +9,19 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.utils.validation import check_is_fitted
 
-from daskreg.design import as_design
 from daskreg.design.rowwise import map_rows
 from daskreg.solvers import Status
 
 from . import _input, _params
 from ._early import watch
+from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
 from ._report import solution_dataset, warn_unconverged
 from ._solve import Fitted, Settings, fit_problems
+from ._start import known_models, previous_models
 
 
 class LinearModel(BaseEstimator, ABC):
@@ -28,6 +29,7 @@ class LinearModel(BaseEstimator, ABC):
 
     #: Whether y is one column of labels.
     _one_column: ClassVar[bool] = False
+    status_: Any
 
     @abstractmethod
     def _check_params(self) -> None:
@@ -50,6 +52,7 @@ class LinearModel(BaseEstimator, ABC):
         *,
         sample_dim: Any = None,
         feature_names: Any = None,
+        start: Any = None,
         validation: Any = None,
         patience: int = 5,
     ) -> Any:
@@ -69,6 +72,10 @@ class LinearModel(BaseEstimator, ABC):
             The dimension(s) of an xarray X that are rows.
         feature_names : sequence of str, optional
             Names of the columns of an X without names; of tables, the columns to use.
+        start : fitted model or path of one, optional
+            To begin from: a daskreg model of the same columns, and of the same classes or targets.
+            Of a model that was cross-validated in this session, each problem begins at the nearest
+            alpha of its path.
         validation : float, (X, y) or (X, y, sample_weight), optional
             Rows to stop early on: a fraction of the rows, taken out of training by a hash of
             their numbers, or other rows.  After each iteration the mean loss on them is noted in
@@ -90,35 +97,20 @@ class LinearModel(BaseEstimator, ABC):
         """
         started = perf_counter()
         self._check()
-        X = _input.as_rows(X)
-        targets = _input.target_names(y)
-        y, flat = _input.as_target(self, y, one_column=self._one_column, sample_dim=sample_dim)
-        design = as_design(
-            X,
-            y,
-            _input.as_numbers(sample_weight),
-            _input.as_numbers(offset),
-            memory_limit=self.memory_limit,
-            block_size=self.block_size,
-            missing_chunks=self.missing_chunks,
-            sample_dim=sample_dim,
-            scratch=self.scratch,
-            cache=self.cache,
-            feature_names=feature_names,
-        )
+        rows = {"sample_dim": sample_dim, "feature_names": feature_names}
+        opening = opened(self, X, y, sample_weight, offset, one_column=self._one_column, **rows)
+        design = opening.design
         early = None
         try:
             settings = self._settings(design.n_features, design.n_targets)
-            early = self._watch(validation, patience, sample_dim, feature_names)
+            known = known_models(start, opening, is_classifier(self))
+            known = known or previous_models(self, opening)
+            early = watch(validation, patience, self, **rows)
             settings = settings if early is None else early.settings(settings)
-            fitted = fit_problems(design, settings, self._start(design))
+            fitted = fit_problems(design, settings, known)
             self._note_early(early)
             fitted = fitted if early is None else early.chosen(fitted)
-            flat = flat and design.n_targets == 1
-            named = feature_names is not None or _input.has_text_names(X)
-            self._set_common(design, targets, sample_dim, fitted, flat=flat, named=named)
-            self.bytes_read_ = int(design.bytes_read)
-            self.columns_beside_ = _input.columns_beside(targets, sample_weight, offset)
+            self._set_common(opening, fitted)
         finally:
             design.close()
             if early is not None:
@@ -139,27 +131,6 @@ class LinearModel(BaseEstimator, ABC):
         _params.limits(self)
         _params.flags(self, ["fit_intercept", "standardize", "warm_start"])
         self._check_params()
-
-    def _watch(self, validation: Any, patience: int, sample_dim: Any, feature_names: Any) -> Any:
-        """Who looks at held-out rows during the fit; None: nobody."""
-
-        def open_rows(X: Any, y: Any, weight: Any) -> Any:
-            X = _input.as_rows(X)
-            y, _ = _input.as_target(self, y, one_column=self._one_column, sample_dim=sample_dim)
-            return as_design(
-                X,
-                y,
-                _input.as_numbers(weight),
-                memory_limit=self.memory_limit,
-                block_size=self.block_size,
-                missing_chunks=self.missing_chunks,
-                sample_dim=sample_dim,
-                scratch=self.scratch,
-                cache=self.cache,
-                feature_names=feature_names,
-            )
-
-        return watch(validation, patience, open_rows)
 
     def _note_early(self, early: Any) -> None:
         """Set what early stopping tells; forget that of an earlier fit."""
@@ -185,34 +156,11 @@ class LinearModel(BaseEstimator, ABC):
             **more,
         )
 
-    def _start(self, design: Any) -> Any:
-        """Coefficients of the previous fit where warm_start asks for them and they fit."""
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        coef = np.atleast_2d(np.asarray(self.coef_, dtype=np.float64))
-        if coef.shape != (max(1, design.n_targets), design.n_features):
-            return None
-        return coef.T[:, None, :], np.atleast_1d(self.intercept_)[None, :]
-
-    def _set_common(
-        self, design: Any, targets: Any, sample_dim: Any, fitted: Fitted, *, flat: bool, named: bool
-    ) -> None:
-        self.n_features_in_ = int(design.n_features)
-        features = design.feature_names if named else None
-        if features is not None:
-            self.feature_names_in_ = np.asarray(features, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self._labels = design.labels
-        dims = getattr(design.labels, "dims", None)
-        self.feature_dims_ = [str(dim) for dim in dims] if dims else None
-        self.target_names_ = targets
-        self.sample_dim_ = sample_dim
-        self.n_passes_ = int(design.n_passes)
+    def _set_common(self, opening: Opening, fitted: Fitted) -> None:
+        remember(self, opening)
         self.solver_ = fitted.choice.name
         self.solver_reason_ = fitted.choice.reason
-        self.plan_ = design.plan
-        self._set_outputs(fitted, flat=flat)
+        self._set_outputs(fitted, flat=opening.flat)
 
     # ------------------------------------------------------------------ predictions
 

@@ -12,11 +12,16 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.census import DesignCensus
 from daskreg.datafit.kernels.beside import column_of_rows
-from daskreg.exceptions import DataError
+from daskreg.exceptions import DaskregError, DataError
 from daskreg.problems import AlphaUnit, Problems
+from daskreg.solvers import Solution, Status
 from daskreg.splits import Folds, as_folds
 
 from ._solve import Fitted, Settings, fit_problems
+from ._start import Known
+
+#: Ends that are not a problem's own, the most urgent first.
+CUT = (Status.INTERRUPTED, Status.STOPPED, Status.DEADLINE, Status.MAX_PASSES)
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ class Validated:
         Places of the l1_ratio and the alpha of each target.
     kept : Fitted
         The chosen problem of each target, fitted on all rows.
+    cut : Status or None
+        What kept some combinations from the choice: passes, time or an interruption.
+    n_complete : int
+        Combinations of target, l1_ratio and alpha that were chosen among.
     """
 
     grid: Grid
@@ -86,6 +95,8 @@ class Validated:
     scores: Float
     chosen: npt.NDArray[np.intp]
     kept: Fitted
+    cut: Status | None = None
+    n_complete: int = 0
 
     @property
     def alpha(self) -> Float:
@@ -139,6 +150,7 @@ def validate(
     grid: Grid,
     score: Callable[[Any, Fitted], Float],
     choose: Callable[[Float, Float], npt.NDArray[np.intp]],
+    start: Known | None = None,
 ) -> Validated:
     """Solve a whole grid as one batch, score it on held-out rows and keep a problem a target.
 
@@ -154,17 +166,52 @@ def validate(
     choose : callable
         From scores (n_folds, n_targets, n_l1_ratio, n_alphas) and alphas per weighted mean of
         the loss (n_targets, n_l1_ratio, n_alphas) to places of each target, (n_targets, 2).
+        Scores are NaN of what is not to be chosen.
+    start : Known, optional
+        Models that problems begin from.
 
     Raises
     ------
-    KeyboardInterrupt
-        Where the solver was interrupted: nothing can be scored.
+    KeyboardInterrupt, DaskregError
+        Where the solver was interrupted, or passes or time ran out, before any combination was
+        solved that could be scored.
     """
-    fitted = fit_problems(design, replace(settings, problems=grid.problems()))
-    fitted.require_finished("cross-validation")
-    scores = np.asarray(grid.axes(score(design, fitted))[1:])
+    fitted = fit_problems(design, replace(settings, problems=grid.problems()), start)
+    usable, cut = _usable(grid, fitted.solution)
+    scores = np.array(grid.axes(score(design, fitted))[1:])
+    scores[:, ~usable] = np.nan
     chosen = choose(scores, np.asarray(grid.axes(fitted.alpha)[0]))
-    return Validated(grid, fitted, scores, chosen, fitted.take(grid.kept(chosen)))
+    kept = fitted.take(grid.kept(chosen))
+    return Validated(grid, fitted, scores, chosen, kept, cut, int(usable.sum()))
+
+
+def _usable(grid: Grid, solution: Solution) -> tuple[npt.NDArray[np.bool_], Status | None]:
+    """Return the combinations to choose among, (T, R, A), and what kept others from it.
+
+    These are the ones that came to an end of their own on all rows and on all folds.  Where
+    passes or time ran out before there was one, they are all that were begun: the best iterates.
+    """
+    status = grid.axes(solution.status)
+    ended: npt.NDArray[np.bool_] = np.asarray(~np.isin(status, CUT).any(axis=0))
+    if ended.all():
+        return ended, None
+    cut = next(why for why in CUT if why in status)
+    if ended.any(axis=(1, 2)).all():
+        return ended, cut
+    begun: npt.NDArray[np.bool_] = np.asarray(
+        np.isfinite(grid.axes(solution.objective)).all(axis=0)
+    )
+    if cut is Status.INTERRUPTED:
+        raise KeyboardInterrupt(
+            "cross-validation: stopped before any alpha was solved on all rows and all folds; "
+            "nothing was chosen"
+        )
+    if not begun.any(axis=(1, 2)).all():
+        raise DaskregError(
+            f"cross-validation: {cut} was reached before any alpha was looked at on all rows and "
+            "all folds, nothing can be chosen: allow more, or raise memory_limit for fewer slices"
+        )
+    return begun, None if begun.all() else cut
 
 
 def squared_error(design: Any, fitted: Fitted) -> Float:
@@ -180,7 +227,29 @@ def squared_error(design: Any, fitted: Fitted) -> Float:
         error = np.full(len(fitted.coef), np.nan)
     fold = datafit.problems.fold
     open_ones = np.flatnonzero(np.isnan(error) & (fold >= 0))
-    if open_ones.size:
-        part = coef[..., open_ones], intercept[:, open_ones]
-        error[open_ones] = datafit.take(open_ones).held_out_scores(*part, ("mse",))["mse"]
+    error[open_ones] = held_out(fitted, open_ones, coef, intercept, "mse")
     return np.asarray(error)
+
+
+def held_out(
+    fitted: Fitted, columns: npt.NDArray[np.intp], coef: Float, intercept: Float, metric: str
+) -> Float:
+    """Score some problems on the test rows of their folds, shape (m,): one pass, if it has room.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    columns : ndarray of int, shape (m,)
+    coef, intercept : ndarray, shapes (p, n_outputs, K) and (n_outputs, K)
+        Of all problems, in the units of X.
+    metric : str
+        One that the settings of the fit have named.
+    """
+    scores = np.empty(len(columns))
+    width = max(1, fitted.scored_at_once)
+    for first in range(0, len(columns), width):
+        own = columns[first : first + width]
+        part = fitted.datafit.take(own)
+        found = part.held_out_scores(coef[..., own], intercept[:, own], (metric,))
+        scores[first : first + width] = found[metric]
+    return scores

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from daskreg._typing import Float
 from daskreg.datafit import Datafit
 from daskreg.datafit.scores import score_columns
+from daskreg.exceptions import DataError
 from daskreg.penalties import ElasticNet
 from daskreg.problems import Problems
 from daskreg.solvers import Solver
@@ -19,6 +19,7 @@ from daskreg.splits import Folds, RowKeys
 from daskreg.splits.counters import draw, stream, uniform
 
 from . import _params
+from ._opening import opened
 from ._solve import Fitted, Settings
 
 #: Stream of random numbers of a validation set; part of what its seed means.
@@ -52,6 +53,16 @@ class HoldOut(Folds):
     def codes(self, rows: RowKeys) -> npt.NDArray[np.intp]:
         draws = uniform(draw(stream(self.seed, VALIDATION), rows.numbers))
         return np.where(draws < self.fraction, HELD_OUT, TRAINING)
+
+    def check_rows(self, counts: npt.ArrayLike) -> None:
+        for number, kept in enumerate(np.asarray(counts, dtype=np.float64)):
+            if not kept > 0.0:
+                what = "hold out" if number == HELD_OUT else "train on"
+                raise DataError(
+                    f"validation={self.fraction:g} leaves no row of positive weight to {what}: "
+                    f"pass a {'larger' if number == HELD_OUT else 'smaller'} fraction, or "
+                    "validation=(X, y)"
+                )
 
 
 class Watch:
@@ -180,7 +191,12 @@ class Watch:
 
 
 def watch(
-    validation: Any, patience: int, open_rows: Callable[[Any, Any, Any], Any]
+    validation: Any,
+    patience: int,
+    estimator: Any,
+    *,
+    sample_dim: Any = None,
+    feature_names: Any = None,
 ) -> Watch | None:
     """Return who looks at the held-out rows that ``validation`` stands for; None: nobody.
 
@@ -188,8 +204,10 @@ def watch(
     ----------
     validation : None, float or (X, y) or (X, y, sample_weight)
     patience : int
-    open_rows : callable
-        From X, y and weights to a design.
+    estimator : estimator
+        That is fitted, and says how rows are opened.
+    sample_dim, feature_names
+        As in ``fit``.
 
     Raises
     ------
@@ -200,8 +218,14 @@ def watch(
         return None
     _params.integer("patience", patience)
     if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
-        X, y, weight = (*validation, None)[:3]
-        return Watch(open_rows(X, y, weight), patience)
+        opening = opened(
+            estimator,
+            *validation,
+            one_column=estimator._one_column,
+            sample_dim=sample_dim,
+            feature_names=feature_names,
+        )
+        return Watch(opening.design, patience)
     if isinstance(validation, (float, np.floating)) and 0.0 < validation < 1.0:
         return Watch(float(validation), patience)
     raise ValueError(

@@ -96,7 +96,7 @@ def _ravel(y: Any, shape: Any) -> Any:
         "A column-vector y was passed when a 1d array was expected. Please change the shape "
         "of y to (n_samples, ), for example using ravel().",
         DataConversionWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
     return y[:, 0]
 

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
+from daskreg.solvers import Status
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -48,10 +50,12 @@ class Limits:
         return None if self.end is None else max(0.0, self.end - time.monotonic())
 
     @property
-    def spent(self) -> bool:
-        """Whether nothing more should be begun."""
+    def spent(self) -> Status | None:
+        """What has run out, after which nothing more should be begun."""
         if self.end is not None and time.monotonic() >= self.end:
-            return True
+            return Status.DEADLINE
         if self.max_passes is None:
-            return False
-        return int(self.design.n_passes) - self.n_before >= self.max_passes
+            return None
+        if int(self.design.n_passes) - self.n_before >= self.max_passes:
+            return Status.MAX_PASSES
+        return None

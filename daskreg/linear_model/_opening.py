@@ -1,108 +1,135 @@
-"""Opening data for estimators that are no single linear model: resamples and paths."""
+"""Opening data: what every estimator and path function does before it fits."""
 
 from __future__ import annotations
 
-from abc import ABC
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
+from daskreg._typing import AnyArray
 from daskreg.design import as_design
-from daskreg.exceptions import DataError
-from daskreg.losses import Logistic, PointwiseLoss, Squared
 
-from . import _input, _params
-
-#: The losses by the name that ``loss=`` takes.
-LOSSES: dict[str, type[PointwiseLoss]] = {"squared": Squared, "logistic": Logistic}
+from . import _input
 
 
-class Opened(BaseEstimator, ABC):
-    """An estimator with the parameters that say how data are opened, and ``loss``."""
+@dataclass(frozen=True)
+class Where:
+    """How data are opened by functions that are no estimators; these have the same attributes."""
 
-    loss: Any
-    memory_limit: Any
-    block_size: Any
-    missing_chunks: Any
-    scratch: Any
-    cache: Any
+    memory_limit: Any = None
+    block_size: Any = None
+    missing_chunks: str = "raise"
+    scratch: Any = None
+    cache: Any = "auto"
 
-    #: What is told where y is missing.
-    _flags: ClassVar[tuple[str, ...]] = ("fit_intercept", "standardize")
 
-    def _check_shared(self) -> None:
-        """Raise ``ValueError`` for parameters out of range; nothing is opened."""
-        if self.loss not in LOSSES:
-            known = ", ".join(map(repr, LOSSES))
-            raise ValueError(f"loss must be one of {known}; got {self.loss!r}")
-        _params.solver_name(self.solver)
-        _params.integer("max_iter", self.max_iter)
-        _params.number("tol", self.tol)
-        _params.limits(self)
-        _params.number("l1_ratio", self.l1_ratio, most=1.0)
-        _params.flags(self, self._flags)
-        if self.class_weight is not None and self.loss != "logistic":
-            raise ValueError("class_weight needs loss='logistic': a squared loss has no classes")
+@dataclass(frozen=True)
+class Opening:
+    """Data that are open, and what their owner called them.
 
-    def _open(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        offset: Any,
-        sample_dim: Any,
-        feature_names: Any,
-    ) -> Any:
-        """Return the design of one target and remember the names of its columns."""
-        X = _input.as_rows(X)
-        targets = _input.target_names(y)
-        labels = self.loss == "logistic"
-        y, _ = _input.as_target(self, y, one_column=labels, sample_dim=sample_dim)
-        design = as_design(
-            X,
-            y,
-            _input.as_numbers(sample_weight),
-            _input.as_numbers(offset),
-            memory_limit=self.memory_limit,
-            block_size=self.block_size,
-            missing_chunks=self.missing_chunks,
-            sample_dim=sample_dim,
-            scratch=self.scratch,
-            cache=self.cache,
-            feature_names=feature_names,
-        )
-        try:
-            if design.n_targets != 1:
-                raise ValueError(
-                    f"y has {design.n_targets} columns; {type(self).__name__} takes one: fit each "
-                    "target by itself"
-                )
-            if design.n_samples == 1:
-                raise DataError("n_samples=1: resamples are drawn from two rows or more")
-        except ValueError:
-            design.close()
-            raise
-        self.n_features_in_ = int(design.n_features)
-        named = feature_names is not None or _input.has_text_names(X)
-        features = design.feature_names if named else None
-        if features is not None:
-            self.feature_names_in_ = np.asarray(features, dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        dims = getattr(design.labels, "dims", None)
-        self.feature_dims_ = [str(dim) for dim in dims] if dims else None
-        self.sample_dim_ = sample_dim
-        self.columns_beside_ = _input.columns_beside(targets, sample_weight, offset)
-        return design
+    Attributes
+    ----------
+    design : Design
+        To be closed by who asked for it.
+    one_target : bool
+        Whether y was given as one flat target.
+    target_names : list of str or None
+    named : bool
+        Whether columns may be asked for by name.
+    beside : list of str
+        Columns of X that are y, weights, offset or groups.
+    sample_dim : str, list of str or None
+    """
 
-    def _feature_coordinate(self) -> Any:
-        """Names of the features, or their numbers."""
-        names = getattr(self, "feature_names_in_", None)
-        return np.arange(self.n_features_in_) if names is None else np.asarray(names, dtype=str)
+    design: Any
+    one_target: bool
+    target_names: list[str] | None
+    named: bool
+    beside: list[str]
+    sample_dim: Any = None
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.required = True
-        return tags
+    @property
+    def flat(self) -> bool:
+        """Whether results have no axis of targets."""
+        return self.one_target and bool(self.design.n_targets == 1)
+
+    @property
+    def feature_names(self) -> AnyArray | None:
+        """Names of the columns, shape (n_features,), where they have any to be asked for by."""
+        names = self.design.feature_names if self.named else None
+        return None if names is None else np.asarray(names, dtype=object)
+
+
+def opened(
+    who: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    offset: Any = None,
+    *,
+    groups: Any = None,
+    sample_dim: Any = None,
+    feature_names: Any = None,
+    one_column: bool = False,
+) -> Opening:
+    """Open rows of X with what lies beside them; no data are read.
+
+    Parameters
+    ----------
+    who : estimator or Where
+        With ``memory_limit``, ``block_size``, ``missing_chunks``, ``scratch`` and ``cache``.
+    X, y, sample_weight, offset, groups, sample_dim, feature_names
+        As in ``fit``.
+    one_column : bool
+        Whether y has to be one column of labels.
+
+    Raises
+    ------
+    DataError
+        For what no model can use.
+    """
+    X = _input.as_rows(X)
+    targets = _input.target_names(y)
+    name = "path" if isinstance(who, Where) else who
+    y, flat = _input.as_target(name, y, one_column=one_column, sample_dim=sample_dim)
+    design = as_design(
+        X,
+        y,
+        _input.as_numbers(sample_weight),
+        _input.as_numbers(offset),
+        groups=_input.as_numbers(groups),
+        memory_limit=who.memory_limit,
+        block_size=who.block_size,
+        missing_chunks=who.missing_chunks,
+        sample_dim=sample_dim,
+        scratch=who.scratch,
+        cache=who.cache,
+        feature_names=feature_names,
+    )
+    return Opening(
+        design,
+        flat,
+        targets,
+        feature_names is not None or _input.has_text_names(X),
+        _input.columns_beside(targets, sample_weight, offset, groups),
+        sample_dim,
+    )
+
+
+def remember(estimator: Any, opening: Opening) -> None:
+    """Set the attributes of an estimator that tell what it was fitted on."""
+    design = opening.design
+    estimator.n_features_in_ = int(design.n_features)
+    features = opening.feature_names
+    if features is not None:
+        estimator.feature_names_in_ = features
+    elif hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_
+    dims = getattr(design.labels, "dims", None)
+    estimator.feature_dims_ = [str(dim) for dim in dims] if dims else None
+    estimator.sample_dim_ = opening.sample_dim
+    estimator.target_names_ = opening.target_names
+    estimator.columns_beside_ = opening.beside
+    estimator.n_passes_, estimator.bytes_read_ = int(design.n_passes), int(design.bytes_read)
+    estimator.plan_, estimator._labels = design.plan, design.labels

@@ -49,7 +49,11 @@ def integer(name: str, value: Any, *, least: int = 1) -> int:
 
 def limits(estimator: Any) -> Limits:
     """Return the limits of passes and time that an estimator has; ``ValueError`` out of range."""
-    max_passes, deadline = estimator.max_passes, estimator.deadline
+    return limits_of(estimator.max_passes, estimator.deadline)
+
+
+def limits_of(max_passes: Any, deadline: Any) -> Limits:
+    """Return limits of passes and seconds; ``ValueError`` out of range."""
     if max_passes is not None:
         integer("max_passes", max_passes)
     if deadline is not None:

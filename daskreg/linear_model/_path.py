@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from daskreg.design import as_design
 from daskreg.losses import Squared
 from daskreg.paths import descending, fractions, smallest_share
 from daskreg.problems import Problems
 
-from . import _input, _params
-from ._report import warn_unconverged
-from ._solve import Settings, fit_problems
+from . import _params
+from ._opening import Where
+from ._path_fit import solve_path
 
 
 def enet_path(
@@ -31,9 +30,12 @@ def enet_path(
     penalty_weight: Any = None,
     positive: bool = False,
     return_n_iter: bool = False,
+    start: Any = None,
     solver: Any = "auto",
     max_iter: int = 1000,
     tol: float = 1e-6,
+    max_passes: int | None = None,
+    deadline: float | None = None,
     memory_limit: Any = None,
     block_size: Any = None,
     missing_chunks: str = "raise",
@@ -61,9 +63,12 @@ def enet_path(
         As scikit-learn's path functions, which take X and y as they are; True fits one, which
         is not returned.
     return_n_iter : bool, default=False
-    standardize, penalty_weight, positive, solver, max_iter, tol, memory_limit, block_size, \
-missing_chunks, scratch, cache, callbacks, verbose
-        As in :class:`ElasticNet`.
+    start : fitted model or path of one, optional
+        To begin from, as in :meth:`ElasticNet.fit`.
+    standardize, penalty_weight, positive, solver, max_iter, tol, max_passes, deadline, \
+memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
+        As in :class:`ElasticNet`.  Whatever ends it, Ctrl-C included, the best models so far are
+        returned with their gaps, NaN of those that were not begun, and a warning is given.
 
     Returns
     -------
@@ -91,42 +96,31 @@ missing_chunks, scratch, cache, callbacks, verbose
     >>> alphas.shape, coefs.shape
     ((20,), (3, 20))
     """
-    _params.solver_name(solver)
     ratio = _params.number("l1_ratio", l1_ratio, most=1.0)
     wanted = _wanted(alphas, n_alphas, eps, ratio)
-    X = _input.as_rows(X)
-    y, flat = _input.as_target("path", y, one_column=False, sample_dim=sample_dim)
-    design = as_design(
+    fitted, opening = solve_path(
+        Squared(),
+        lambda design: _problems(wanted, eps, ratio, design),
+        Where(memory_limit, block_size, missing_chunks, scratch, cache),
         X,
         y,
-        _input.as_numbers(sample_weight),
-        _input.as_numbers(offset),
-        memory_limit=memory_limit,
-        block_size=block_size,
-        missing_chunks=missing_chunks,
+        sample_weight=sample_weight,
+        offset=offset,
         sample_dim=sample_dim,
-        scratch=scratch,
-        cache=cache,
+        start=start,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        penalty_weight=penalty_weight,
+        positive=positive,
+        solver=solver,
+        max_iter=max_iter,
+        tol=tol,
+        max_passes=max_passes,
+        deadline=deadline,
+        callbacks=callbacks,
+        verbose=verbose,
     )
-    try:
-        settings = Settings(
-            Squared(),
-            _problems(wanted, eps, ratio, design),
-            solver=solver,
-            penalty_weight=_params.penalty_weights(penalty_weight, design.n_features),
-            positive=positive,
-            fit_intercept=fit_intercept,
-            standardize=standardize,
-            tol=_params.number("tol", tol),
-            max_iter=_params.integer("max_iter", max_iter),
-            callbacks=_params.callbacks(callbacks, verbose),
-        )
-        fitted = fit_problems(design, settings)
-        n_targets, n_passes = design.n_targets, design.n_passes
-    finally:
-        design.close()
-    warn_unconverged("path", fitted.solution, n_passes, settings.max_iter, settings.tol)
-    found = _shaped(fitted, n_targets, flat)
+    found = _shaped(fitted, opening.design.n_targets, opening.one_target)
     return found if return_n_iter else found[:3]
 
 

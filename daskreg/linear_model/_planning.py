@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,8 +32,24 @@ NEWTON = ("quasi_newton", "sampled_newton")
 SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
 
 
-def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
-    """Make the final plan; return the solver that it is for, and how many problems fit at once.
+@dataclass(frozen=True)
+class Granted:
+    """What the plan has room for.
+
+    Attributes
+    ----------
+    problems : int
+        That are solved at a time.
+    scored : int
+        Columns that are scored on held-out rows in one pass; 0: none are to be scored.
+    """
+
+    problems: int
+    scored: int = 0
+
+
+def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, Granted]:
+    """Make the final plan; return the solver that it is for, and what fits at once.
 
     Problems that do not fit together are solved in slices; a Gram matrix that does not fit gives
     way where that is allowed.
@@ -47,30 +63,30 @@ def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
         choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
     n_problems = datafit.n_problems
     try:
-        size = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+        fits = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
     except MemoryPlanError as error:
         if not choice.fallback:
             raise
         need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
         choice = Choice("fista", f"what saves passes does not fit the memory limit{need}")
-        size = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+        fits = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
     design.progress = listener(settings.callbacks)
     for callback in settings.callbacks:
         if hasattr(callback, "on_plan"):
             callback.on_plan(design.plan)
-    return choice, size
+    return choice, Granted(*fits)
 
 
 def plan_for_classes(
-    design: Any, datafit: Any, choice: Choice, settings: Any, size: int
-) -> tuple[Choice, int]:
+    design: Any, datafit: Any, choice: Choice, settings: Any, fits: Granted
+) -> tuple[Choice, Granted]:
     """Choose and plan again for more than two classes, which only the first pass tells of.
 
     The plan stays where it has room for them.
     """
     count = datafit.first().class_count
     if count is None:
-        return choice, size
+        return choice, fits
     n_outputs, before_classes = datafit.n_outputs, choice
     granted = design.plan
     choice = for_classes(
@@ -81,9 +97,9 @@ def plan_for_classes(
         weighted=settings.class_weight is not None,
     )
     if n_outputs == 1 and choice is before_classes:
-        return choice, size
-    need = _need(datafit, choice, settings, size)
-    before = _need(datafit, choice, settings, size, 2)
+        return choice, fits
+    need = _need(datafit, choice, settings, fits)
+    before = _need(datafit, choice, settings, fits, 2)
     terms = {
         "kernel temporaries": need.temporaries / before.temporaries,
         "partial sums": need.partial / before.partial,
@@ -93,19 +109,21 @@ def plan_for_classes(
     if choice.name == "sampled_newton" != before_classes.name:
         more += 3 * sample_bytes(design, choice.solver)
     if granted.peak + more <= granted.usable:
-        return choice, size
+        return choice, fits
     reason = f"{choice.reason}; planned again for the {len(count)} classes that y holds"
     return prepare(design, datafit, replace(choice, reason=reason), settings)
 
 
 def _need(
-    datafit: Any, choice: Choice, settings: Any, n_problems: int, n_classes: int | None = None
+    datafit: Any, choice: Choice, settings: Any, fits: Granted, n_classes: int | None = None
 ) -> Footprint:
     """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    n_columns = (3 if choice.method in NEWTON else 2) * n_problems
+    n_columns = (3 if choice.method in NEWTON else 2) * fits.problems
     gram = choice.method in WITH_GRAM
     need: Footprint = datafit.footprint(n_columns, gram, n_classes)
+    if fits.scored:
+        need = need.or_scores(datafit, settings.scores, settings.folds, fits.scored)
     if settings.further_columns <= n_columns:
         return need
     # What follows, such as scores, takes as many columns along but sums little for each.
@@ -113,9 +131,32 @@ def _need(
     return replace(need, state=after.state, temporaries=after.temporaries)
 
 
-def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: int) -> None:
-    """Make the plan of one solver for so many problems at once."""
-    need = _need(datafit, choice, settings, n_problems)
+def _widths(datafit: Any, settings: Any) -> list[int]:
+    """Columns that may be scored in one pass, to be tried in turn."""
+    if not settings.scores:
+        return [0]
+    widths = [max(1, int((np.asarray(datafit.problems.fold) >= 0).sum()))]
+    while widths[-1] > 1:
+        widths.append(-(-widths[-1] // 4))
+    return widths
+
+
+def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: int) -> int:
+    """Make the plan of one solver for so many problems at once; return how many are scored."""
+    widths = _widths(datafit, settings)
+    for width in widths:
+        try:
+            _plan_one(design, datafit, choice, settings, Granted(n_problems, width))
+            return width
+        except MemoryPlanError:
+            if width == widths[-1]:
+                raise
+    raise AssertionError("there is no width to try")
+
+
+def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Granted) -> None:
+    n_problems = fits.problems
+    need = _need(datafit, choice, settings, fits)
     passes = None
     if choice.method == "gram":
         # The client holds the Gram matrix, its sums, a factor of it on each thread, and the

@@ -11,10 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from daskreg.design.host import format_bytes
 
 
-def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol: float) -> None:
+def warn_unconverged(
+    name: str, solution: Any, n_passes: int, max_iter: int, tol: float, *, above: int = 0
+) -> None:
     """Warn, naming gap, passes and what to change, unless every problem converged.
 
-    Called from ``fit`` or a path function, whose caller is shown as the place.
+    Called from ``fit`` or a path function, whose caller is shown as the place; ``above`` frames
+    further down.
     """
     bad = np.flatnonzero(~solution.converged)
     if not bad.size:
@@ -32,7 +35,7 @@ def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol
         f"{name}: {who} did not converge ({first}): {measure} after {n_passes} passes over X, "
         f"max_iter={max_iter}. {first.sentence}",
         ConvergenceWarning,
-        stacklevel=3,
+        stacklevel=3 + above,
     )
 
 
@@ -56,7 +59,8 @@ def warn_of_memory(solution: Any, alpha: Any, room: int, limit: int) -> None:
     warnings.warn(
         f"{int(ended.sum())} of {ended.size} problems use more columns than the memory holds "
         f"beside the rest of the fit ({room}, under memory_limit {format_bytes(limit)}), the "
-        f"largest at alpha={alpha[ended].max():.4g}; {reached}. {solution.status[ended][0].sentence}",
+        f"largest at alpha={alpha[ended].max():.4g}; {reached}. "
+        f"{solution.status[ended][0].sentence}",
         ConvergenceWarning,
         stacklevel=4,
     )

@@ -18,6 +18,7 @@ from daskreg.solvers import SOLVERS, Solution, Status, solve
 from ._choose import Choice, Task, choose
 from ._planning import prepare
 from ._solve import Settings, _penalty
+from ._start import Known
 
 #: Problems that are solved together: enough to share passes, few enough for the products of a row.
 MOST_COLUMNS = 1024
@@ -56,10 +57,11 @@ class ResampledPath:
     design : Design
     settings : Settings
         Its ``problems`` are those of :func:`path_problems`, its ``resamples`` are given.
-    n_alphas : int
     from_resamples : bool
         Alphas that are fractions refer to the largest alpha_max of the resamples, at which none
         of them selects anything; else to that of all rows.
+    start : Known, optional
+        Models that the first alphas begin from.
 
     Attributes
     ----------
@@ -67,6 +69,14 @@ class ResampledPath:
         The solver.
     alphas : ndarray, shape (n_alphas,)
         Per weighted mean of the loss.
+    n_solved : int
+        Alphas that are done with, from the largest on.
+    n_iter : int
+        Most iterations of a problem so far.
+    worst : Solution
+        Of the first chunk with a problem that did not converge, else the latest one.
+    interrupted : bool
+        Whether the solver was stopped from outside.
 
     Raises
     ------
@@ -75,7 +85,12 @@ class ResampledPath:
     """
 
     def __init__(
-        self, design: Any, settings: Settings, n_alphas: int, *, from_resamples: bool = False
+        self,
+        design: Any,
+        settings: Settings,
+        *,
+        from_resamples: bool = False,
+        start: Known | None = None,
     ) -> None:
         settings = replace(settings, limits=settings.limits.begun(design))
         self.settings = settings
@@ -93,7 +108,7 @@ class ResampledPath:
             plain_gram=not own_grams,
         )
         together = self.datafit.take(np.arange(min(self.datafit.n_problems, MOST_COLUMNS)))
-        self._width = prepare(design, together, self.choice, settings)[1]
+        self._width = prepare(design, together, self.choice, settings)[1].problems
         if own_grams:
             self.datafit.grams()
         elif self.choice.method == "quasi_newton":
@@ -102,7 +117,10 @@ class ResampledPath:
         if from_resamples and settings.problems.alpha_unit == "fraction":
             self._penalty = self._from_resamples()
         self.alphas: Float = np.array(self._penalty.alpha[:: self._n_resamples])
-        assert len(self.alphas) == n_alphas
+        self._known = start
+        self.n_solved = self.n_iter = 0
+        self.worst: Solution | None = None
+        self.interrupted = False
 
     def _from_resamples(self) -> ElasticNet:
         """The penalty with the largest alpha at alpha_max of the resample that has the largest."""
@@ -121,12 +139,13 @@ class ResampledPath:
         """Solve runs of alphas in their order, each from the end of the run before it.
 
         Who has seen enough need not ask for the rest.  Where passes or time have run out the run
-        that they ended in is the last one.
+        that they ended in is the last one; where the solver was interrupted it is cut after the
+        last alpha that was solved on all resamples.
 
         Raises
         ------
         KeyboardInterrupt
-            Where the solver was interrupted.
+            Where the solver was interrupted before there was such an alpha.
         """
         n = self._n_resamples
         length = max(1, self._width // n)
@@ -134,46 +153,94 @@ class ResampledPath:
         for first in range(0, len(self.alphas), length):
             alphas = np.arange(first, min(first + length, len(self.alphas)))
             columns = np.arange(n * first, n * (alphas[-1] + 1))
-            start = None
+            start = self._first_start(columns)
             if last is not None:
                 start = np.tile(last[0], len(alphas)), np.tile(last[1], len(alphas))
             solution = self._solved(columns, start)
-            if Status.INTERRUPTED in solution.status:
-                raise KeyboardInterrupt("stopped before all resamples were solved")
-            last = solution.coef[..., -n:], solution.intercept[..., -n:]
-            part = self.datafit.take(columns)
-            coef, intercept = part.to_original(solution.coef, solution.intercept)
-            yield Chunk(
-                alphas,
-                coef[:, 0].reshape(-1, len(alphas), n),
-                intercept[0].reshape(len(alphas), n),
-                solution,
-            )
-            if self.settings.limits.spent:
+            if solution is not None:
+                last = solution.coef[..., -n:], solution.intercept[..., -n:]
+                self._note(solution)
+                yield self._chunk(first, solution)
+            if self.interrupted and not self.n_solved:
+                raise KeyboardInterrupt(
+                    "stopped before any alpha was solved on all resamples: nothing is kept"
+                )
+            if self.interrupted or self.settings.limits.spent:
                 return
 
-    def _solved(self, columns: npt.NDArray[np.intp], start: tuple[Float, Float] | None) -> Solution:
-        """Solve some problems, as many at a time as the plan allows."""
-        settings = self.settings
+    def _first_start(self, columns: npt.NDArray[np.intp]) -> tuple[Float, Float] | None:
+        """Where the first run of alphas begins: at given models, in solver coordinates."""
+        if self._known is None:
+            return None
+        part = self.datafit.take(columns)
+        alpha, classes = self._penalty.alpha[columns], self.datafit.first().classes
+        found = self._known.columns(part.problems, alpha, classes)
+        return None if found is None else part.to_solver(*found)
+
+    def _note(self, solution: Solution) -> None:
+        self.n_solved += len(solution.status) // self._n_resamples
+        self.n_iter = max(self.n_iter, int(solution.n_iter.max()))
+        if self.worst is None or self.worst.converged.all():
+            self.worst = solution
+
+    def _chunk(self, first: int, solution: Solution) -> Chunk:
+        n = self._n_resamples
+        m = len(solution.status) // n
+        part = self.datafit.take(np.arange(n * first, n * (first + m)))
+        coef, intercept = part.to_original(solution.coef, solution.intercept)
+        return Chunk(
+            np.arange(first, first + m),
+            coef[:, 0].reshape(-1, m, n),
+            intercept[0].reshape(m, n),
+            solution,
+        )
+
+    def _solved(
+        self, columns: npt.NDArray[np.intp], start: tuple[Float, Float] | None
+    ) -> Solution | None:
+        """Solve some problems, as many at a time as the plan allows.
+
+        Of an interrupted run the leading alphas are returned of which nothing was interrupted;
+        None: there is none.
+        """
         parts, places = [], []
         for first in range(0, len(columns), self._width):
             own = np.arange(first, min(first + self._width, len(columns)))
-            given = self.choice.solver
-            parts.append(
-                solve(
-                    SOLVERS[self.choice.name]() if given is None else given,
-                    self.datafit.take(columns[own]),
-                    self._penalty.take(columns[own]),
-                    tol=settings.tol,
-                    max_iter=settings.max_iter,
-                    callbacks=settings.callbacks,
-                    max_passes=settings.limits.passes_left,
-                    deadline=settings.limits.seconds_left,
-                    start=None if start is None else (start[0][..., own], start[1][..., own]),
-                )
-            )
+            begin = None if start is None else (start[0][..., own], start[1][..., own])
+            try:
+                parts.append(self._solved_part(columns[own], begin))
+            except KeyboardInterrupt:  # before the first pass over this part had ended
+                self.interrupted = True
+                break
             places.append(own)
-        return parts[0] if len(parts) == 1 else Solution.joined(parts, places)
+            if Status.INTERRUPTED in parts[-1].status:
+                self.interrupted = True
+                break
+        if not parts:
+            return None
+        solution = parts[0] if len(parts) == 1 else Solution.joined(parts, places)
+        if not self.interrupted:
+            return solution
+        stopped = np.flatnonzero(solution.status == Status.INTERRUPTED)
+        n_ended = int(stopped[0]) if stopped.size else len(solution.status)
+        n_whole = n_ended // self._n_resamples * self._n_resamples
+        return solution.take(np.arange(n_whole)) if n_whole else None
+
+    def _solved_part(
+        self, columns: npt.NDArray[np.intp], start: tuple[Float, Float] | None
+    ) -> Solution:
+        settings, given = self.settings, self.choice.solver
+        return solve(
+            SOLVERS[self.choice.name]() if given is None else given,
+            self.datafit.take(columns),
+            self._penalty.take(columns),
+            tol=settings.tol,
+            max_iter=settings.max_iter,
+            callbacks=settings.callbacks,
+            max_passes=settings.limits.passes_left,
+            deadline=settings.limits.seconds_left,
+            start=start,
+        )
 
 
 def path_problems(

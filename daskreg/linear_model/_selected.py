@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.exceptions import DataError
-from daskreg.solvers import Solution
 
 
 def error_bounds(q: float, n_features: int, threshold: float, n_pairs: int) -> tuple[float, float]:
@@ -79,8 +78,6 @@ class Counts:
         Selected anywhere on the path.
     single, both : list of ndarray, shape (n_features,)
         Shares of the halves, and of the pairs, of each alpha.
-    worst : Solution
-        Of the chunk with the first problem that did not converge, or the last one.
     """
 
     alphas: Float
@@ -88,9 +85,7 @@ class Counts:
     union: npt.NDArray[np.bool_]
     single: list[Float]
     both: list[Float]
-    worst: Any = None
     mean_selected: float = 0.0
-    n_iter: int = 0
 
     @classmethod
     def none(cls, alphas: Float, penalised: npt.NDArray[np.bool_], n_halves: int) -> Counts:
@@ -99,16 +94,6 @@ class Counts:
     @property
     def n_alphas(self) -> int:
         return len(self.single)
-
-    @property
-    def open(self) -> bool:
-        """Whether some problem did not converge."""
-        return not bool(self.worst.converged.all())
-
-    def noted(self, solution: Solution) -> None:
-        self.n_iter = max(self.n_iter, int(solution.n_iter.max()))
-        if self.worst is None or not self.open:
-            self.worst = solution
 
     def add(self, alpha: int, chosen: npt.NDArray[np.bool_], most: float) -> bool:
         """Count (n_features, n_halves) unless that is more than ``most``; say if it was counted.

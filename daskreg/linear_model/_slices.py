@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import Float
+from daskreg.design.host import format_bytes
 from daskreg.exceptions import MemoryPlanError
 from daskreg.problems import Problems
 from daskreg.solvers import Solution, Status
 
 Places = npt.NDArray[np.intp]
+Plan = TypeVar("Plan")
 
 
-def largest_slice(plan: Callable[[int], None], n_problems: int) -> int:
-    """Return how many problems fit at once: all of them, or a half, a quarter ...
+def largest_slice(plan: Callable[[int], Plan], n_problems: int) -> tuple[int, Plan]:
+    """Return how many problems fit at once, all of them, or a half, a quarter ..., and their plan.
 
     Parameters
     ----------
@@ -27,22 +29,26 @@ def largest_slice(plan: Callable[[int], None], n_problems: int) -> int:
     Raises
     ------
     MemoryPlanError
-        That of the whole batch, where not even one problem fits: their number is not the reason.
+        That of a lone problem, with the need of all of them as a note, where not even one fits.
     """
-    try:
-        plan(n_problems)
-        return n_problems
-    except MemoryPlanError as error:
-        refused = error
-    size = n_problems
-    while size > 1:
-        size = -(-size // 2)
+    size, refused = n_problems, list[MemoryPlanError]()
+    while True:
         try:
-            plan(size)
-            return size
-        except MemoryPlanError:
-            pass
-    raise refused
+            return size, plan(size)
+        except MemoryPlanError as error:
+            refused.append(error)
+        if size == 1:
+            break
+        size = -(-size // 2)
+    whole, one = refused[0], refused[-1]
+    if n_problems == 1 or whole.limit is None:
+        raise one
+    both = MemoryPlanError(
+        f"{one}; that is for one problem at a time, all {n_problems} together ask for a "
+        f"memory_limit of {format_bytes(whole.limit)}"
+    )
+    both.limit = one.limit
+    raise both
 
 
 def path_numbers(problems: Problems) -> Places:
@@ -72,6 +78,8 @@ def solve_slices(
     problems: Problems,
     slices: Sequence[Places],
     start: Any,
+    untried: Callable[[Places, Any, Status], Solution] | None = None,
+    spent: Callable[[], Status | None] = lambda: None,
 ) -> Solution:
     """Solve slice by slice; a problem starts from the nearest larger alpha of its path.
 
@@ -84,22 +92,42 @@ def solve_slices(
         As :func:`cut` makes them.
     start : None or (coef, intercept)
         Where problems begin that have no neighbour, problems on the last axis.
+    untried : callable
+        The solution, with this status, of problems at these places that stay at their start.
+    spent : callable
+        What has run out, after which no slice is begun.
 
     Returns
     -------
     Solution
-        Of all problems; those after an interruption have the status of it, and their start.
+        Of all problems; those after an interruption, or after passes or time have run out, have
+        the status of it, and their start.
     """
     path = path_numbers(problems)
     latest: dict[int, tuple[Float, Float]] = {}
     parts: list[Solution] = []
+    why: Status | None = None
     for own in slices:
-        found = run(own, _start(own, path, latest, start))
-        parts.append(found)
-        for place in np.argsort(-problems.alpha[own], kind="stable").tolist():
-            latest[int(path[own[place]])] = found.coef[..., place], found.intercept[..., place]
-        if Status.INTERRUPTED in found.status:
-            raise KeyboardInterrupt("the solver was stopped before its last slice of problems")
+        begin = _start(own, path, latest, start)
+        why = why or (spent() if parts else None)
+        if why is None:
+            try:
+                found = run(own, begin)
+            except KeyboardInterrupt:  # before the first pass over this slice had ended
+                if untried is None or not parts:
+                    raise
+                why = Status.INTERRUPTED
+            else:
+                why = why or (Status.INTERRUPTED if Status.INTERRUPTED in found.status else None)
+                parts.append(found)
+                for place in np.argsort(-problems.alpha[own], kind="stable").tolist():
+                    latest[int(path[own[place]])] = (
+                        found.coef[..., place],
+                        found.intercept[..., place],
+                    )
+                continue
+        assert untried is not None
+        parts.append(untried(own, begin, why))
     return Solution.joined(parts, slices)
 
 

@@ -21,6 +21,7 @@ from ._limits import Limits
 from ._planning import plan_for_classes, prepare
 from ._report import warn_of_memory
 from ._slices import cut, solve_slices
+from ._start import Known
 from ._unpenalised import free_model
 
 #: Rounding of a Gram matrix above this is that of float32 products.
@@ -41,6 +42,8 @@ class Settings:
         Fractions of alpha_max refer to the largest one of all problems.
     folds, resamples : Folds, RowWeights or None
         What the folds of the problems leave out, how their resamples count the rows.
+    scores : tuple of str
+        Metrics of a pass over held-out rows that follows the solver; empty: there is none.
     further_columns : int
         Columns of coefficients of one pass that follows the solver; 0: there is none.
     further_bytes : int
@@ -65,6 +68,7 @@ class Settings:
     share_alpha_max: bool = True
     folds: Any = None
     resamples: Any = None
+    scores: tuple[str, ...] = ()
     further_columns: int = 0
     further_bytes: int = 0
     limits: Limits = field(default_factory=Limits)
@@ -88,6 +92,8 @@ class Fitted:
     datafit : Datafit
         Of the same problems; of use while the design is open.
     classes : ndarray or None
+    scored_at_once : int
+        Columns that the plan has room to score in one pass.
     """
 
     coef: Float
@@ -97,6 +103,7 @@ class Fitted:
     choice: Choice
     datafit: Datafit
     classes: Any = None
+    scored_at_once: int = 0
 
     def take(self, columns: npt.ArrayLike) -> Fitted:
         """Return some of the problems."""
@@ -116,11 +123,10 @@ class Fitted:
             raise KeyboardInterrupt(f"{what}: stopped while solving, nothing was chosen")
 
 
-def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
+def fit_problems(design: Any, settings: Settings, start: Known | None = None) -> Fitted:
     """Solve every problem of ``settings`` over the rows of ``design``.
 
-    ``start`` is None or (coef, intercept) on the scale of the data, of shapes (n_features, q, K)
-    and (q, K); one for another number of classes is left aside.
+    Each problem begins at the nearest of the models of ``start``, if there are any.
 
     Raises
     ------
@@ -140,20 +146,20 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         tol=settings.tol,
     )
     choice = choose(settings.solver, Task.of(design, settings))
-    choice, size = prepare(design, datafit, choice, settings)
+    choice, fits = prepare(design, datafit, choice, settings)
     if choice.method == "gram":
         datafit.gram()
     elif choice.method == "quasi_newton":
         datafit.metric()
     else:
         datafit.first(_free(settings))
-    choice, size = plan_for_classes(design, datafit, choice, settings, size)
+    choice, fits = plan_for_classes(design, datafit, choice, settings, fits)
     penalty = _penalty(datafit, settings)
     solver = choice.solver if choice.solver is not None else SOLVERS[choice.name]()
     if settings.watch is not None:
         solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
-    begin = _start(datafit, settings, choice, start)
-    solution = _solution(solver, datafit, penalty, settings, begin, size)
+    begin = _start(datafit, penalty, settings, choice, start)
+    solution = _solution(solver, datafit, penalty, settings, begin, fits.problems)
     datafit.release_columns()
     warn_of_memory(solution, penalty.alpha, datafit.most_columns, design.plan.memory_limit)
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
@@ -165,6 +171,7 @@ def fit_problems(design: Any, settings: Settings, start: Any = None) -> Fitted:
         choice=choice,
         datafit=datafit,
         classes=datafit.first().classes,
+        scored_at_once=fits.scored,
     )
 
 
@@ -187,7 +194,25 @@ def _solution(
     if size >= datafit.n_problems:
         return run(np.arange(datafit.n_problems), start)
     problems = settings.problems
-    return solve_slices(run, problems, cut(problems, size), start)
+    slices = cut(problems, size)
+    untried, limits = partial(_untried, datafit), settings.limits
+    return solve_slices(run, problems, slices, start, untried, lambda: limits.spent)
+
+
+def _untried(datafit: Datafit, own: Any, begin: Any, status: Status) -> Solution:
+    """Problems that were not come to, at their start; nothing is known of them."""
+    part = datafit.take(own)
+    n = part.n_problems
+    coef, intercept = begin or (
+        np.zeros((part.n_features, part.n_outputs, n)),
+        np.array(part.null_intercept),
+    )
+    none, nan = np.zeros(n, dtype=np.intp), np.full(n, np.nan)
+    return Solution(
+        *(coef, intercept, none, 0, none, nan, nan, nan, nan),
+        certificate=np.full(n, "violation"),
+        status=np.full(n, status, dtype=object),
+    )
 
 
 def _solve_part(
@@ -230,13 +255,17 @@ def _free(settings: Settings) -> Any:
     return np.flatnonzero(weight == 0) if weight is not None else np.arange(0)
 
 
-def _start(datafit: Any, settings: Settings, choice: Choice, start: Any) -> Any:
+def _start(
+    datafit: Any, penalty: ElasticNet, settings: Settings, choice: Choice, start: Known | None
+) -> Any:
     """Where the solver begins, in its coordinates; None is the null model.
 
     In memory the unpenalised columns come first: at alpha_max nothing is left to do.
     """
-    if start is not None and len(start[1]) == datafit.n_outputs:
-        return datafit.to_solver(*start)
+    if start is not None:
+        found = start.columns(datafit.problems, penalty.alpha, datafit.first().classes)
+        if found is not None:
+            return datafit.to_solver(*found)
     free = _free(settings)
     if choice.name != "gram" or not free.size:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -9,16 +10,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import is_classifier
+from sklearn.exceptions import ConvergenceWarning
 
 from daskreg._typing import AnyArray, Float
-from daskreg.design import as_design
 from daskreg.select import choose
+from daskreg.solvers import Status
 
-from . import _input, _params
+from . import _params
 from ._base import LinearModel
 from ._cross_validation import Grid, Validated, open_folds, squared_error, validate
+from ._opening import opened
 from ._report import path_dataset, warn_unconverged
 from ._solve import Fitted, Settings
+from ._start import Known, known_models
 
 #: What ``selection`` may be, and the rule that it stands for.
 RULES = {"best": "best", "1se": "one_standard_error"}
@@ -32,8 +37,8 @@ class Paths:
     ----------
     coef : ndarray, shape (n_targets or n_classes, n_l1_ratio, n_alphas, n_features)
     intercept, dual_gap, relative_gap : ndarray, shape (n_targets, n_l1_ratio, n_alphas)
-    alpha : ndarray of the same shape
-        In the unit of the estimator.
+    alpha, strength : ndarray of the same shape
+        In the unit of the estimator, and per weighted mean of the loss.
     n_iter, n_passes, status : ndarray of the same shape
         ``n_passes`` are those that the column took part in.
     scores : ndarray, shape (n_folds, n_targets, n_l1_ratio, n_alphas)
@@ -43,6 +48,7 @@ class Paths:
     coef: Float
     intercept: Float
     alpha: Float
+    strength: Float
     dual_gap: Float
     relative_gap: Float
     n_iter: AnyArray
@@ -70,6 +76,7 @@ class Paths:
             coef=coef.reshape(*outputs, -1).copy(),
             intercept=intercept.reshape(outputs).copy(),
             alpha=each(_in_own_unit(found)),
+            strength=each(found.alpha),
             dual_gap=each(solution.dual_gap[:n]),
             relative_gap=each(solution.relative_gap[:n]),
             n_iter=each(solution.n_iter[:n]),
@@ -106,6 +113,11 @@ class CrossValidated(LinearModel, ABC):
     def _set_validated(self, found: Validated, *, flat: bool) -> None:
         """Set the attributes that cross-validation brings."""
 
+    @property
+    def _metrics(self) -> tuple[str, ...]:
+        """What a pass over the held-out rows may be asked for."""
+        return ("mse",)
+
     def _score(self, design: Any, fitted: Fitted) -> Float:
         """Held-out score of each problem, shape (n_problems,); NaN for those of all rows."""
         return squared_error(design, fitted)
@@ -123,13 +135,13 @@ class CrossValidated(LinearModel, ABC):
         ]
         return np.array(places, dtype=np.intp)
 
-    def _validate(self, design: Any) -> Validated:
+    def _validate(self, design: Any, start: Known | None) -> Validated:
         """Make the folds, solve, score and choose."""
         folds = open_folds(design, self.cv, classifier=self._one_column)
         settings = self._settings(design.n_features, design.n_targets)
-        settings = replace(settings, folds=folds, share_alpha_max=False)
+        settings = replace(settings, folds=folds, share_alpha_max=False, scores=self._metrics)
         grid = self._grid(settings, design, folds.n)
-        return validate(design, settings, grid, self._score, self._choose)
+        return validate(design, settings, grid, self._score, self._choose, start)
 
     def fit(  # type: ignore[override]  # rows to stop early on are for lone fits
         self,
@@ -141,6 +153,7 @@ class CrossValidated(LinearModel, ABC):
         groups: Any = None,
         sample_dim: Any = None,
         feature_names: Any = None,
+        start: Any = None,
     ) -> Any:
         """Fit every model of the grid on all rows and without each fold, and keep one.
 
@@ -160,6 +173,10 @@ class CrossValidated(LinearModel, ABC):
             The dimension(s) of an xarray X that are rows.
         feature_names : sequence of str, optional
             Names of the columns of an X without names; of tables, the columns to use.
+        start : fitted model or path of one, optional
+            To begin from: a daskreg model of the same columns, and of the same classes or targets.
+            Of a model that was cross-validated in this session, each problem begins at the nearest
+            alpha of its path.
 
         Returns
         -------
@@ -171,41 +188,58 @@ class CrossValidated(LinearModel, ABC):
             Data that no model can use: NaN, infinity, wrong lengths, folds without rows ...
         MemoryPlanError
             The fit cannot run within ``memory_limit``.
+        DaskregError
+            Passes or time ran out before anything could be chosen.
+        KeyboardInterrupt
+            After Ctrl-C, once the choice among what was solved till then is kept; where there is
+            nothing to choose from, nothing is.
+
+        Notes
+        -----
+        Where ``max_passes``, ``deadline`` or Ctrl-C end the fit, the choice is among the
+        combinations of alpha and l1_ratio that were solved on all rows and on all folds, which are
+        the larger alphas as a rule: scores of others are NaN, ``status_`` tells what ended the
+        fit, and a warning how many there were.  A pass that scores follows in any case.  Where
+        passes or time ran out before one was solved, the best iterates of all are chosen among.
         """
         started = perf_counter()
         self._check()
-        X = _input.as_rows(X)
-        targets = _input.target_names(y)
-        y, flat = _input.as_target(self, y, one_column=self._one_column, sample_dim=sample_dim)
-        design = as_design(
-            X,
-            y,
-            _input.as_numbers(sample_weight),
-            _input.as_numbers(offset),
-            groups=_input.as_numbers(groups),
-            memory_limit=self.memory_limit,
-            block_size=self.block_size,
-            missing_chunks=self.missing_chunks,
+        opening = opened(
+            *(self, X, y, sample_weight, offset),
+            groups=groups,
+            one_column=self._one_column,
             sample_dim=sample_dim,
-            scratch=self.scratch,
-            cache=self.cache,
             feature_names=feature_names,
         )
         try:
-            found = self._validate(design)
-            flat = flat and design.n_targets == 1
-            named = feature_names is not None or _input.has_text_names(X)
-            self._set_common(design, targets, sample_dim, found.kept, flat=flat, named=named)
-            self._set_validated(found, flat=flat)
+            known = known_models(start, opening, is_classifier(self))
+            found = self._validate(opening.design, known)
+            self._set_common(opening, found.kept)
+            self._set_validated(found, flat=opening.flat)
             self._paths = Paths.of(found)
-            self.bytes_read_ = int(design.bytes_read)
-            self.columns_beside_ = _input.columns_beside(targets, sample_weight, offset, groups)
         finally:
-            design.close()
+            opening.design.close()
         self.fit_seconds_ = perf_counter() - started
         kind, solution = type(self).__name__, found.kept.solution
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
+        self._tell_cut(found)
         return self
+
+    def _tell_cut(self, found: Validated) -> None:
+        """Say what kept combinations from the choice, if anything did."""
+        if found.cut is None:
+            return
+        status = np.full(len(found.chosen), str(found.cut), dtype=object)
+        self.status_ = str(found.cut) if isinstance(self.status_, str) else status
+        n_all, kind = int(np.prod(found.grid.shape[1:])), type(self).__name__
+        warnings.warn(
+            f"{kind}: {found.cut} ended the fit: the choice is among {found.n_complete} of {n_all} "
+            "combinations, those that were solved on all rows and folds",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+        if found.cut is Status.INTERRUPTED:
+            raise KeyboardInterrupt(f"{kind}.fit: the choice among what was solved is kept")
 
     def _check(self) -> None:
         super()._check()

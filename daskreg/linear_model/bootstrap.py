@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,14 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from daskreg._typing import Float
-from daskreg.paths import descending, fractions
 from daskreg.splits import PoissonBootstrap
 
 from . import _params
-from ._opening import LOSSES, Opened
-from ._report import warn_unconverged
-from ._resampled import ResampledPath, path_problems
-from ._solve import Settings
+from ._resampled import ResampledPath
+from ._resampling import Resampling
 
 
-class BootstrapPaths(Opened):
+class BootstrapPaths(Resampling):
     r"""Elastic net paths on bootstrap samples of the rows, all samples in shared passes.
 
     A sample counts row i as often as an independent Poisson(1) number says, drawn from the seed,
@@ -156,84 +152,21 @@ class BootstrapPaths(Opened):
         self.verbose = verbose
 
     def _check(self) -> None:
-        self._check_shared()
+        super()._check()
         _params.integer("n_replicates", self.n_replicates)
-        _params.number("eps", self.eps, most=1.0, open_least=True)
-        if self._counts_alphas() and self.l1_ratio == 0.0:
+        _params.number("l1_ratio", self.l1_ratio, most=1.0)
+        if self._counts_alphas and self.l1_ratio == 0.0:
             raise ValueError("l1_ratio=0 has no largest alpha to start from; pass alphas")
 
-    def _counts_alphas(self) -> bool:
-        return isinstance(self.alphas, (int, np.integer)) and not isinstance(self.alphas, bool)
+    def _resamples(self) -> PoissonBootstrap:
+        return PoissonBootstrap(self.n_replicates, self.seed)
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        offset: Any = None,
-        *,
-        sample_dim: Any = None,
-        feature_names: Any = None,
-    ) -> BootstrapPaths:
-        """Solve the path on every bootstrap sample.
-
-        Parameters are those of :meth:`Lasso.fit`; y is one target.
-
-        Raises
-        ------
-        DataError
-            Data that no model can use; a sample without rows, or without one of the classes.
-        MemoryPlanError
-            The fit cannot run within ``memory_limit``.
-        """
-        started = perf_counter()
-        self._check()
-        design = self._open(X, y, sample_weight, offset, sample_dim, feature_names)
-        try:
-            settings, n_alphas = self._settings(design.n_features)
-            path = ResampledPath(design, settings, n_alphas)
-            chunks = list(path.chunks())
-            self.n_passes_, self.bytes_read_ = int(design.n_passes), int(design.bytes_read)
-            self.solver_, self.solver_reason_ = path.choice.name, path.choice.reason
-            self.plan_, self._labels = design.plan, design.labels
-            if settings.loss.is_classifier:
-                self.classes_ = np.asarray(path.datafit.first().classes)
-        finally:
-            design.close()
-        self.alphas_ = path.alphas[: sum(len(chunk.alphas) for chunk in chunks)]
+    def _collect(self, path: ResampledPath, penalty_weight: Float | None) -> None:
+        chunks = list(path.chunks())
+        self.alphas_ = path.alphas[: path.n_solved].copy()
         self.coefs_ = np.concatenate([chunk.coef for chunk in chunks], axis=1).transpose(2, 1, 0)
         self.intercepts_ = np.concatenate([chunk.intercept for chunk in chunks]).T
         self.inclusion_ = (self.coefs_ != 0.0).mean(axis=0)
-        self.fit_seconds_ = perf_counter() - started
-        solutions = [chunk.solution for chunk in chunks]
-        self.n_iter_ = max(1, *(int(found.n_iter.max()) for found in solutions))
-        bad = next((found for found in solutions if not found.converged.all()), None)
-        self.status_ = "converged" if bad is None else str(bad.status[~bad.converged][0])
-        if bad is not None:
-            warn_unconverged(type(self).__name__, bad, self.n_passes_, self.max_iter, self.tol)
-        return self
-
-    def _settings(self, n_features: int) -> tuple[Settings, int]:
-        if self._counts_alphas():
-            alphas, unit = fractions(int(self.alphas), self.eps), "fraction"
-        else:
-            alphas, unit = descending(np.atleast_1d(self.alphas)), "mean"
-        samples = PoissonBootstrap(self.n_replicates, self.seed)
-        settings = Settings(
-            LOSSES[self.loss](),
-            path_problems(alphas, self.l1_ratio, samples.n, unit),  # type: ignore[arg-type]
-            solver=self.solver,
-            penalty_weight=_params.penalty_weights(self.penalty_weight, n_features),
-            fit_intercept=bool(self.fit_intercept),
-            standardize=bool(self.standardize),
-            class_weight=self.class_weight,
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-            callbacks=_params.callbacks(self.callbacks, self.verbose),
-            limits=_params.limits(self),
-            resamples=samples,
-        )
-        return settings, len(alphas)
 
     def percentiles(self, q: npt.ArrayLike = (2.5, 50.0, 97.5)) -> Float:
         """Return percentiles of the coefficients over the samples.

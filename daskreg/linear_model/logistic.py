@@ -203,14 +203,6 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         self.certificate_ = str(solution.certificate[0])
         self.status_ = str(solution.status[0])
 
-    def _start(self, design: Any) -> Any:
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        coef = np.asarray(self.coef_, dtype=np.float64)
-        if coef.shape[1] != design.n_features:
-            return None
-        return coef.T[..., None], np.asarray(self.intercept_, dtype=np.float64)[:, None]
-
     @property
     def _several(self) -> bool:
         """Whether every class has coefficients of its own."""

@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 from daskreg._typing import AnyArray, Float
 
 from . import _input, _params
-from ._cross_validation import Grid, Validated
+from ._cross_validation import Grid, Validated, held_out
 from ._report import solution_dataset
 from ._solve import Fitted, Settings
 from ._validated import CrossValidated
@@ -185,6 +185,10 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
             raise ValueError("refit=False takes the best model of each fold: use selection='best'")
 
     @property
+    def _metrics(self) -> tuple[str, ...]:
+        return (SCORINGS[self._scoring][0],)
+
+    @property
     def _scoring(self) -> str:
         return "neg_log_loss" if self.scoring is None else self.scoring
 
@@ -196,10 +200,8 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
         metric, sign = SCORINGS[self._scoring]
         coef, intercept = _original(fitted)
         columns = np.flatnonzero(fitted.datafit.problems.fold >= 0)
-        part = fitted.datafit.take(columns)
         scores = np.full(len(fitted.alpha), np.nan)
-        found = part.held_out_scores(coef[..., columns], intercept[:, columns], (metric,))
-        scores[columns] = sign * found[metric]
+        scores[columns] = sign * held_out(fitted, columns, coef, intercept, metric)
         return scores
 
     def _set_validated(self, found: Validated, *, flat: bool) -> None:
@@ -222,7 +224,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     def _average(self) -> None:
         """Keep the mean over the folds of the best model of each."""
         n_folds = len(self.scores_)
-        best = np.argmax(self.scores_.reshape(n_folds, -1), axis=1)
+        best = np.nanargmax(self.scores_.reshape(n_folds, -1), axis=1)
         ratio, place = np.unravel_index(best, self.scores_.shape[1:])
         mean = self.coefs_paths_[np.arange(n_folds), ratio, place].mean(axis=0)
         self.C_ = float(self.Cs_[place].mean())

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from daskreg.design import as_design
-from daskreg.losses import Logistic
+from daskreg.losses import LogLoss
 from daskreg.problems import Problems
 
-from . import _input, _params
-from ._report import warn_unconverged
-from ._solve import Settings, fit_problems
+from . import _params
+from ._opening import Where
+from ._path_fit import solve_path
 from .logistic_cv import inverse_strengths
 
 
@@ -28,9 +27,12 @@ def logistic_path(
     fit_intercept: bool = True,
     standardize: bool = False,
     penalty_weight: Any = None,
+    start: Any = None,
     solver: Any = "auto",
     max_iter: int = 1000,
     tol: float = 1e-6,
+    max_passes: int | None = None,
+    deadline: float | None = None,
     memory_limit: Any = None,
     block_size: Any = None,
     missing_chunks: str = "raise",
@@ -50,16 +52,20 @@ def logistic_path(
         Inverse strengths of the penalty, or their number from 1e-4 to 1e4 at equal ratios.
     l1_ratio : float, default=0.0
         0 is the squared L2 penalty, 1 the L1 penalty.
-    class_weight, fit_intercept, standardize, penalty_weight, solver, max_iter, tol, memory_limit, \
-block_size, missing_chunks, scratch, cache, callbacks, verbose
-        As in :class:`LogisticRegression`.
+    start : fitted model or path of one, optional
+        To begin from, as in :meth:`LogisticRegression.fit`.
+    class_weight, fit_intercept, standardize, penalty_weight, solver, max_iter, tol, max_passes, \
+deadline, memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
+        As in :class:`LogisticRegression`.  Whatever ends it, Ctrl-C included, the best models so
+        far are returned with their gaps, NaN of those that were not begun, and a warning is given.
 
     Returns
     -------
     Cs : ndarray of shape (n_Cs,)
         In the order given.
-    coefs : ndarray of shape (n_Cs, 1, n_features)
-    intercepts : ndarray of shape (n_Cs, 1)
+    coefs : ndarray of shape (n_Cs, 1, n_features) or (n_Cs, n_classes, n_features)
+        The latter of more than two classes, in the order of their labels.
+    intercepts : ndarray of shape (n_Cs, 1) or (n_Cs, n_classes)
     dual_gaps : ndarray of shape (n_Cs,)
         In units of the objective per unit of weight; NaN where no valid bound is known.
 
@@ -81,45 +87,35 @@ block_size, missing_chunks, scratch, cache, callbacks, verbose
     >>> (coefs[:, 0] != 0).sum(axis=1)
     array([0, 1, 4])
     """
-    _params.solver_name(solver)
     _params.inverse_strengths(Cs)
     strengths = inverse_strengths(Cs)
-    X = _input.as_rows(X)
-    y, _ = _input.as_target("path", y, one_column=True, sample_dim=sample_dim)
-    design = as_design(
+    problems = Problems.product(
+        alpha=1.0 / strengths,
+        l1_ratio=_params.number("l1_ratio", l1_ratio, most=1.0),
+        alpha_unit="sum",
+    )
+    fitted, _ = solve_path(
+        LogLoss(),
+        lambda design: problems,
+        Where(memory_limit, block_size, missing_chunks, scratch, cache),
         X,
         y,
-        _input.as_numbers(sample_weight),
-        _input.as_numbers(offset),
-        memory_limit=memory_limit,
-        block_size=block_size,
-        missing_chunks=missing_chunks,
+        sample_weight=sample_weight,
+        offset=offset,
         sample_dim=sample_dim,
-        scratch=scratch,
-        cache=cache,
+        start=start,
+        fit_intercept=fit_intercept,
+        standardize=standardize,
+        penalty_weight=penalty_weight,
+        class_weight=class_weight,
+        solver=solver,
+        max_iter=max_iter,
+        tol=tol,
+        max_passes=max_passes,
+        deadline=deadline,
+        callbacks=callbacks,
+        verbose=verbose,
     )
-    try:
-        settings = Settings(
-            Logistic(),
-            Problems.product(
-                alpha=1.0 / strengths,
-                l1_ratio=_params.number("l1_ratio", l1_ratio, most=1.0),
-                alpha_unit="sum",
-            ),
-            solver=solver,
-            penalty_weight=_params.penalty_weights(penalty_weight, design.n_features),
-            fit_intercept=fit_intercept,
-            standardize=standardize,
-            class_weight=class_weight,
-            tol=_params.number("tol", tol),
-            max_iter=_params.integer("max_iter", max_iter),
-            callbacks=_params.callbacks(callbacks, verbose),
-        )
-        fitted = fit_problems(design, settings)
-        solution, n_passes = fitted.solution, design.n_passes
-        coef, intercept = fitted.datafit.to_original(solution.coef, solution.intercept)
-    finally:
-        design.close()
-    warn_unconverged("path", solution, n_passes, settings.max_iter, settings.tol)
-    coefs = np.ascontiguousarray(coef.transpose(2, 1, 0))
-    return strengths, coefs, np.ascontiguousarray(intercept.T), np.array(solution.dual_gap)
+    coefs = fitted.coef.reshape(len(strengths), -1, fitted.coef.shape[-1])
+    intercepts = fitted.intercept.reshape(len(strengths), -1)
+    return strengths, coefs, intercepts, np.array(fitted.solution.dual_gap)

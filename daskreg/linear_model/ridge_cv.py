@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.datafit.held_out import r_squared
 from daskreg.datafit.leave_one_out import leave_one_out
 from daskreg.losses import Squared
 from daskreg.problems import Problems
 
 from . import _params
-from ._cross_validation import Grid, Validated
+from ._cross_validation import Grid, Validated, squared_error
 from ._regressor import Regressor
-from ._solve import Settings, fit_problems
+from ._solve import Fitted, Settings, fit_problems
+from ._start import Known
 from ._validated import CrossValidated
+
+SQUARES = "neg_mean_squared_error"
+SCORINGS = ("r2", SQUARES)
 
 
 class RidgeCV(CrossValidated, Regressor):
@@ -41,8 +46,11 @@ class RidgeCV(CrossValidated, Regressor):
     cv : None, int, Folds, splitter or iterable of (train, test), default=None
         None leaves out one row at a time, exactly and without fitting anew; else as in
         scikit-learn.
+    scoring : {'r2', 'neg_mean_squared_error'} or None, default=None
+        None is as in scikit-learn: with folds R squared, leaving out single rows minus the mean
+        of weight times squared error.
     selection : {'best', '1se'}, default='best'
-        The least mean error, or, with folds, the largest alpha within one standard error of it.
+        The best mean score, or, with folds, the largest alpha within one standard error of it.
     store_cv_results : bool, default=False
         Keep the squared error of every row that was left out; needs ``cv=None``.
     alpha_per_target : bool, default=False
@@ -66,10 +74,12 @@ class RidgeCV(CrossValidated, Regressor):
     ----------
     alpha_ : float or ndarray of shape (n_targets,)
     best_score_ : float or ndarray of shape (n_targets,)
-        Minus the mean squared error of the alpha that was kept: leaving out one row, the mean of
-        weight times squared error over all rows; else that of the folds, weighted within each.
+        What ``scoring`` says of the alpha that was kept, larger is better; targets count equally
+        unless they choose alone.  Weighted within a fold, folds count equally; leaving out single
+        rows over all of them.
     cv_results_ : ndarray of shape (n_samples, n_alphas) or (n_samples, n_targets, n_alphas)
-        Weight times squared error of every row left out; with ``store_cv_results``.
+        Weight times squared error of every row left out; with ``store_cv_results``, which needs
+        ``scoring=None``.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_, dual_gap_, relative_gap_, certificate_, status_
@@ -97,6 +107,8 @@ class RidgeCV(CrossValidated, Regressor):
     (0.01, 2)
     """
 
+    _greater_is_better: ClassVar[bool] = True
+
     def __init__(
         self,
         alphas: Any = (0.1, 1.0, 10.0),
@@ -106,6 +118,7 @@ class RidgeCV(CrossValidated, Regressor):
         standardize: bool = False,
         penalty_weight: Any = None,
         cv: Any = None,
+        scoring: str | None = None,
         selection: str = "best",
         store_cv_results: bool = False,
         alpha_per_target: bool = False,
@@ -128,6 +141,7 @@ class RidgeCV(CrossValidated, Regressor):
         self.standardize = standardize
         self.penalty_weight = penalty_weight
         self.cv = cv
+        self.scoring = scoring
         self.selection = selection
         self.store_cv_results = store_cv_results
         self.alpha_per_target = alpha_per_target
@@ -151,8 +165,13 @@ class RidgeCV(CrossValidated, Regressor):
         for alpha in np.ravel(self.alphas):
             _params.number("alphas", alpha, open_least=alone)
         _params.flags(self, ["positive", "store_cv_results", "alpha_per_target"])
-        if self.store_cv_results and not alone:
-            raise ValueError("store_cv_results=True keeps errors of single rows: it needs cv=None")
+        if self.scoring is not None and self.scoring not in SCORINGS:
+            known = ", ".join(map(repr, SCORINGS))
+            raise ValueError(f"scoring must be None or one of {known}; got {self.scoring!r}")
+        if self.store_cv_results and not (alone and self.scoring is None):
+            raise ValueError(
+                "store_cv_results=True keeps errors of single rows: it needs cv=None, scoring=None"
+            )
         if not alone:
             return
         if self.positive:
@@ -179,9 +198,20 @@ class RidgeCV(CrossValidated, Regressor):
         chosen = super()._choose(scores.mean(axis=1, keepdims=True), alpha[:1])
         return np.repeat(chosen, scores.shape[1], axis=0)
 
-    def _validate(self, design: Any) -> Validated:
+    def _score(self, design: Any, fitted: Fitted) -> Float:
+        error = squared_error(design, fitted)
+        return -error if self.scoring == SQUARES else r_squared(fitted.datafit, error)
+
+    def _of_rows(self, datafit: Any, errors: Float) -> Float:
+        """Scores from the means over the rows left out of weight times squared error, (C,)."""
+        if self.scoring is None:
+            return -errors
+        weighted = errors * datafit.n_samples / datafit.first().total_weight
+        return -weighted if self.scoring == SQUARES else r_squared(datafit, weighted)
+
+    def _validate(self, design: Any, start: Known | None) -> Validated:
         if self.cv is not None:
-            return super()._validate(design)
+            return super()._validate(design, start)
         settings = self._settings(design.n_features, design.n_targets)
         grid = self._grid(settings, design, 0)
         if self.solver == "auto":
@@ -196,7 +226,7 @@ class RidgeCV(CrossValidated, Regressor):
             further_columns=design.n_features + problems.n_problems,
             further_bytes=kept,
         )
-        fitted = fit_problems(design, settings)
+        fitted = fit_problems(design, settings, start)
         fitted.require_finished("leaving rows out")
         level = np.tile(np.arange(len(grid.alpha)), grid.n_targets)
         errors, self._rows = leave_one_out(
@@ -208,14 +238,14 @@ class RidgeCV(CrossValidated, Regressor):
             settings.penalty_weight,
             keep=bool(self.store_cv_results),
         )
-        scores = np.asarray(grid.axes(errors))
+        scores = np.asarray(grid.axes(self._of_rows(fitted.datafit, errors)))
         chosen = self._choose(scores, np.asarray(grid.axes(fitted.alpha)[0]))
         return Validated(grid, fitted, scores, chosen, fitted.take(grid.kept(chosen)))
 
     def _set_validated(self, found: Validated, *, flat: bool) -> None:
         place = np.arange(found.grid.n_targets)
         alpha = found.grid.alpha[found.chosen[:, 1]]
-        score = -found.scores.mean(axis=0)[place, 0, found.chosen[:, 1]]
+        score = found.scores.mean(axis=0)[place, 0, found.chosen[:, 1]]
         single = flat or not self.alpha_per_target
         self.alpha_ = float(alpha[0]) if single else alpha
         self.best_score_ = float(score.mean()) if single else score

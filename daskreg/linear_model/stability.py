@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +11,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from daskreg._typing import Float
 from daskreg.design.rowwise import map_rows
-from daskreg.paths import descending, fractions
 from daskreg.splits import HalfSamples
 
 from . import _input, _params
-from ._opening import LOSSES, Opened
-from ._report import warn_unconverged
-from ._resampled import ResampledPath, path_problems
+from ._resampled import ResampledPath
+from ._resampling import Resampling
 from ._selected import Columns, Counts, error_bounds
-from ._solve import Settings
 
 
-class StabilitySelection(SelectorMixin, Opened):
+class StabilitySelection(SelectorMixin, Resampling):
     r"""Select the features that a lasso keeps on most halves of the rows.
 
     The rows are split into halves ``n_pairs`` times, by a hash of the row's number and the seed.
@@ -124,6 +120,8 @@ class StabilitySelection(SelectorMixin, Opened):
     ((400, 2), 1)
     """
 
+    _from_resamples: ClassVar[bool] = True
+
     def __init__(
         self,
         loss: str = "squared",
@@ -178,76 +176,18 @@ class StabilitySelection(SelectorMixin, Opened):
         self.verbose = verbose
 
     def _check(self) -> None:
-        self._check_shared()
+        super()._check()
         _params.integer("n_pairs", self.n_pairs)
         _params.number("threshold", self.threshold, least=0.5, most=1.0, open_least=True)
         _params.number("l1_ratio", self.l1_ratio, most=1.0, open_least=True)
-        _params.number("eps", self.eps, most=1.0, open_least=True)
         if self.q is not None:
             _params.number("q", self.q, open_least=True)
 
-    def fit(
-        self,
-        X: Any,
-        y: Any = None,
-        sample_weight: Any = None,
-        offset: Any = None,
-        *,
-        sample_dim: Any = None,
-        feature_names: Any = None,
-    ) -> StabilitySelection:
-        """Solve the path on every half and count what is selected.
+    def _resamples(self) -> HalfSamples:
+        return HalfSamples(self.n_pairs, self.seed)
 
-        Parameters are those of :meth:`Lasso.fit`; y is one target.
-
-        Raises
-        ------
-        DataError
-            Data that no model can use; a half without rows, or without one of the classes.
-        MemoryPlanError
-            The fit cannot run within ``memory_limit``.
-        """
-        started = perf_counter()
-        self._check()
-        design = self._open(X, y, sample_weight, offset, sample_dim, feature_names)
-        try:
-            settings, n_alphas = self._settings(design.n_features)
-            path = ResampledPath(design, settings, n_alphas, from_resamples=True)
-            counts = self._counted(path, settings.penalty_weight)
-            self.n_passes_, self.bytes_read_ = int(design.n_passes), int(design.bytes_read)
-            self.solver_, self.solver_reason_ = path.choice.name, path.choice.reason
-            self.plan_ = design.plan
-        finally:
-            design.close()
-        self._set_counts(counts, settings.penalty_weight)
-        self.fit_seconds_ = perf_counter() - started
-        solution = counts.worst
-        self.status_ = str(solution.status[~solution.converged][0]) if counts.open else "converged"
-        self.n_iter_ = max(1, counts.n_iter)
-        kind = type(self).__name__
-        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
-        return self
-
-    def _settings(self, n_features: int) -> tuple[Settings, int]:
-        given = not isinstance(self.alphas, (int, np.integer))
-        alphas = descending(self.alphas) if given else fractions(int(self.alphas), self.eps)
-        halves = HalfSamples(self.n_pairs, self.seed)
-        problems = path_problems(alphas, self.l1_ratio, halves.n, "mean" if given else "fraction")
-        settings = Settings(
-            LOSSES[self.loss](),
-            problems,
-            solver=self.solver,
-            penalty_weight=_params.penalty_weights(self.penalty_weight, n_features),
-            fit_intercept=bool(self.fit_intercept),
-            standardize=bool(self.standardize),
-            class_weight=self.class_weight,
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-            callbacks=_params.callbacks(self.callbacks, self.verbose),
-            limits=_params.limits(self),
-            resamples=halves,
-        )
-        return settings, len(alphas)
+    def _collect(self, path: ResampledPath, penalty_weight: Float | None) -> None:
+        self._set_counts(self._counted(path, penalty_weight), penalty_weight)
 
     def _n_penalised(self, penalty_weight: Float | None) -> int:
         if penalty_weight is None:
@@ -258,7 +198,7 @@ class StabilitySelection(SelectorMixin, Opened):
         """Features that a half may select on average, free ones not counted."""
         if self.q is not None:
             return float(self.q)
-        if not isinstance(self.alphas, (int, np.integer)):
+        if not self._counts_alphas:
             return np.inf
         return float(np.sqrt((2.0 * self.threshold - 1.0) * self._n_penalised(penalty_weight)))
 
@@ -269,7 +209,6 @@ class StabilitySelection(SelectorMixin, Opened):
         counts = Counts.none(path.alphas, penalised, 2 * self.n_pairs)
         most = self._most(penalty_weight)
         for chunk in path.chunks():
-            counts.noted(chunk.solution)
             for place, alpha in enumerate(chunk.alphas.tolist()):
                 if not counts.add(alpha, chunk.coef[:, place] != 0.0, most):
                     return counts

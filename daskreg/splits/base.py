@@ -121,20 +121,20 @@ class Folds(RowWeights):
         return padded[:, self.chosen(which)][self.codes(rows)]
 
     def check_rows(self, counts: npt.ArrayLike) -> None:
-        """Raise ``DataError`` where a training or test set has no row.
+        """Raise ``DataError`` where a training or test set has no row that counts.
 
         Parameters
         ----------
         counts : array, shape (n_atoms,)
-            Rows, or sum of weights, of each atom.
+            Rows of a positive weight, or sum of weights, of each atom.
         """
         total = np.asarray(counts, dtype=np.float64)
         for name, table in (("training", self.train), ("test", self.test)):
             empty = np.flatnonzero(total @ table == 0)
             if empty.size:
                 raise DataError(
-                    f"the {name} set of fold {empty[0]} of {self.n} has no row: use fewer folds, "
-                    "or folds that are no hash of few groups or rows"
+                    f"the {name} set of fold {empty[0]} of {self.n} has no row of positive weight: "
+                    "use fewer folds, or folds that are no hash of few groups or rows"
                 )
 
 

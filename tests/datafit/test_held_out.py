@@ -130,13 +130,12 @@ def test_too_few_digits_are_not_told():
             assert_allclose(found[0], np.square(y - X[:, :1]).mean(), rtol=1e-6)
 
 
-def test_rows_without_weight_cannot_be_scored():
+def test_test_rows_without_weight_are_refused_by_the_first_pass():
     X, y, weight, offset = rows()
     weight[:30] = 0.0
     fit = fit_of(FakeDesign(X, y, weight, offset), ContiguousFolds(3, N))
-    fit.grams()
-    with pytest.raises(DataError, match="test rows of fold 0 have no weight"):
-        fit.held_out_error(*columns())
+    with pytest.raises(DataError, match="the test set of fold 0 of 3 has no row"):
+        fit.grams()
 
 
 def test_what_lies_beside_X_comes_in_the_order_of_the_rows():

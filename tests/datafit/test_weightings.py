@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from daskreg.datafit import Datafit
 from daskreg.exceptions import DataError
-from daskreg.losses import Logistic, Squared
+from daskreg.losses import Logistic, LogLoss, Squared
 from daskreg.penalties import ElasticNet
 from daskreg.problems import Problems
 from daskreg.splits import Folds, RowWeights
@@ -217,6 +217,20 @@ def test_a_fold_without_a_class_is_refused_by_name():
     fit = Datafit(FakeDesign(X, y, w), Logistic(), problems, folds=EveryThird())
     with pytest.raises(DataError, match=r"training rows of fold 2: no row of class 1.0"):
         fit.first()
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic(), LogLoss()], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("gram", [False, True])
+@pytest.mark.parametrize("borders", [(), (3, 20)])
+def test_an_empty_test_set_is_refused_by_the_first_pass(loss, gram, borders):
+    X, y, w, _ = problem(loss=Squared() if loss == Squared() else Logistic(), offset=False)
+    w = np.where(np.arange(len(y)) % 3 == 1, 0.0, w)  # all rows of fold 1
+    problems = Problems(np.ones(2), np.ones(2), np.zeros(2), np.array([-1, 2]))
+    design = FakeDesign(X, y, w, borders=borders)
+    fit = Datafit(design, loss, problems, folds=EveryThird())
+    with pytest.raises(DataError, match="the test set of fold 1 of 3 has no row"):
+        fit.metric() if gram else fit.first()
+    assert design.n_passes == 1
 
 
 def test_a_fold_that_nobody_described_is_refused():

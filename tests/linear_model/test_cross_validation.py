@@ -393,7 +393,7 @@ def test_ridge_alphas_may_be_given():
 def test_folds_without_weight_are_refused():
     X, y, weight = rows()
     weight[:60] = 0.0
-    with pytest.raises(DataError, match="test rows of fold 0 have no weight"):
+    with pytest.raises(DataError, match="the test set of fold 0 of 3 has no row of positive"):
         LassoCV(alphas=3, cv=3).fit(X, y, weight)
     with pytest.raises(DataError, match=r"no weight|weights are zero|no row"):
         LassoCV(alphas=3, cv=[(np.arange(60), np.arange(60, N))]).fit(X, y, weight)

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
 import daskreg
+from daskreg.exceptions import DataError
 from daskreg.linear_model import (
     BootstrapPaths,
     ElasticNet,
@@ -145,6 +146,13 @@ def test_the_kept_iterate_is_the_best_on_held_out_rows(data, solver):
     least = LogisticRegression(1e5, solver=solver, tol=1e-9).fit(X[~held], labels[~held])
     excess = _objective(model, train) - _objective(least, train)
     assert 1e-3 < excess <= model.dual_gap_ * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("share", "hint"), [(1e-9, "larger"), (1 - 1e-9, "smaller")])
+def test_a_fraction_that_leaves_nothing_is_refused(data, share, hint):
+    X, _, labels = data
+    with pytest.raises(DataError, match=f"pass a {hint} fraction"):
+        LogisticRegression().fit(X, labels, validation=share)
 
 
 @pytest.mark.parametrize("patience", [1, 4])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import linear_model as theirs
+from sklearn.exceptions import ConvergenceWarning
 
 import daskreg
-from daskreg import enet_path, lasso_path
-from daskreg.linear_model import ElasticNet, Lasso
+from daskreg import enet_path, lasso_path, logistic_path
+from daskreg.linear_model import ElasticNet, Lasso, LogisticRegression
 
 EXACT = {"tol": 1e-13, "max_iter": 100_000}
 
@@ -73,3 +74,39 @@ def test_what_is_refused(data):
         enet_path(X, y, l1_ratio=0.0)
     with pytest.raises(ValueError, match="alphas must be an integer"):
         enet_path(X, y, alphas=2.5)
+
+
+# ------------------------------------------------------------------ classes
+
+
+@pytest.mark.parametrize("q", [2, 3, 4])
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_the_models_of_every_C_are_those_of_the_estimator(data, q, l1_ratio):
+    X, y = data
+    labels = np.array(list("dbca"))[np.digitize(y, np.quantile(y, np.arange(1, q) / q))]
+    weight = np.linspace(0.5, 1.5, len(y))
+    settings = {"l1_ratio": l1_ratio, "tol": 1e-9, "class_weight": "balanced"}
+    Cs, coefs, intercepts, gaps = logistic_path(
+        X, labels, Cs=[1.0, 0.05], sample_weight=weight, **settings
+    )
+    n_rows = 1 if q == 2 else q
+    assert coefs.shape == (2, n_rows, 6)
+    assert intercepts.shape == (2, n_rows)
+    assert gaps.shape == Cs.shape == (2,)
+    for place, C in enumerate(Cs):
+        one = LogisticRegression(C, **settings).fit(X, labels, weight)
+        assert_allclose(coefs[place], one.coef_, atol=2e-4)
+        assert_allclose(intercepts[place], one.intercept_, atol=2e-4)
+
+
+@pytest.mark.parametrize("limit", [{"max_passes": 3}, {"deadline": 0.0}])
+def test_limits_return_the_best_models_so_far(data, limit):
+    X, y = data
+    for solve, target in ((lasso_path, y), (logistic_path, y > 0)):
+        grid = {"alphas": [1e-3, 1e-5]} if solve is lasso_path else {"Cs": [1e3, 1e5]}
+        with pytest.warns(ConvergenceWarning, match=next(iter(limit))):
+            found = solve(X, target, **grid, solver="fista", tol=1e-12, **limit)
+        assert np.isfinite(found[1]).all()
+        assert (found[-1] > 0).any()
+        with pytest.raises(ValueError, match=next(iter(limit))):
+            solve(X, target, **grid, **dict.fromkeys(limit, -1))

@@ -86,7 +86,7 @@ def test_columns_that_are_constant_or_repeated():
 def test_folds_penalise_by_the_weight_of_their_training_rows(weighted):
     X, y, weight = rows()
     weight = weight if weighted else np.ones(N)
-    model = RidgeCV(ALPHAS, cv=4).fit(X, y, weight)
+    model = RidgeCV(ALPHAS, cv=4, scoring="neg_mean_squared_error").fit(X, y, weight)
     errors = np.empty((4, len(ALPHAS)))
     for fold, (train, test) in enumerate(KFold(4).split(X)):
         for place, alpha in enumerate(ALPHAS):
@@ -97,8 +97,56 @@ def test_folds_penalise_by_the_weight_of_their_training_rows(weighted):
     assert model.n_passes_ == 1
     assert model.alpha_ == ALPHAS[best]
     assert_allclose(-model.best_score_, errors.mean(axis=0)[best], rtol=1e-9)
-    assert_allclose(model.solution_.scores, errors, rtol=1e-9)
+    assert_allclose(model.solution_.scores, -errors, rtol=1e-9)
     assert_allclose(model.solution_.alpha, ALPHAS)
+
+
+@pytest.mark.parametrize("scoring", [None, "r2", "neg_mean_squared_error"])
+@pytest.mark.parametrize("targets", [1, 3])
+@pytest.mark.parametrize("cv", [4, KFold(3, shuffle=True, random_state=0)], ids=["4", "shuffled"])
+def test_scores_of_folds_are_those_of_scikit_learn(scoring, targets, cv):
+    X, y, _ = rows(targets=targets)
+    ours = RidgeCV(ALPHAS, cv=cv, scoring=scoring).fit(X, y)
+    rival = theirs.RidgeCV(ALPHAS, cv=cv, scoring=scoring).fit(X, y)
+    assert ours.n_passes_ == 1
+    assert_allclose(ours.best_score_, rival.best_score_, rtol=1e-9)
+    assert ours.alpha_ == rival.alpha_
+    assert_allclose(ours.coef_, rival.coef_, rtol=1e-7)
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_mean_squared_error"])
+@pytest.mark.parametrize("per_target", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scores_of_single_rows_are_those_of_scikit_learn(scoring, per_target, weighted):
+    X, y, weight = rows(targets=3)
+    weight = weight if weighted else None
+    settings = {"scoring": scoring, "alpha_per_target": per_target}
+    ours = RidgeCV(ALPHAS, **settings).fit(X, y, weight)
+    rival = theirs.RidgeCV(ALPHAS, **settings).fit(X, y, weight)
+    assert ours.n_passes_ == 2
+    assert_allclose(ours.best_score_, rival.best_score_, rtol=1e-8)
+    assert_array_equal(ours.alpha_, rival.alpha_)
+
+
+@pytest.mark.parametrize("n_folds", [3, 20])
+def test_r_squared_is_weighted_within_the_fold(n_folds):
+    X, y, weight = rows()
+    offset = np.cos(np.arange(N))
+    y[:3] = -7.0  # of 20 folds the first has nothing to explain
+    model = RidgeCV(ALPHAS, cv=n_folds).fit(da.from_array(X, chunks=(7, P)), y, weight, offset)
+    for fold, (train, test) in enumerate(KFold(n_folds).split(X)):
+        for place, alpha in enumerate(ALPHAS):
+            one = Ridge(alpha).fit(X[train], y[train], weight[train], offset[train])
+            expected = one.score(X[test], y[test], weight[test], offset[test])
+            assert_allclose(model.solution_.scores[fold, place], expected, rtol=1e-7, atol=1e-12)
+
+
+def test_r_squared_of_single_rows_does_not_exist():
+    X, y, _ = rows()
+    with pytest.raises(DataError, match="use scoring='neg_mean_squared_error'"):
+        RidgeCV(ALPHAS, cv=N).fit(X, y)
+    alone = RidgeCV(ALPHAS, cv=N, scoring="neg_mean_squared_error").fit(X, y)
+    assert_allclose(alone.best_score_, RidgeCV(ALPHAS).fit(X, y).best_score_, rtol=1e-3)
 
 
 def test_targets_share_an_alpha_unless_they_are_asked_alone():
@@ -142,6 +190,8 @@ def test_saved_and_loaded(tmp_path):
         ({"selection": "1se"}, "pass cv=5"),
         ({"solver": "fista"}, "makes no Gram matrix"),
         ({"cv": 3, "store_cv_results": True}, "it needs cv=None"),
+        ({"scoring": "r2", "store_cv_results": True}, "scoring=None"),
+        ({"scoring": "accuracy"}, "scoring must be None or one of 'r2'"),
     ],
 )
 def test_parameters_that_do_not_go_together(settings, message):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from daskreg.datafit.kernels.scores import N_BINS
 from daskreg.exceptions import MemoryPlanError
-from daskreg.linear_model import LassoCV, LogisticRegression
+from daskreg.linear_model import LassoCV, LogisticRegression, LogisticRegressionCV
 from daskreg.linear_model._slices import cut, largest_slice, path_numbers, solve_slices
 from daskreg.problems import Problems
 
@@ -63,22 +64,30 @@ def test_each_problem_starts_from_the_nearest_larger_alpha_of_its_path(monkeypat
         assert starts[problem] == nearest
 
 
-def test_halves_until_it_fits_and_tells_the_first_reason():
+def test_halves_until_it_fits():
     asked = []
 
     def plan(size):
         asked.append(size)
         if size > 13:
             raise MemoryPlanError(f"{size} problems")
+        return "room"
 
-    assert largest_slice(plan, 100) == 13
+    assert largest_slice(plan, 100) == (13, "room")
     assert asked == [100, 50, 25, 13]
 
-    def never(size):
-        raise MemoryPlanError(f"{size} problems")
 
-    with pytest.raises(MemoryPlanError, match="100 problems"):
+def test_what_one_problem_needs_is_the_reason_and_the_rest_a_note():
+    def never(size):
+        error = MemoryPlanError(f"{size} problems")
+        error.limit = 7 * MIB + size * MIB
+        raise error
+
+    with pytest.raises(MemoryPlanError, match=r"^1 problems; .* all 100 together .* 107") as caught:
         largest_slice(never, 100)
+    assert caught.value.limit == 8 * MIB
+    with pytest.raises(MemoryPlanError, match=r"^1 problems$"):
+        largest_slice(never, 1)
 
 
 def data():
@@ -114,3 +123,33 @@ def test_a_lone_problem_is_no_reason_to_cut():
     model = LogisticRegression(solver="fista").fit(X, y > 0)
     with pytest.raises(MemoryPlanError):
         LogisticRegression(solver="fista", memory_limit=limit_for(model.plan_, 0)).fit(X, y > 0)
+
+
+def test_the_limit_that_an_error_asks_for_is_enough_for_one_problem_at_a_time():
+    X, y = data()
+    settings = {"alphas": 200, "solver": "fista", "max_iter": 3000}
+    whole = LassoCV(**settings).fit(X, y)
+    with pytest.raises(MemoryPlanError, match="all 1200 together") as caught:
+        LassoCV(**settings, memory_limit=limit_for(whole.plan_, 0)).fit(X, y)
+    model = LassoCV(**settings, memory_limit=caught.value.limit + 4 * MIB).fit(X, y)
+    assert caught.value.limit < whole.plan_.peak
+    assert_allclose(model.alpha_, whole.alpha_)
+
+
+def test_histograms_of_held_out_scores_are_in_the_plan():
+    X, y = data()
+    settings = {"Cs": np.geomspace(0.01, 1.0, 30), "cv": 5, "tol": 1e-8}
+    whole = LogisticRegressionCV(**settings, scoring="roc_auc").fit(X, y > 0)
+    plain = LogisticRegressionCV(**settings).fit(X, y > 0)
+    histograms = 150 * 2 * 8 * N_BINS
+    sums = whole.plan_.memory["partial sums"]
+    assert sums >= 2 * histograms > 10 * plain.plan_.memory["partial sums"]
+    # With less room they are scored in parts, with the same result and a pass for each part.
+    terms = ("kernel temporaries", "partial sums", "solver")
+    left = sum(whole.plan_.memory[term] for term in terms) - sums // 2
+    limit = limit_for(whole.plan_, left)
+    cut = LogisticRegressionCV(**settings, scoring="roc_auc", memory_limit=limit).fit(X, y > 0)
+    assert cut.plan_.peak <= limit
+    assert cut.n_passes_ > whole.n_passes_
+    assert "do not fit together" not in str(cut.plan_)
+    assert_allclose(cut.scores_, whole.scores_, rtol=1e-9)

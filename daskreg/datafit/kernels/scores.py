@@ -18,6 +18,7 @@ from daskreg.splits import Folds, RowKeys
 
 from .gradient import Products
 from .ranking import bin_numbers, class_logits, log_total
+from .spread import Spread
 from .tiles import BLOCK_BYTES, Labels, column_sums, numeric_target, tile_borders, tile_rows
 
 #: The sums over rows that each metric needs.
@@ -32,30 +33,6 @@ SUMS_OF = {
     "auc": ("bins",),
 }
 N_BINS = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Spread:
-    """Weight, mean and weighted sum of squares about the mean; parts merge without cancellation.
-
-    Source: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance.
-    """
-
-    weight: Float
-    mean: Float
-    m2: Float
-
-    def __add__(self, other: Spread) -> Spread:
-        weight = self.weight + other.weight
-        share = other.weight / np.where(weight > 0.0, weight, 1.0)
-        step = other.mean - self.mean
-        mean = self.mean + share * step
-        return Spread(weight, mean, self.m2 + other.m2 + self.weight * share * np.square(step))
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the three arrays."""
-        return 3 * int(self.weight.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,16 +240,12 @@ def fold_targets(fold: AnyArray, target: AnyArray) -> tuple[AnyArray, npt.NDArra
 
 def _spread(y: Float, weight: Float | None, groups: list[_Group], target: AnyArray) -> Spread:
     """Return the spread of y, one entry for each distinct pair of fold and target."""
-    found = []
+    parts = []
     for group in groups:
         rows = np.arange(len(y)) if group.rows is None else group.rows
-        own = np.ones(len(rows)) if weight is None else weight[rows]
-        total = float(np.add.reduce(own))
-        for column in np.unique(target[group.columns]).tolist():
-            values = y[rows, column]
-            mean = float(own @ values) / total if total > 0.0 else 0.0
-            found.append((total, mean, float(own @ np.square(values - mean))))
-    return Spread(*np.array(found).T)
+        columns = np.unique(target[group.columns])
+        parts.append(Spread.of(y[np.ix_(rows, columns)], None if weight is None else weight[rows]))
+    return Spread.joined(parts)
 
 
 def _offset(offset: Float, n_outputs: int, target: AnyArray) -> Float:

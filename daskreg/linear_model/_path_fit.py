@@ -1,0 +1,70 @@
+"""What the path functions share: open the data, solve every problem together, warn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from daskreg.problems import Problems
+
+from . import _params
+from ._opening import Opening, Where, opened
+from ._report import warn_unconverged
+from ._solve import Fitted, Settings, fit_problems
+from ._start import known_models
+
+
+def solve_path(
+    loss: Any,
+    problems: Callable[[Any], Problems],
+    where: Where,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any,
+    offset: Any,
+    sample_dim: Any,
+    start: Any,
+    **options: Any,
+) -> tuple[Fitted, Opening]:
+    """Solve the problems of a path over the rows; the data are closed again.
+
+    Parameters
+    ----------
+    loss : PointwiseLoss or LogLoss
+    problems : callable
+        From the design to its problems.
+    where : Where
+    X, y, sample_weight, offset, sample_dim, start
+        As in ``fit``.
+    options
+        Parameters of an estimator that say how it is solved.
+    """
+    _params.solver_name(options["solver"])
+    limits = _params.limits_of(options["max_passes"], options["deadline"])
+    labels = bool(loss.is_classifier)
+    opening = opened(
+        *(where, X, y, sample_weight, offset), sample_dim=sample_dim, one_column=labels
+    )
+    design = opening.design
+    try:
+        settings = Settings(
+            loss,
+            problems(design),
+            solver=options["solver"],
+            penalty_weight=_params.penalty_weights(options["penalty_weight"], design.n_features),
+            positive=options.get("positive", False),
+            fit_intercept=options["fit_intercept"],
+            standardize=options["standardize"],
+            class_weight=options.get("class_weight"),
+            tol=_params.number("tol", options["tol"]),
+            max_iter=_params.integer("max_iter", options["max_iter"]),
+            callbacks=_params.callbacks(options["callbacks"], options["verbose"]),
+            limits=limits,
+        )
+        fitted = fit_problems(design, settings, known_models(start, opening, labels))
+        n_passes = design.n_passes
+    finally:
+        design.close()
+    warn_unconverged("path", fitted.solution, n_passes, settings.max_iter, settings.tol, above=1)
+    return fitted, opening
