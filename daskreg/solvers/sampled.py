@@ -9,13 +9,15 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
-from .curvature import RIDGE, Curvature, definite, times_outputs
+from .curvature import Curvature, definite, times_outputs
 from .protocols import SampleView
 
 #: Rows for each column in use below which a sample's curvature is shrunk ...
 FEW = 3
 #: ... by this share of its diagonal.
 SHRINK = 0.2
+#: Share of the diagonal that is added in any case: more than the rounding of float32 products.
+ROUGH_RIDGE = 1e-5
 #: Coupled coefficients of several outputs: more of them share one Gram matrix instead.
 LARGEST_COUPLED = 3000
 
@@ -43,7 +45,7 @@ class SampleCurvature(Curvature):
     view: SampleView
     bend: Float
     seen: Float
-    shrinkage: float = RIDGE
+    shrinkage: float = ROUGH_RIDGE
     least: float = 0.0
 
     @property
@@ -91,16 +93,18 @@ class SampleCurvature(Curvature):
 
     def _block(self, active: AnyArray) -> Float:
         q = self.n_outputs
-        feature, output = np.divmod(active, q)
         if q == 1:
-            Z = self.view.columns(feature)
-            return np.asarray(Z.T @ (self.bend[:, None] * Z))
+            return self.view.gram(active, self.bend)
+        feature, output = np.divmod(active, q)
+        used, place = np.unique(feature, return_inverse=True)
+        Z = self.view.columns(used).astype(np.float32)
+        bends = self.bends.astype(np.float32)
         block = np.empty((len(active), len(active)))
         members = [np.flatnonzero(output == c) for c in range(q)]
-        columns = [self.view.columns(feature[chosen]) for chosen in members]
+        columns = [Z[:, place[chosen]] for chosen in members]
         for c in range(q):
             for d in range(c, q):
-                part = columns[c].T @ (self.bends[:, c, d, None] * columns[d])
+                part = columns[c].T @ (bends[:, c, d, None] * columns[d])
                 block[np.ix_(members[c], members[d])] = part
                 block[np.ix_(members[d], members[c])] = part.T
         return block
@@ -121,7 +125,7 @@ class SampleCurvature(Curvature):
 
 @dataclass(frozen=True)
 class SampleGramCurvature(Curvature):
-    r""":math:`G_S \otimes W` with the Gram matrix of a sample, made of the columns in use only.
+    r""":math:`(G_S + ridge) \otimes W` with the Gram matrix of a sample, of columns in use only.
 
     What :class:`SampleCurvature` would be if the Hessian of the loss were the same in all rows.
 
@@ -130,21 +134,29 @@ class SampleGramCurvature(Curvature):
     view : SampleView
     mean : array of shape (q, q)
         W, the mean Hessian of the loss by eta, positive definite.
-    shrinkage : float
+    lift : float
+        Share of the Gram matrix's diagonal that is added to it.
     """
 
     view: SampleView
     mean: Float
-    shrinkage: float = RIDGE
+    lift: float = ROUGH_RIDGE
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
         return len(self.mean)
 
+    @property
+    def shrinkage(self) -> float:
+        return 0.0  # it is in the Gram matrix already
+
+    @cached_property
+    def _squares(self) -> Float:
+        return np.asarray(self.view.squares(self.view.weight[:, None])[:, 0])
+
     @cached_property
     def bare(self) -> Float:
-        squares = self.view.squares(self.view.weight[:, None])[:, 0]
-        return np.outer(squares, np.diag(self.mean)).ravel()
+        return np.outer((1.0 + self.lift) * self._squares, np.diag(self.mean)).ravel()
 
     @property
     def own(self) -> Float:
@@ -156,16 +168,24 @@ class SampleGramCurvature(Curvature):
 
     def _image(self, v: Float) -> tuple[Float, Float]:
         q, r = self.n_outputs, v.shape[1]
-        eta = self.view.product(v[:-q].reshape(-1, q * r))
-        coef = self.view.pullback(self.view.weight[:, None] * eta)
+        plain = v[:-q].reshape(-1, q * r)
+        coef = self.view.pullback(self.view.weight[:, None] * self.view.product(plain))
+        coef += (self.lift * self._squares)[:, None] * plain
         return times_outputs(self.mean, coef, r), self.mean @ v[-q:]
 
     def _block(self, active: AnyArray) -> Float:
         feature, output = np.divmod(active, self.n_outputs)
         used, place = np.unique(feature, return_inverse=True)
-        Z = self.view.columns(used)
-        gram = Z.T @ (self.view.weight[:, None] * Z)
-        return np.asarray(gram[np.ix_(place, place)] * self.mean[np.ix_(output, output)])
+        return self._gram(used)[np.ix_(place, place)] * self.mean[np.ix_(output, output)]
+
+    def factors(self, features: AnyArray) -> tuple[Float, Float] | None:
+        return self._gram(features), self.mean
+
+    def _gram(self, features: AnyArray) -> Float:
+        """Rows and columns of the Gram matrix with its ridge."""
+        gram = self.view.gram(features, self.view.weight)
+        gram[np.diag_indices(len(features))] += self.lift * self._squares[features]
+        return gram
 
     def coupling(self, active: AnyArray) -> Float:
         return np.zeros((len(active), self.n_outputs))
@@ -199,7 +219,7 @@ def sample_curvature(
     """
     weight, q = view.weight, len(intercept)
     few = np.count_nonzero(weight) * q < FEW * n_active
-    shrinkage = SHRINK if few else RIDGE
+    shrinkage = SHRINK if few else ROUGH_RIDGE
     hessian = view.hessian(coef, intercept)
     own = np.tensordot(weight, hessian, axes=1).reshape(q, q)
     if n_active > LARGEST_COUPLED and q > 1:
