@@ -122,6 +122,11 @@ class Design:
         return self._memory_limit
 
     @property
+    def process_memory(self) -> int | None:
+        """Bytes that the smallest process which runs shards may hold, as far as it is known."""
+        return self._memory_limit if self._plan is None else self._plan.memory_limit
+
+    @property
     def resident(self) -> bool:
         """Whether X lies in the memory of this process."""
         return self._columns.X.resident
@@ -158,6 +163,7 @@ class Design:
         client_bytes: int = 0,
         note: str = "",
         selected_bytes: int = 0,
+        libraries: tuple[str, ...] = (),
     ) -> Plan:
         """Make the final plan for what a solver asks and deal the rows out to shards.
 
@@ -165,7 +171,7 @@ class Design:
         ----------
         passes : int, optional
             Passes the solver is going to make; 1 means that nothing is kept in memory.
-        partial_bytes, temporaries, client_bytes, note, selected_bytes
+        partial_bytes, temporaries, client_bytes, note, selected_bytes, libraries
             As in ``Work``.
 
         Raises
@@ -174,7 +180,7 @@ class Design:
             Before the first byte is read, where that does not fit.
         """
         return self._prepare(
-            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note)
+            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note, libraries)
         )
 
     def _prepare(self, work: Work) -> Plan:

@@ -16,6 +16,7 @@ from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .coupled import add_classes, empty_class_sums
+from .fused import fused_sums, is_fused
 from .scales import ENTROPY_SCALES
 from .tiles import (
     BLOCK_BYTES,
@@ -48,6 +49,8 @@ class GradientKernel:
     labels : Labels or None
         How a classification encodes y.
     weightings : Weightings
+    compiled : bool
+        Run compiled loops where there are any for the loss.
     """
 
     name: ClassVar[str] = "gradient"
@@ -56,9 +59,12 @@ class GradientKernel:
     dtype: str = "float64"
     labels: Labels | None = None
     weightings: Weightings = ALL_ROWS
+    compiled: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
+        if self.compiled and is_fused(self.loss):
+            return fused_sums(self.loss, block, rows, state, np.dtype(self.dtype))
         products = Products(block, state, self.dtype)
         coupled = isinstance(self.loss, Multinomial)
         sums = (
