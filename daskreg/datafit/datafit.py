@@ -19,6 +19,7 @@ from .evaluation import Evaluation, free_columns
 from .footprint import Footprint
 from .held_out import held_out_error, held_out_scores
 from .kernels.closing import ClosingKernel
+from .kernels.fused import LIBRARIES, pays
 from .kernels.gradient import GradientKernel
 from .scores import Scores
 from .state import ROUGH, pass_state, rounding
@@ -196,7 +197,8 @@ class Datafit(Surveyed):
         if (hidden > ROUGH * null_value).any():
             return self.value_and_grad(coef, intercept, columns, precise=True)
         weightings = self._survey.weightings
-        kernel = GradientKernel(self.loss, dtype.name, self.first().labels, weightings)
+        compiled = pays(self.design, len(part.weighting))
+        kernel = GradientKernel(self.loss, dtype.name, self.first().labels, weightings, compiled)
         sums = self.design.sum_over_rows(kernel, state)
         return evaluation_of(sums, self._survey, part.weighting, part.coordinates, state, hidden)
 
@@ -285,4 +287,5 @@ class Datafit(Surveyed):
         gradient = GradientKernel(self.loss, weightings=survey.weightings)
         n_outputs, n_labels = survey.counts if n_labels is None else survey.counts_of(n_labels)
         sizes = n_columns, n_outputs, n_labels
-        return Footprint.of(self.design, moments, gradient, *sizes)
+        libraries = LIBRARIES if pays(self.design, n_columns) else ()
+        return Footprint.of(self.design, moments, gradient, *sizes, libraries)

@@ -21,12 +21,15 @@ class Footprint:
     ----------
     n_outputs : int
         Coefficients of a feature and problem, as far as it is known.
+    libraries : tuple of str
+        What the kernels import in every process.
     """
 
     partial: int
     state: int
     temporaries: int
     n_outputs: int = 1
+    libraries: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -37,6 +40,7 @@ class Footprint:
         n_columns: int,
         n_outputs: int = 1,
         n_labels: int = 2,
+        libraries: tuple[str, ...] = (),
     ) -> Footprint:
         """Return the larger needs of the first pass and of a gradient pass over C columns."""
         p, dtype, sparse = design.n_features, design.dtype, design.sparse
@@ -52,6 +56,7 @@ class Footprint:
                 gradient.temporaries(p, n_columns, dtype, sparse),
             ),
             n_outputs,
+            libraries,
         )
 
     def or_scores(

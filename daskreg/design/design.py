@@ -127,6 +127,11 @@ class Design:
         return self.placement.memory_limit
 
     @property
+    def process_memory(self) -> int | None:
+        """Bytes that the smallest process which runs shards may hold, as far as it is known."""
+        return self.placement.process_memory
+
+    @property
     def resident(self) -> bool:
         """Whether X lies in the memory of this process."""
         return self._columns.X.resident
@@ -160,6 +165,7 @@ class Design:
         client_bytes: int = 0,
         note: str = "",
         selected_bytes: int = 0,
+        libraries: tuple[str, ...] = (),
     ) -> Plan:
         """Make the final plan for what a solver asks and deal the rows out to shards.
 
@@ -167,7 +173,7 @@ class Design:
         ----------
         passes : int, optional
             Passes the solver is going to make; 1 means that nothing is kept in memory.
-        partial_bytes, temporaries, client_bytes, note, selected_bytes
+        partial_bytes, temporaries, client_bytes, note, selected_bytes, libraries
             As in ``Work``.
 
         Raises
@@ -176,7 +182,7 @@ class Design:
             Before the first byte is read, where that does not fit.
         """
         return self._place(
-            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note)
+            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note, libraries)
         )
 
     def _place(self, work: Work | None = None) -> Plan:

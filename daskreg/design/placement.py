@@ -62,6 +62,11 @@ class Placement:
         check_lengths(columns)
 
     @property
+    def process_memory(self) -> int | None:
+        """Bytes that the smallest process which runs shards may hold, as far as it is known."""
+        return self.memory_limit if self._plan is None else self._plan.memory_limit
+
+    @property
     def plan(self) -> Plan:
         """What the work would read, keep and cost; ``MemoryPlanError`` where it cannot fit."""
         if self._plan is None:

@@ -228,7 +228,7 @@ def _terms(
     running = min(worker.threads, max(1, n_shards)) if layout else worker.threads
     terms = {
         "process as it stands": worker.memory,
-        "libraries and threads to come": HEADROOM + _libraries(columns, worker),
+        "libraries and threads to come": HEADROOM + _libraries(columns, worker, work.libraries),
     }
     if not in_memory:
         # Workers are started with a malloc that hands back what is freed; here it keeps a block.
@@ -245,9 +245,9 @@ def _terms(
     return terms
 
 
-def _libraries(columns: Columns, worker: Worker) -> int:
-    """Bytes of what reading is still going to import."""
-    needed = {name for _, rows in columns.parts() for name in rows.libraries}
+def _libraries(columns: Columns, worker: Worker, more: Sequence[str] = ()) -> int:
+    """Bytes of what reading, and the work on what is read, is still going to import."""
+    needed = {name for _, rows in columns.parts() for name in rows.libraries} | set(more)
     return sum(LIBRARY_NBYTES[name] for name in needed - worker.loaded)
 
 

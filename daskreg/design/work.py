@@ -23,6 +23,8 @@ class Work:
         What is left free, in all processes together, for designs of selected columns.
     note : str
         A sentence for the plan: which solver, and why.
+    libraries : tuple of str
+        What kernels are going to import; names of ``LIBRARY_NBYTES``.
     """
 
     passes: int | None = None
@@ -31,6 +33,7 @@ class Work:
     client_bytes: int = 0
     selected_bytes: int = 0
     note: str = ""
+    libraries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

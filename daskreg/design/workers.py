@@ -10,7 +10,7 @@ MIB = 1 << 20
 CLUSTER_SHARE = 0.6
 #: Without a nanny the limit is only ours to keep; the rest is for what Python frees late.
 LOCAL_SHARE = 0.85
-#: What a worker grows by when it first imports a library that reads rows.
+#: What a worker grows by when it first imports a library that reads rows, or works on them.
 LIBRARY_NBYTES = {
     "pandas": 68 * MIB,
     "xarray": 22 * MIB,
@@ -18,6 +18,7 @@ LIBRARY_NBYTES = {
     "scipy.sparse": 11 * MIB,
     "pyarrow": 32 * MIB,
     "zarr": 10 * MIB,
+    "numba": 120 * MIB,
 }
 
 

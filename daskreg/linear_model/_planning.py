@@ -163,7 +163,7 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
         # compiled solver.
         paths = int(path_numbers(settings.problems).max(initial=0)) + 1
         factors = 8 * design.n_features**2 * (min(n_cores(), paths) - 1)
-        client = 3 * need.partial + factors + _to_load(settings)
+        client = 3 * need.partial + factors + _to_load(settings, need)
         passes = 2 if settings.further_columns else 1
     elif choice.method == "quasi_newton":
         # The sums of all labels, or of two, and their join, later the matrix and one problem's
@@ -171,18 +171,18 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
         sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
-        client = 4 * sums + 8 * need.state + pairs + _to_load(settings)
+        client = 4 * sums + 8 * need.state + pairs + _to_load(settings, need)
     elif choice.method == "sampled_newton":
         # The sample comes in parts, is joined and then encoded; a Hessian and its factors.
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
         hessian = 4 * 8 * min(design.n_features * need.n_outputs, MAX_COUPLED) ** 2
         sample = 3 * sample_bytes(design, choice.solver)
-        client = 8 * need.state + pairs + hessian + sample + _to_load(settings)
+        client = 8 * need.state + pairs + hessian + sample + _to_load(settings, need)
     else:
         client = 8 * (need.state + need.partial)
         if choice.method == "screening":
-            client += _to_load(settings) + _inner_bytes(design, settings)
+            client += _to_load(settings, need) + _inner_bytes(design, settings)
     note = choice.sentence
     if n_problems < datafit.n_problems:
         n_slices = -(-datafit.n_problems // n_problems)
@@ -196,7 +196,8 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
     rooms = _rooms(design) if choice.method == "screening" else [0]
     for place, room in enumerate(rooms):
         try:
-            design.prepare(passes, need.partial, need.temporaries, client, note, room)
+            sizes = need.partial, need.temporaries, client
+            design.prepare(passes, *sizes, note, room, need.libraries)
             return
         except MemoryPlanError:
             if place + 1 == len(rooms):
@@ -226,7 +227,9 @@ def _rooms(design: Any) -> list[int]:
     return [min(total, room) if total else room for room in shares]
 
 
-def _to_load(settings: Any) -> int:
-    """Bytes that coordinate descent adds to this process when it is first used."""
+def _to_load(settings: Any, need: Footprint) -> int:
+    """Bytes that coordinate descent adds to this process, if kernels have not loaded the same."""
+    if "numba" in need.libraries:
+        return 0
     swept = settings.problems.l1_ratio.any() or settings.positive
     return NUMBA_BYTES if swept and "numba" not in sys.modules else 0

@@ -16,6 +16,7 @@ from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .coupled import add_classes, empty_class_sums
+from .fused import fused_sums, is_fused
 from .scales import ENTROPY_SCALES
 from .tiles import (
     BLOCK_BYTES,
@@ -49,6 +50,8 @@ class GradientKernel:
     labels : Labels or None
         How a classification encodes y.
     weightings : Weightings
+    compiled : bool
+        Run compiled loops where there are any for the loss.
     """
 
     name: ClassVar[str] = "gradient"
@@ -57,10 +60,14 @@ class GradientKernel:
     dtype: str = "float64"
     labels: Labels | None = None
     weightings: Weightings = ALL_ROWS
+    compiled: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
-        products = (WideProducts if is_wide(block.X) else Products)(block, state, self.dtype)
+        wide = is_wide(block.X)
+        if self.compiled and is_fused(self.loss) and not wide:
+            return fused_sums(self.loss, block, rows, state, np.dtype(self.dtype))
+        products = (WideProducts if wide else Products)(block, state, self.dtype)
         coupled = isinstance(self.loss, Multinomial)
         sums = (
             empty_class_sums(state["coef"].shape[1], len(state["target"]))

@@ -15,6 +15,7 @@ _limiter: Any = None
 
 @cache
 def _controller() -> Any:
+    import scipy.linalg  # noqa: F401 - has a BLAS of its own, and only loaded ones are found
     import threadpoolctl
 
     return threadpoolctl.ThreadpoolController()

@@ -1,0 +1,62 @@
+"""Both products of compressed sparse rows with C columns, from the rows alone."""
+
+from __future__ import annotations
+
+import numba  # noqa: TID253 - this package is loaded only for large data
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def row_products(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    start: int,
+    coef: Float,
+    eta: Float,
+) -> None:
+    """Set ``eta`` (C, m) to the products of rows ``start : start + m`` with ``coef`` (p, C)."""
+    n_columns, m = eta.shape
+    total = np.empty(n_columns)
+    for i in range(m):
+        if n_columns == 1:
+            one = 0.0
+            for place in range(indptr[start + i], indptr[start + i + 1]):
+                one += data[place] * coef[indices[place], 0]
+            eta[0, i] = one
+            continue
+        total[:] = 0.0
+        for place in range(indptr[start + i], indptr[start + i + 1]):
+            value, j = np.float64(data[place]), indices[place]
+            for k in range(n_columns):
+                total[k] += value * coef[j, k]
+        for k in range(n_columns):
+            eta[k, i] = total[k]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_rows(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    start: int,
+    r: Float,
+    grad: Float,
+) -> None:
+    """Add ``X' r`` of rows ``start : start + m`` to ``grad`` (p, C); r has the shape (C, m)."""
+    n_columns, m = r.shape
+    row = np.empty(n_columns)
+    for i in range(m):
+        if n_columns == 1:
+            one = r[0, i]
+            for place in range(indptr[start + i], indptr[start + i + 1]):
+                grad[indices[place], 0] += data[place] * one
+            continue
+        for k in range(n_columns):
+            row[k] = r[k, i]
+        for place in range(indptr[start + i], indptr[start + i + 1]):
+            value, j = np.float64(data[place]), indices[place]
+            for k in range(n_columns):
+                grad[j, k] += value * row[k]

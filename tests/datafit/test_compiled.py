@@ -1,0 +1,182 @@
+"""Compiled loops and the plain kernel are the same sums, for every kind of block."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from daskreg.datafit.kernels import fused
+from daskreg.datafit.kernels.compiled import dense, elementary
+from daskreg.datafit.kernels.gradient import GradientKernel
+from daskreg.datafit.kernels.tiles import Labels
+from daskreg.design.blocks import Block
+from daskreg.losses import Logistic, Multinomial, Squared
+
+from .common import LOSSES, problem
+from .common import datafit as make_datafit
+
+TYPES = [
+    ("float64", "float64"),
+    ("float32", "float32"),
+    ("float32", "float64"),
+    ("int8", "float32"),
+    ("uint16", "float32"),
+    ("int64", "float64"),
+    ("float16", "float32"),
+    ("bool", "float64"),
+]
+
+
+def sample(loss, dtype, kind=np.asarray, *, n=2111, p=17, C=1, weight=False, offset=False):
+    rng = np.random.default_rng(n + C)
+    X = 3 * rng.standard_normal((n, p)) + 1
+    X = (np.abs(X) if np.dtype(dtype).kind == "u" else X).astype(dtype)
+    targets = 1 if loss.is_classifier else 3
+    y = (
+        rng.integers(0, 2, (n, 1)) if loss.is_classifier else rng.standard_normal((n, targets))
+    )  # fmt: skip
+    block = Block(
+        kind(X), y, rng.random(n) if weight else None,
+        rng.standard_normal((n, targets)) if offset else None, 0, 0,
+    )  # fmt: skip
+    state = {
+        "coef": 0.3 * rng.standard_normal((p, C)),
+        "intercept": rng.standard_normal(C),
+        "target": rng.integers(0, targets, C),
+        "weighting": np.zeros(C, dtype=np.intp),
+    }
+    return block, state
+
+
+def both(loss, block, state, dtype):
+    labels = Labels((0, 1), np.array([[1.0], [2.0]])) if loss.is_classifier else None
+    return [
+        GradientKernel(loss, dtype, labels, compiled=own)(block, state) for own in (False, True)
+    ]
+
+
+def check(plain, compiled, dtype):
+    assert set(plain) == set(compiled)
+    rtol = 1e-11 if dtype == "float64" else 1e-5
+    for name, expected in plain.items():
+        size = np.abs(expected).max()
+        np.testing.assert_allclose(compiled[name], expected, rtol=rtol, atol=rtol * size)
+        assert compiled[name].dtype == np.float64
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize(("stored", "dtype"), TYPES)
+@pytest.mark.parametrize("C", [1, 2, 5])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_compiled_sums_are_the_plain_ones(loss, stored, dtype, C, kind):
+    if kind is sp.csr_array and stored == "float16":
+        pytest.skip("scipy has no sparse float16")
+    for weight, offset in itertools.product([False, True], repeat=2):
+        block, state = sample(loss, stored, kind, C=C, weight=weight, offset=offset)
+        check(*both(loss, block, state, dtype), dtype)
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+@pytest.mark.parametrize(("stored", "dtype"), TYPES)
+@pytest.mark.parametrize("C", [1, 3])
+def test_columns_are_shifted_in_cache(loss, stored, dtype, C):
+    block, state = sample(loss, stored, C=C)
+    state["shift"] = np.linspace(-2, 2, 17).astype(dtype)
+    check(*both(loss, block, state, dtype), dtype)
+    assert block.X.dtype == stored  # and X itself stays as it is
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (3, 2), (130, 1), (5, 3000), (4097, 40)])
+@pytest.mark.parametrize("C", [1, 2, 40])
+@pytest.mark.parametrize("stored", ["float32", "int8"])
+def test_tiles_of_any_size(n, p, C, stored):
+    block, state = sample(Squared(), stored, n=n, p=p, C=C)
+    check(*both(Squared(), block, state, "float32"), "float32")
+
+
+def test_read_only_blocks_are_used_where_they_are():
+    block, state = sample(Squared(), "float64")
+    block.X.flags.writeable = False
+    before = both(Squared(), block, state, "float64")
+    check(*before, "float64")
+
+
+@pytest.mark.parametrize("C", [1, 2])
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
+def test_what_overflows_is_not_finite(loss, C):
+    block, state = sample(loss, "float32", C=C)
+    state["coef"] = np.full_like(state["coef"], 1e308)
+    with np.errstate(over="ignore"):
+        sums = both(loss, block, state, "float32")[1]
+    assert not np.isfinite(sums["value"]).any()
+
+
+def test_margins_of_any_size_keep_their_digits():
+    """Against the loss itself, one number at a time: no overflow and no cancellation."""
+    eta = np.r_[-800.0, -40.0, -1.0, -1e-9, 0.0, 1e-9, 0.3, 1.0, 30.0, 700.0]
+    for y in (0, 1):
+        for number in eta:
+            block = Block(np.array([[number]]), np.array([[y]]), None, None, 0, 0)
+            state = {
+                "coef": np.ones((1, 1)), "intercept": np.zeros(1),
+                "target": np.zeros(1, dtype=int), "weighting": np.zeros(1, dtype=int),
+            }  # fmt: skip
+            labels = Labels((0, 1), np.ones((2, 1)))
+            plain, own = (
+                GradientKernel(Logistic(), "float64", labels, compiled=way)(block, state)
+                for way in (False, True)
+            )
+            for name in plain:
+                np.testing.assert_allclose(own[name], plain[name], rtol=1e-13, atol=1e-300)
+
+
+@pytest.mark.parametrize("name", ["exp_minus", "log1p_unit", "log"])
+def test_elementary_functions_are_within_three_units_of_the_last_place(name):
+    rng = np.random.default_rng(0)
+    x, exact = {
+        "exp_minus": (np.r_[0.0, rng.random(500), 700 * rng.random(500)], lambda x: np.exp(-x)),
+        "log1p_unit": (np.r_[0.0, 1.0, rng.random(500), 10 ** (-20 * rng.random(500))], np.log1p),
+        "log": (np.r_[1.0, 0.5, rng.random(500), 10 ** (-300 * rng.random(500))], np.log),
+    }[name]
+    expected = exact(x.astype(np.longdouble))
+    found = np.array([getattr(elementary, name)(number) for number in x])
+    assert np.all(np.abs(found - expected) <= 3 * np.spacing(np.abs(expected).astype(float)))
+    assert elementary.exp_minus(np.inf) < 1e-307
+
+
+def test_every_float16_is_widened_exactly():
+    bits = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    out = np.empty(bits.shape, dtype=np.float32)
+    dense.widen(bits, True, np.zeros(256, dtype=np.float32), out)
+    np.testing.assert_array_equal(out, bits.view(np.float16).astype(np.float32))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+def test_a_block_cut_in_two_adds_up(kind):
+    block, state = sample(Logistic(), "float64", kind, C=2, weight=True)
+    kernel = GradientKernel(Logistic(), "float64", Labels((0, 1), np.ones((2, 1))), compiled=True)
+    whole = kernel(block, state)
+    halves = [
+        kernel(
+            Block(block.X[rows], block.y[rows], block.sample_weight[rows], None, rows.start, 0),
+            state,
+        )
+        for rows in (slice(0, 700), slice(700, 2111))
+    ]
+    check(whole, halves[0] + halves[1], "float64")
+
+
+def test_data_decide_who_runs(monkeypatch):
+    X, y, w, o = problem(loss=Squared())
+    fit = make_datafit(X, y, w, o, loss=Squared())
+    monkeypatch.setattr(fused, "COMPILED_SIZE", X.size)
+    assert fused.pays(fit.design, 1)
+    assert fit.footprint(1).libraries == ("numba",)
+    fit.design.process_memory = 2**29
+    assert not fused.pays(fit.design, 1)
+    assert not fused.is_fused(Multinomial())
+    monkeypatch.setattr(fused, "COMPILED_SIZE", X.size + 1)
+    fit.design.process_memory = None
+    assert not fused.pays(fit.design, 1)
+    assert fit.footprint(1).libraries == ()
