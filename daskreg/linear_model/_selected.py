@@ -1,4 +1,4 @@
-"""What stability selection counts, and what it can promise of the count."""
+"""What stability selection counts, and the columns that it keeps."""
 
 from __future__ import annotations
 
@@ -10,45 +10,6 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.exceptions import DataError
-
-
-def error_bounds(q: float, n_features: int, threshold: float, n_pairs: int) -> tuple[float, float]:
-    r"""Return bounds of the expected number of wrong selections: any distribution, and unimodal.
-
-    Parameters
-    ----------
-    q : float
-        Features that a half selects on average.
-    n_features : int
-        To choose from.
-    threshold : float
-        Above 0.5.
-    n_pairs : int
-
-    Notes
-    -----
-    With :math:`\theta = q / p` and :math:`\tau` the threshold the first is
-    :math:`\theta q / (2\tau - 1)` and the second :math:`C \theta q` with
-    :math:`C = 1 / (2 (2\tau - 1 - 1/2B))` up to :math:`\tau = 3/4` and
-    :math:`4 (1 - \tau + 1/2B) / (1 + 1/B)` above (Shah and Samworth 2013, theorem 2).
-
-    Examples
-    --------
-    >>> error_bounds(q=5.0, n_features=100, threshold=0.75, n_pairs=50)
-    (0.5, 0.255...)
-    """
-    if not n_features:
-        return 0.0, 0.0
-    theta, half = q / n_features, 0.5 / n_pairs
-    plain = theta * q / (2.0 * threshold - 1.0)
-    least = min(0.5 + theta**2, 0.5 + half + 0.75 * theta**2)
-    if theta > 1.0 / np.sqrt(3.0) or threshold <= least:
-        return plain, float("nan")
-    if threshold <= 0.75:
-        factor = 0.5 / (2.0 * threshold - 1.0 - half)
-    else:
-        factor = 4.0 * (1.0 - threshold + half) / (1.0 + 2.0 * half)
-    return plain, float(factor * theta * q)
 
 
 @dataclass(frozen=True)

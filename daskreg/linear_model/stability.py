@@ -14,9 +14,10 @@ from daskreg.design.rowwise import map_rows
 from daskreg.splits import HalfSamples
 
 from . import _input, _params
+from ._error_bounds import error_bounds
 from ._resampled import ResampledPath
 from ._resampling import Resampling
-from ._selected import Columns, Counts, error_bounds
+from ._selected import Columns, Counts
 
 
 class StabilitySelection(SelectorMixin, Resampling):
@@ -92,6 +93,9 @@ class StabilitySelection(SelectorMixin, Resampling):
         The tighter bound of the latter, where the distribution of the simultaneous selections of
         such a feature is unimodal; NaN where it does not hold (q / p above 0.577, or a threshold
         near 0.5).
+    error_bound_r_concave_ : float
+        The tightest of them: both that distribution and the one of the selections in single halves
+        are r-concave (r = -1/2 and -1/4), which holds well for the lasso.
     n_iter_ : int
         Most iterations of a problem, in the solver's unit.
     status_ : str
@@ -225,7 +229,8 @@ class StabilitySelection(SelectorMixin, Resampling):
         self.q_ = counts.mean_selected
         n_penalised = self._n_penalised(penalty_weight)
         bounds = error_bounds(self.q_, n_penalised, self.threshold, self.n_pairs)
-        self.error_bound_, self.error_bound_unimodal_ = bounds
+        self.error_bound_, self.error_bound_unimodal_ = bounds.plain, bounds.unimodal
+        self.error_bound_r_concave_ = bounds.r_concave
 
     def _get_support_mask(self) -> npt.NDArray[np.bool_]:
         check_is_fitted(self, "support_")

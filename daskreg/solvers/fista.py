@@ -159,7 +159,7 @@ class Fista(Solver):
         length2 = (metric * d * d).sum(axis=(0, 1)) + weight * (d0 * d0).sum(axis=0)
         accept, steeper = _accept(state, evaluation, d, d0, length2)
         accept &= reachable[: beta.size]
-        rejected = np.maximum(self.grow * state.lipschitz, steeper)
+        rejected = self._raised(state.lipschitz, steeper)
         candidates = Candidates.best_of(penalty, trial, trial0, evaluation, columns)
         new = FistaState(
             iterate=coef,
@@ -181,6 +181,18 @@ class Fista(Solver):
             accept, state, "iterate", "iterate_intercept", "point", "point_intercept",
             "value", "grad", "intercept_grad", "momentum",
         )  # fmt: skip
+
+    def _raised(self, lipschitz: Float, met: Float) -> Float:
+        """L after a rejected step: ``grow`` times, or what is above the curvature that was met.
+
+        The curvature along a short step holds rounding, so it only says how many times L must be
+        divided by ``shrink``: a problem goes the same way alone and in a batch.
+        """
+        raised = self.grow * lipschitz
+        if self.shrink >= 1.0:
+            return np.maximum(raised, met)
+        share = np.maximum(met / raised, 1.0)
+        return np.asarray(raised * self.shrink ** -np.ceil(-np.log(share) / np.log(self.shrink)))
 
 
 def _columns(beta: Float) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

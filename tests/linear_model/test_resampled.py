@@ -13,7 +13,7 @@ from daskreg.design.host import process_memory
 from daskreg.exceptions import DataError, MemoryPlanError
 from daskreg.linear_model import BootstrapPaths, Lasso, LogisticRegression, StabilitySelection
 from daskreg.linear_model import _resampled as resampled
-from daskreg.linear_model._selected import error_bounds
+from daskreg.linear_model._error_bounds import error_bounds
 from daskreg.splits import HalfSamples, PoissonBootstrap, RowKeys
 
 SOLVERS = ["gram", "quasi_newton", "fista"]
@@ -158,10 +158,10 @@ def test_the_path_ends_at_q(data):
 
 
 def test_error_bounds_by_definition():
-    plain, unimodal = error_bounds(q=10.0, n_features=200, threshold=0.7, n_pairs=50)
+    plain, unimodal, _ = error_bounds(q=10.0, n_features=200, threshold=0.7, n_pairs=50)
     assert plain == pytest.approx(100 / 200 / 0.4)
     assert unimodal == pytest.approx(100 / 200 / (2 * (0.4 - 0.01)))
-    plain, unimodal = error_bounds(q=10.0, n_features=200, threshold=0.9, n_pairs=50)
+    plain, unimodal, _ = error_bounds(q=10.0, n_features=200, threshold=0.9, n_pairs=50)
     assert plain == pytest.approx(100 / 200 / 0.8)
     assert unimodal == pytest.approx(100 / 200 * 4 * (0.1 + 0.01) / 1.02)
     # The two forms of the unimodal bound meet at 3/4, but for terms of 1 / n_pairs.

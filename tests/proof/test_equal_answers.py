@@ -85,7 +85,6 @@ def test_more_problems_change_no_other(loss, solver):
     tol = 1e-13 if solver is None else 1e-10
     small, large = (answers(case, columns, solver=solver, tol=tol) for columns in (few, many))
     np.testing.assert_allclose(large.coef[..., :5], small.coef, atol=1e-10)
-    np.testing.assert_array_equal(large.n_iter[:5], small.n_iter)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
