@@ -21,6 +21,20 @@ def _controller() -> Any:
     return threadpoolctl.ThreadpoolController()
 
 
+def _any_thread_may_set() -> None:
+    """Let this thread change the limits, and none be the only one that may.
+
+    From version 3.8 on, threadpoolctl lets the thread that was first to set a limit of OpenBLAS
+    alone change it, and ignores all others silently, until it says that it is done.  Here the
+    thread that leaves last restores what the first one has set.
+    """
+    from threadpoolctl import OpenBLASController
+
+    clear = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if clear is not None:
+        clear(force=True)
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """One BLAS thread for as long as any kernel of this process runs.
@@ -31,6 +45,7 @@ def single_threaded_blas() -> Iterator[None]:
     global _running, _limiter
     with _lock:
         if _running == 0:
+            _any_thread_may_set()
             _limiter = _controller().limit(limits=1)
         _running += 1
     try:
@@ -39,5 +54,7 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _running -= 1
             if _running == 0:
+                _any_thread_may_set()
                 _limiter.restore_original_limits()
+                _any_thread_may_set()
                 _limiter = None
