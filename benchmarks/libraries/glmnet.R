@@ -24,7 +24,7 @@ input <- file("stdin", "r")
 while (length(line <- readLines(input, 1)) > 0) {
   thresh <- as.numeric(line)
   settings <- list(x = x, y = y, family = family, alpha = 1, lambda = alphas, standardize = FALSE,
-                   intercept = intercept, thresh = thresh, maxit = 1e8)
+                   intercept = intercept, thresh = thresh, maxit = 1e6)
   out <- file(file.path(folder, "found.bin"), "wb")
   if (kind == "cv") {
     found <- do.call(cv.glmnet, c(settings, list(foldid = foldid, keep = TRUE)))

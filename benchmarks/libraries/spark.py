@@ -76,7 +76,9 @@ class Spark(Library):
         from pyspark.sql import functions as F
 
         size = self.problem.n_columns
-        vector = F.udf(lambda places, values: SparseVector(size, places, values), VectorUDT())
+        vector = F.udf(
+            lambda places, values: SparseVector(size, places, values), VectorUDT(), useArrow=False
+        )
         return frame.select("y", vector("places", "values").alias("features"))
 
     def fit(self, tol: Any) -> Found:
