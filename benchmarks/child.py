@@ -1,19 +1,15 @@
 """The process of one library on one problem: it loads, waits for orders, fits and reports.
 
-Started by ``measure.py``. Every line of the standard input is an order in JSON, every line that
-starts with ``process.MARK`` on the standard output an answer; what a library prints besides is let through
-to the log. Nothing but adapter, numpy and scipy is imported here.
+Started by ``session.py``. Every line of the standard input is an order in JSON, every line that
+starts with ``process.MARK`` on the standard output an answer; what a library prints besides goes to
+the log. Nothing but adapter, numpy and scipy is imported here.
 """
 
 from __future__ import annotations
 
-import os
-
-# Before numpy: BLAS counts the processors when it loads.
-os.sched_setaffinity(0, {int(cpu) for cpu in os.environ["BENCHMARK_CPUS"].split(",")})
-
 import importlib
 import json
+import os
 import sys
 import time
 import traceback
@@ -24,8 +20,6 @@ import numpy as np
 import process
 from cases import Problem
 from libraries.base import Found, Library
-
-
 
 
 def answer(**values: Any) -> None:

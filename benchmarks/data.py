@@ -75,8 +75,13 @@ DATA = {
         DataSet("labels", 500_000, 200, "logistic"),
         DataSet("wide", 2_000, 100_000, tiny=(120, 1_000), scaled=("columns",)),
         DataSet(
-            "counts", 500_000, 200_000, "logistic", "csr",
-            tiny=(3_000, 400), scaled=("rows", "columns"),
+            "counts",
+            500_000,
+            200_000,
+            "logistic",
+            "csr",
+            tiny=(3_000, 400),
+            scaled=("rows", "columns"),
         ),
         DataSet("digits", 60_000, 784, "multinomial", n_classes=10, tiny=(2_000, 20)),
         DataSet("stored", 20_000_000, 100, "squared", "zarr"),
@@ -94,7 +99,11 @@ def make(data: DataSet, where: Path, scale: float) -> Path:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     sizes = data.sizes(scale)
-    y = _write_sparse(data, sizes, partial) if data.storage == "csr" else _write(data, sizes, partial)
+    y = (
+        _write_sparse(data, sizes, partial)
+        if data.storage == "csr"
+        else _write(data, sizes, partial)
+    )
     np.save(partial / "y.npy", y)
     meta = {
         "name": data.name, "n_rows": sizes[0], "n_columns": sizes[1], "loss": data.loss,
@@ -214,7 +223,9 @@ def _write_sparse(data: DataSet, sizes: tuple[int, int], folder: Path) -> Array:
     topics = rng.integers(0, n_columns, size=(50, 200))
     words = np.searchsorted(frequency, rng.random((n_rows, data.per_row)))
     own = rng.random(words.shape) < 0.25
-    words[own] = topics[rng.integers(0, 50, n_rows)[:, None], rng.integers(0, 200, words.shape)][own]
+    words[own] = topics[rng.integers(0, 50, n_rows)[:, None], rng.integers(0, 200, words.shape)][
+        own
+    ]
     rows = np.repeat(np.arange(n_rows), data.per_row)
     X = sparse.csr_matrix((np.ones(words.size), (rows, words.ravel())), shape=sizes)
     X.sum_duplicates()

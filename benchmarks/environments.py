@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 #: Environments and data; not in the checkout, for they are large.
-WHERE = Path(os.environ.get("DASKREG_BENCHMARKS", Path(tempfile.gettempdir()) / "daskreg-benchmarks"))
+WHERE = Path(
+    os.environ.get("DASKREG_BENCHMARKS", Path(tempfile.gettempdir()) / "daskreg-benchmarks")
+)
 #: What every child needs besides its library: arrays, sparse files and zarr stores are read by it.
 COMMON = ("numpy", "scipy")
 
@@ -89,12 +91,9 @@ def make(library: str, where: Path, fresh: bool) -> str:
     python = interpreter(library, where)
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-    done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        + [*COMMON, *ENVIRONMENTS[library].requirements],
-        capture_output=True,
-        text=True,
-    )
+    install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    wanted = [*COMMON, *ENVIRONMENTS[library].requirements]
+    done = subprocess.run([python, *install, *wanted], capture_output=True, text=True)
     if done.returncode:
         return "pip: " + "; ".join(done.stderr.strip().splitlines()[-2:])
     return works(library, where)

@@ -204,6 +204,26 @@ def wide(X: Any) -> Any:
     return X if hasattr(X, "tocsr") else np.asarray(X, float)
 
 
+def unsound(problem: Problem, seed: int = 0) -> str:
+    """Return what is wrong with the judge on a problem, or an empty text.
+
+    Whatever the coefficients, no lower bound may exceed any objective at the same alpha; at zero
+    coefficients the objective is known, and is the minimum where alpha is large enough.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = np.array([0.0, 1e-3, 1e-2, 0.1, 1.0])
+    shape = (problem.n_columns, problem.n_outputs, len(sizes))
+    coef = rng.standard_normal(shape) * (rng.random(shape) < 0.2) * sizes
+    intercept = rng.standard_normal(shape[1:]) * sizes * problem.intercept
+    for alpha in (problem.alphas[0], problem.alphas[-1], 1e3 * problem.alphas[0]):
+        judged = judge(problem, coef, intercept, np.full(len(sizes), alpha))
+        if judged.dual.max() > min(judged.primal.min(), judged.null) * (1.0 + 1e-12):
+            return f"alpha {alpha:g}: bound {judged.dual.max()} above {judged.primal.min()}"
+    if abs(judged.dual.max() / judged.null - 1.0) > 1e-9:
+        return f"alpha {alpha:g}: bound {judged.dual.max()} of a minimum of {judged.null}"
+    return ""
+
+
 class Bounds:
     """Best lower bounds of a case's objectives seen so far, kept beside its data."""
 

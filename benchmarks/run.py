@@ -3,7 +3,7 @@
     python benchmarks/environments.py                    # once: an environment for each library
     python benchmarks/run.py --scale 0.1 --repeat 3      # a tenth of the rows, all that is there
     python benchmarks/run.py --case lasso --libraries daskreg sklearn
-    python benchmarks/run.py --check                     # tiny sizes: does each solve our objective?
+    python benchmarks/run.py --check                     # tiny sizes: is our objective solved?
 
 Writes a dated JSON, a Markdown table and a plot to ``benchmarks/results/``; ``README.md`` beside
 this file says how to read them.
@@ -24,12 +24,14 @@ from typing import Any
 
 import machine
 import numpy as np
+import report
 from cases import CASES, Problem, build
 from environments import ENVIRONMENTS, WHERE, works
-from evaluate import Bounds
+from evaluate import Bounds, unsound
 from libraries.base import Library
-from measure import Result, Session, measure
+from measure import Result, measure
 from reference import held_out_errors
+from session import Session
 
 LIBRARIES = ("daskreg", *ENVIRONMENTS)
 RESULTS = Path(__file__).parent / "results"
@@ -78,6 +80,8 @@ def run(args: argparse.Namespace) -> Iterator[Result]:
         problem = build(CASES[name], args.where, 0 if args.check else args.scale, args.threads)
         tiny = build(CASES[name], args.where, 0, args.threads)
         print(f"\n{name}: {problem.n_rows:,} x {problem.n_columns:,}", flush=True)
+        if args.check and (fault := unsound(problem)):
+            raise SystemExit(f"The judge is wrong about {name}: {fault}")
         settle_bounds(session("daskreg", problem, tiny, args))
         for library in args.libraries:
             result = one(library, problem, tiny, args)
@@ -90,10 +94,10 @@ def line(result: Result) -> str:
     if result.status == "lacks":
         return f"  {result.library:10s} -           {result.reason}"
     apart = "" if result.apart is None else f"  errors apart {result.apart:.0e}"
-    mib = result.median("peak_bytes") / 2**20
+    mib, cpu = result.median("peak_bytes") / 2**20, result.median("cpu_seconds")
     return (
-        f"  {result.library:10s} {result.median('seconds'):8.2f} s {result.median('cpu_seconds'):8.2f} "
-        f"CPU s {mib:8.0f} MiB  gap {result.gap:.1e} at tol {result.tol}{apart}  "
+        f"  {result.library:10s} {result.median('seconds'):8.2f} s {cpu:8.2f} CPU s "
+        f"{mib:8.0f} MiB  gap {result.gap:.1e} at tol {result.tol}{apart}  "
         f"{result.status} {result.reason}"
     )
 
@@ -101,7 +105,9 @@ def line(result: Result) -> str:
 def check(results: list[Result]) -> int:
     """Print who does not solve our objective; return 1 where that is daskreg."""
     wrong = [
-        r for r in results if r.status != "lacks" and not (r.gap <= CHECKED and (r.apart or 0) < 1e-2)
+        r
+        for r in results
+        if r.status != "lacks" and not (r.gap <= CHECKED and (r.apart or 0) < 1e-2)
     ]
     solved = sum(r.status != "lacks" for r in results) - len(wrong)
     print(f"\n{solved} solve the objective to {CHECKED:g} of that of zero coefficients; else:")
@@ -135,17 +141,31 @@ def arguments() -> argparse.Namespace:
 
 
 def write(args: argparse.Namespace, ceilings: dict[str, Any], results: list[Result]) -> Path:
-    """Write what was measured so far; return the path of the JSON file."""
+    """Write JSON, table and plot; of the same day and settings, what was not redone stays."""
     now = datetime.date.today().isoformat()
     stem = f"{now}-rivals" + ("" if args.scale == 1.0 else f"-scale-{args.scale:g}")
     args.results.mkdir(parents=True, exist_ok=True)
     path = args.results / f"{stem}.json"
-    settings = {"scale": args.scale, "repeat": args.repeat, "threads": args.threads, "cap": args.cap}
-    document = {
-        "date": now, "settings": settings, "machine": ceilings,
-        "results": [dataclasses.asdict(result) for result in results],
-    }  # fmt: skip
-    path.write_text(json.dumps(document, indent=1, default=float))
+    settings = {name: getattr(args, name) for name in ("scale", "repeat", "threads", "cap")}
+    made = [dataclasses.asdict(result) for result in results]
+    cases: dict[str, Any] = {}
+    if path.exists():
+        kept = json.loads(path.read_text())
+        if {**kept["settings"], "repeat": 0} == {**settings, "repeat": 0}:
+            redone = {(result.case, result.library) for result in results}
+            made += [r for r in kept["results"] if (r["case"], r["library"]) not in redone]
+            cases = kept["cases"]
+    for name in {result.case for result in results}:
+        problem = build(CASES[name], args.where, args.scale, args.threads)
+        cases[name] = {
+            "title": CASES[name].title, "n_rows": problem.n_rows, "n_columns": problem.n_columns,
+            "data_bytes": problem.data_bytes, "memory": problem.memory,
+        }  # fmt: skip
+    order = list(CASES)
+    made.sort(key=lambda r: (order.index(r["case"]), LIBRARIES.index(r["library"])))
+    document = {"date": now, "settings": settings, "machine": ceilings, "cases": cases}
+    path.write_text(json.dumps(document | {"results": made}, indent=1, default=float))
+    report.write(path)
     return path
 
 

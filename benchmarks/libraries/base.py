@@ -94,7 +94,7 @@ class Library(ABC):
     def lacks(cls, problem: Problem) -> str:
         """Return why this library cannot solve a problem, or an empty text."""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to prepare
         """Bring files into a form that the library reads; never counted."""
 
     @abstractmethod
@@ -105,7 +105,7 @@ class Library(ABC):
     def fit(self, tol: Any) -> Found:
         """Solve; this is timed."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to end
         """End processes that the library started."""
 
     @property

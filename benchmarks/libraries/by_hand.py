@@ -60,7 +60,8 @@ class ByHand(Library):
         X = open_columns(Path(self.problem.folder), self.problem.storage)
         step = X.chunks[0]
         parts = [
-            slice(first, min(first + step, rows.stop)) for first in range(rows.start, rows.stop, step)
+            slice(first, min(first + step, rows.stop))
+            for first in range(rows.start, rows.stop, step)
         ]
         with ThreadPoolExecutor(1) as ahead:  # one block is read while another is summed
             coming = ahead.submit(X.__getitem__, parts[0])
