@@ -17,6 +17,7 @@ import datetime
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,6 +174,7 @@ def main() -> int:
     """Run what the command line asks for."""
     args = arguments()
     np.seterr(all="ignore")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # children are ended on the way out
     if args.check:
         args.repeat = 1
         return check(list(run(args)))

@@ -73,7 +73,7 @@ class Library(ABC):
     """
 
     #: Settings of its own tolerance, loosest first; the loosest that reaches the gap is timed.
-    LADDER: ClassVar[tuple[Any, ...]] = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12)
+    LADDER: ClassVar[tuple[Any, ...]] = tuple(10.0**-k for k in range(1, 12))
     #: Modules whose versions are reported.
     MODULES: ClassVar[tuple[str, ...]] = ()
     #: A line for the table: what is not ours but cannot be had otherwise.

@@ -23,7 +23,7 @@ class Sklearn(Library):
     def ladder(cls, problem: Problem) -> tuple[Any, ...]:
         if problem.on_disk:
             return EPOCHS
-        return cls.LADDER[:6] if problem.loss != "squared" else cls.LADDER
+        return cls.LADDER[:8] if problem.loss != "squared" else cls.LADDER
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:
