@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +25,8 @@ from daskreg.design import as_design
 from daskreg.design.columns import BlockSpec, Columns
 from daskreg.design.passes.stream import BlockReader
 from daskreg.design.recognise import open_rows
-from daskreg.design.sources.base import Rows, Table
+from daskreg.design.sources.base import Reader, Rows, Table
+from daskreg.design.sources.raw import RawRows
 from daskreg.losses import Logistic
 from daskreg.problems import Problems
 
@@ -50,6 +52,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--problems", type=int, nargs="+", default=[1, 10, 50])
     parser.add_argument("--formats", nargs="+", default=list(WRITE))
+    parser.add_argument(
+        "--rate", type=float, help="MB/s of a disk to pretend (npy), for all threads."
+    )
     parser.add_argument("--ahead", type=int, help="Blocks in flight, for a trial.")
     parser.add_argument("--folder", help="Where the files go; default a temporary folder.")
     arguments = parser.parse_args()
@@ -257,16 +262,56 @@ class Nothing:
         return np.zeros(1)
 
 
+class Disk:
+    """Bytes of a disk of some speed: whoever asks waits for his turn."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate, self.free = rate, 0.0
+        self.lock = threading.Lock()
+
+    def wait(self, nbytes: int) -> None:
+        with self.lock:
+            self.free = max(self.free, time.monotonic()) + nbytes / self.rate
+            until = self.free
+        time.sleep(max(0.0, until - time.monotonic()))
+
+
+class Throttled(Reader):
+    """A reader whose bytes come from a disk of some speed."""
+
+    def __init__(self, reader: Reader, disk: Disk) -> None:
+        self.reader, self.disk = reader, disk
+
+    def read(self, start: int, stop: int, out: np.ndarray | None = None) -> np.ndarray:
+        values = self.reader.read(start, stop, out)
+        self.disk.wait(values.nbytes)
+        return values
+
+    def close(self) -> None:
+        self.reader.close()
+
+
+class ThrottledRows(RawRows):
+    """Raw rows on a disk of some speed; the pages may be in memory."""
+
+    disk: Disk
+
+    def open(self, values: object = ()) -> Reader:
+        return Throttled(super().open(), self.disk)
+
+
 def passes(arguments: argparse.Namespace, folder: Path) -> None:
     """Pass time over the time to read the streamed part, without arithmetic."""
     X = values(arguments.mib << 20)
     y = np.random.default_rng(1).integers(0, 2, len(X)).astype(float)
     total = X.nbytes
-    print(f"{total / 2**20:.0f} MiB, at most {arguments.limit} MiB of memory")
+    print(f"{total / 2**20:.0f} MiB, at most {arguments.limit} MiB of memory; seconds a pass")
     print(
-        f"{'format':<12}{'K':>4}{'pinned':>8}{'read':>9}{'pass':>9}{'kernel':>9}{'pass/read':>11}"
+        f"{'format':<12}{'K':>4}{'pinned':>8}{'blocks':>8}{'read':>9}{'pass':>9}{'kernel':>9}"
+        f"{'pass/read':>11}{'pass/max':>10}"
     )
-    names = [name for name in arguments.formats if name in ("npy", "zarr3", "zarr3-raw", "parquet")]
+    usable = ("npy",) if arguments.rate else ("npy", "zarr3", "zarr3-raw", "parquet")
+    names = [name for name in arguments.formats if name in usable]
     for name in names:
         file, write = WRITE[name]
         write(folder / file, X)
@@ -278,7 +323,11 @@ def passes(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 def pass_row(arguments: argparse.Namespace, path: Path, y: np.ndarray, n_problems: int) -> str:
-    with as_design(str(path), y, memory_limit=arguments.limit << 20, cache="memory") as design:
+    limit = arguments.limit << 20
+    with as_design(str(path), y, memory_limit=limit, cache="memory") as design:
+        if arguments.rate:
+            rows = design.placement.columns.X
+            rows.__class__, rows.disk = ThrottledRows, Disk(arguments.rate * 1e6)
         alpha = np.full(n_problems, 0.1)
         datafit = Datafit(design, Logistic(), Problems.product(alpha=alpha))
         need = datafit.footprint(n_problems)
@@ -297,10 +346,10 @@ def pass_row(arguments: argparse.Namespace, path: Path, y: np.ndarray, n_problem
             whole.append(time.perf_counter() - started)
             kernels.append((design.kernel_seconds - before) / plan.n_threads)
         pinned = plan.bytes_pinned / plan.total_bytes
-    figures = min(reads), min(whole), min(kernels), min(whole) / min(reads)
-    return (
-        f"{pinned:>8.0%}{figures[0]:>9.3f}{figures[1]:>9.3f}{figures[2]:>9.3f}{figures[3]:>11.2f}"
-    )
+    figures = min(reads), min(whole), min(kernels)
+    times = "".join(f"{seconds:>9.3f}" for seconds in figures)
+    ratios = figures[1] / figures[0], figures[1] / max(figures[0], figures[2])
+    return f"{pinned:>8.0%}{plan.n_blocks:>8}{times}{ratios[0]:>11.2f}{ratios[1]:>10.2f}"
 
 
 def caches(arguments: argparse.Namespace, folder: Path) -> None:
