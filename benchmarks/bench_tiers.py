@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,22 @@ WRITE: dict[str, tuple[str, Callable[[Path, np.ndarray], None]]] = {
     "netcdf": ("X.nc", write_netcdf),
     "csv": ("X.csv", write_csv),
 }
+
+
+def write_apart(names: list[str], folder: Path, mib: int) -> np.ndarray:
+    """Write files in a process of its own, whose memory is gone with it; returns a response."""
+    for name in names:
+        process = get_context("spawn").Process(target=write_one, args=(name, folder, mib))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    n_rows = max(2, (mib << 20) // (CHUNK_ROWS * COLUMNS * 4)) * CHUNK_ROWS
+    return np.random.default_rng(1).integers(0, 2, n_rows).astype(float)
+
+
+def write_one(name: str, folder: Path, mib: int) -> None:
+    file, write = WRITE[name]
+    write(folder / file, values(mib << 20))
 
 
 def drop_pages(path: Path) -> None:
@@ -302,20 +319,14 @@ class ThrottledRows(RawRows):
 
 def passes(arguments: argparse.Namespace, folder: Path) -> None:
     """Pass time over the time to read the streamed part, without arithmetic."""
-    X = values(arguments.mib << 20)
-    y = np.random.default_rng(1).integers(0, 2, len(X)).astype(float)
-    total = X.nbytes
-    print(f"{total / 2**20:.0f} MiB, at most {arguments.limit} MiB of memory; seconds a pass")
+    print(f"{arguments.mib} MiB, at most {arguments.limit} MiB of memory; seconds a pass")
     print(
         f"{'format':<12}{'K':>4}{'pinned':>8}{'blocks':>8}{'read':>9}{'pass':>9}{'kernel':>9}"
         f"{'pass/read':>11}{'pass/max':>10}"
     )
     usable = ("npy",) if arguments.rate else ("npy", "zarr3", "zarr3-raw", "parquet")
     names = [name for name in arguments.formats if name in usable]
-    for name in names:
-        file, write = WRITE[name]
-        write(folder / file, X)
-    del X
+    y = write_apart(names, folder, arguments.mib)
     for name in names:
         path = folder / WRITE[name][0]
         for n_problems in arguments.problems:
@@ -354,20 +365,15 @@ def pass_row(arguments: argparse.Namespace, path: Path, y: np.ndarray, n_problem
 
 def caches(arguments: argparse.Namespace, folder: Path) -> None:
     """Passes from the source and from the spool, and what ``auto`` decides."""
-    X = values(arguments.mib << 20)
-    y = np.random.default_rng(1).integers(0, 2, len(X)).astype(float)
-    names = [n for n in arguments.formats if n not in ("csv",)]
-    for name in names:
-        WRITE[name][1](folder / WRITE[name][0], X)
-    del X
+    names = [name for name in arguments.formats if name != "csv"]
+    y = write_apart(names, folder, arguments.mib)
     print(f"{arguments.mib} MiB, at most {arguments.limit} MiB of memory; seconds")
     print(f"{'format':<15}{'cache':<8}{'first pass':>11}{'later':>8}{'spooled':>10}  decision")
     for name in names:
         path = folder / WRITE[name][0]
         for cache in ("memory", "disk", "auto"):
-            with as_design(
-                open_named(path), y, memory_limit=arguments.limit << 20, cache=cache
-            ) as design:
+            limit = arguments.limit << 20
+            with as_design(str(path), y, memory_limit=limit, cache=cache) as design:
                 datafit = Datafit(design, Logistic(), Problems.product(alpha=0.1))
                 need = datafit.footprint(1)
                 design.prepare(None, need.partial, need.temporaries, 8 * need.state)
@@ -381,10 +387,6 @@ def caches(arguments: argparse.Namespace, folder: Path) -> None:
                 note = next((n for n in design.plan.notes if "spooled" in n), "")
             first, later = times[0], min(times[1:])
             print(f"{name:<15}{cache:<8}{first:>11.2f}{later:>8.2f}{spooled:>6.0f} MiB  {note}")
-
-
-def open_named(path: Path) -> str:
-    return str(path)
 
 
 if __name__ == "__main__":
