@@ -212,7 +212,27 @@ def test_raw_files_on_the_same_disk_are_not_copied(tmp_path, monkeypatch):
         far.observe(1.0, 8)
         far.offer(index, {"X": np.zeros((1, 1))})
     assert far.report.chosen
-    assert far.report.nbytes == 16
+    assert far.report.nbytes == 8
+
+
+def test_shards_of_one_source_decide_together(tmp_path, monkeypatch):
+    trials = []
+    monkeypatch.setattr(disk, "rates", lambda folder: trials.append(folder) or FAST)
+    monkeypatch.setattr(disk, "in_memory", lambda folder: False)
+    spooling = Spooling(always=False, folder=str(tmp_path))
+    tiers = [Tier(spooling, data="one source") for _ in range(4)]
+    for number, tier in enumerate(tiers):
+        tier.observe(1e6, 1)  # opened files
+        tier.observe(1.0, 8)
+        tier.offer(0, {"X": np.zeros((1, 1))})
+        assert tier.report.chosen is (None if number == 0 else True)
+    tiers[0].offer(1, {"X": np.zeros((1, 1))})
+    assert [tier.report.nbytes for tier in tiers] == [8] * 4
+    assert {tier.report.source for tier in tiers} == {1 / 8}
+    assert len(trials) == 1
+    other = Tier(spooling, data="another")
+    other.offer(0, {"X": np.zeros((1, 1))})
+    assert other.report.chosen is None
 
 
 @pytest.mark.parametrize(

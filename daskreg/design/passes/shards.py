@@ -226,7 +226,7 @@ class Shard:
         if self.spooling is None or X.resident or X.persisted:
             return None
         if self._tier is None:
-            self._tier = Tier(self.spooling, X.plain_file)
+            self._tier = Tier(self.spooling, X.plain_file, self.data)
             weakref.finalize(self, self._tier.close)
         return self._tier
 

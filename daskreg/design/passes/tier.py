@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 from daskreg._typing import AnyArray, Matrix
 from daskreg.design.host import format_bytes
@@ -93,6 +94,50 @@ class Spooled:
         return f"{what}; {self.trouble}" if self.trouble else what
 
 
+class _Pace:
+    """How fast one source is read in this process, by all shards together; decides once."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.reads, self.seconds, self.bytes = 0, 0.0, 0
+        self.verdict: Spooled | None = None
+
+    def add(self, seconds: float, nbytes: int) -> None:
+        with self.lock:
+            self.reads += 1
+            self.seconds += seconds
+            self.bytes += nbytes
+
+    def decide(self, spooling: Spooling, folder: str) -> Spooled:
+        """Whether the disk is cheaper over the passes to come; undecided before two reads."""
+        with self.lock:
+            if self.verdict is None and self.reads >= 2:
+                self.verdict = self._verdict(spooling, folder)
+            return self.verdict or Spooled()
+
+    def _verdict(self, spooling: Spooling, folder: str) -> Spooled:
+        source = self.seconds / max(1, self.bytes)
+        try:
+            rates = disk.rates(folder)
+        except OSError as error:
+            return Spooled(chosen=False, source=source, trouble=f"{folder}: {error.strerror}")
+        cost = spooling.abreast * (rates.write + spooling.passes * rates.read)
+        return Spooled(0, cost < GAIN * spooling.passes * source, source, rates)
+
+
+_paces: WeakValueDictionary[str, _Pace] = WeakValueDictionary()
+_paces_lock = threading.Lock()
+
+
+def _pace_of(data: str) -> _Pace:
+    with _paces_lock:
+        pace = _paces.get(data) if data else None
+        if pace is None:
+            pace = _Pace()
+            _paces[data] = pace
+        return pace
+
+
 class Tier:
     """The spool of one shard in one process, filled by the thread that reads its blocks.
 
@@ -101,14 +146,16 @@ class Tier:
     spooling : Spooling
     plain_file : str or None
         The file whose bytes the blocks are, if they are.
+    data : str
+        Names the source: its shards in a process measure, and decide, together.
     """
 
-    def __init__(self, spooling: Spooling, plain_file: str | None = None) -> None:
-        self._spooling = spooling
+    def __init__(self, spooling: Spooling, plain_file: str | None = None, data: str = "") -> None:
+        self._spooling, self._pace = spooling, _pace_of(data)
         self._folder = disk.local_folder(spooling.folder)
         self._file: BlockFile | None = None
         self._lock = threading.RLock()
-        self._reads, self._seconds, self._bytes = 0, 0.0, 0
+        self._opened = False
         self._report = Spooled(chosen=True if spooling.always else None)
         if not spooling.always:
             self._refuse_copies(plain_file)
@@ -129,16 +176,15 @@ class Tier:
 
     def observe(self, seconds: float, nbytes: int) -> None:
         """Take note of what it took to read a block from its source."""
-        self._reads += 1
-        if self._reads == 2:
-            # The first read opened files and imported libraries.
-            self._seconds, self._bytes = 0.0, 0
-        self._seconds, self._bytes = self._seconds + seconds, self._bytes + nbytes
+        if self._opened:
+            self._pace.add(seconds, nbytes)
+        # The first read opens files and imports libraries.
+        self._opened = True
 
     def offer(self, index: int, parts: Mapping[str, Matrix]) -> None:
         """Spool a block that is read in every pass, unless its source is as fast."""
-        if self._report.chosen is None and self._reads >= 2:
-            self._decide()
+        if self._report.chosen is None:
+            self._report = self._pace.decide(self._spooling, self._folder)
         if not self._report.chosen or self._report.trouble:
             return
         kept = {name: values for name, values in parts.items() if values.dtype.kind != "O"}
@@ -156,19 +202,6 @@ class Tier:
                 full = error.errno in _FULL
                 why = "is full" if full else f"cannot be written to ({error.strerror})"
                 self._stop(f"the scratch folder {self._folder} {why}")
-
-    def _decide(self) -> None:
-        spooling, source = self._spooling, self._seconds / max(1, self._bytes)
-        try:
-            rates = disk.rates(self._folder)
-        except OSError as error:
-            self._report = Spooled(
-                chosen=False, source=source, trouble=f"{self._folder}: {error.strerror}"
-            )
-            return
-        cost = spooling.abreast * (rates.write + spooling.passes * rates.read)
-        chosen = cost < GAIN * spooling.passes * source
-        self._report = Spooled(chosen=chosen, source=source, rates=rates)
 
     def _stop(self, trouble: str) -> None:
         self._report = replace(

@@ -14,6 +14,7 @@ from daskreg.exceptions import DataError
 
 from .base import Reader, Rows, Table
 from .checks import STRING, common_dtype, existing, need
+from .columnwise import put_columns
 from .csv_parts import CsvFile
 
 #: Compressed bytes have no borders to cut at: such a file is one part.
@@ -62,7 +63,9 @@ class CsvTable(Table):
         self._refuse_numbers_as_header(str(file))
         self._dtypes = dict(zip(self.columns, map(_inferred, head.dtypes), strict=True))
         whole = file.suffix in COMPRESSED
-        self._file = CsvFile(str(file), separator, self.columns, None if whole else part_nbytes)
+        texts = [name for name, dtype in self._dtypes.items() if dtype == STRING]
+        size = None if whole else part_nbytes
+        self._file = CsvFile(str(file), separator, self.columns, size, texts)
 
     def _refuse_numbers_as_header(self, path: str) -> None:
         # pandas numbers unnamed columns 0, 1, 2 ... and marks repeated names with ".1".
@@ -122,6 +125,5 @@ class CsvRows(Rows):
         if self.dtype.kind == "U":
             return np.asarray(values[0], dtype=np.str_).reshape(-1, 1)
         out = np.empty((len(values[0]), self.n_columns), self.dtype)
-        for j, column in enumerate(values):
-            out[:, j] = column
+        put_columns(out, 0, values)
         return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,11 +29,19 @@ class CsvFile:
         All columns, in the order of the file.
     part_nbytes : int or None
         None: one part.
+    texts : collection of str
+        Columns whose values stay the text that they are.
     """
 
     def __init__(
-        self, path: str, separator: str, columns: tuple[str, ...], part_nbytes: int | None
+        self,
+        path: str,
+        separator: str,
+        columns: tuple[str, ...],
+        part_nbytes: int | None,
+        texts: Collection[str] = (),
     ) -> None:
+        self._texts = frozenset(texts)
         self.path, self._separator, self._columns = path, separator, columns
         self._part_nbytes = part_nbytes
         self._size = os.path.getsize(path)
@@ -84,6 +92,7 @@ class CsvFile:
                 usecols=columns,
                 index_col=False,
                 low_memory=False,
+                dtype=dict.fromkeys(self._texts.intersection(columns), str),
                 **names,
             )
         except pandas.errors.EmptyDataError:

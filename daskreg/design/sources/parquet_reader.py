@@ -12,6 +12,7 @@ from daskreg._typing import AnyArray
 
 from .arrow import column_values
 from .base import Reader
+from .columnwise import put_columns
 
 #: Rows that are streamed at once, at most, and their bytes: few enough for the core's cache and
 #: for memory, enough to amortise the call.
@@ -48,7 +49,7 @@ class ParquetReader(Reader):
     ) -> None:
         self._groups, self._starts = groups, starts
         self._columns, self._dtype = columns, dtype
-        self._file: tuple[str, Any] | None = None
+        self._file: tuple[tuple[str, bool], Any] | None = None
         self._batches: Iterator[Any] = iter(())
         self._batch: Any = None
         self._position = -1
@@ -83,32 +84,39 @@ class ParquetReader(Reader):
         for group in range(first, last):
             rows = out[self._starts[group] - zero : self._starts[group + 1] - zero]
             path, number = self._groups[group]
-            file = self._open(path)
+            file = self._open(path, whole=True)
             width = max(1, COLUMNS_NBYTES // max(1, 8 * len(rows)))
             for j in range(0, len(self._columns), width):
                 names = list(self._columns[j : j + width])
                 table = file.read_row_group(number, names, use_threads=False)
-                for column, name in enumerate(names, j):
-                    rows[:, column] = column_values(
-                        table.column(name).combine_chunks(), name, self._dtype, self._starts[group]
-                    )
+                chunks = (_one_chunk(table.column(name)) for name in names)
+                columns = [
+                    column_values(chunk, name, self._dtype, self._starts[group])
+                    for chunk, name in zip(chunks, names, strict=True)
+                ]
+                put_columns(rows, j, columns)
 
-    def _open(self, path: str) -> Any:
+    def _open(self, path: str, whole: bool = False) -> Any:
+        """The file; ``whole``: column chunks are read in one go, since they are small."""
         import pyarrow.parquet as parquet
 
-        if self._file is None or self._file[0] != path:
+        if self._file is None or self._file[0] != (path, whole):
             self._close_file()
             low, high = BUFFER_NBYTES
-            buffer = min(high, max(low, 2**24 // len(self._columns)))
-            self._file = path, parquet.ParquetFile(path, buffer_size=buffer, pre_buffer=False)
+            buffer = 0 if whole else min(high, max(low, 2**24 // len(self._columns)))
+            file = parquet.ParquetFile(path, buffer_size=buffer, pre_buffer=whole)
+            self._file = (path, whole), file
         return self._file[1]
 
     def _stream(self, start: int, stop: int, out: AnyArray) -> None:
         done = 0
         for batch in self._walk(start, stop):
             rows = out[done : done + batch.num_rows]
-            for j, name in enumerate(self._columns):
-                rows[:, j] = column_values(batch.column(name), name, self._dtype, start + done)
+            columns = [
+                column_values(batch.column(name), name, self._dtype, start + done)
+                for name in self._columns
+            ]
+            put_columns(rows, 0, columns)
             done += batch.num_rows
 
     def _strings(self, start: int, stop: int) -> list[AnyArray]:
@@ -148,3 +156,8 @@ class ParquetReader(Reader):
                 min(BATCH_ROWS, size), inside, list(self._columns), use_threads=False
             )
             group += len(inside)
+
+
+def _one_chunk(column: Any) -> Any:
+    """A chunked column as one array; copied only where it has several chunks."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
