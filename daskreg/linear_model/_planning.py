@@ -17,7 +17,7 @@ from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
 from daskreg.solvers.models import default_rows
 from daskreg.solvers.parallel import n_cores
-from daskreg.solvers.screening import MOST_GRAM
+from daskreg.solvers.screening import MOST_GRAM, BatchScreening
 
 from ._choose import MAX_COUPLED, Choice, for_classes
 from ._slices import largest_slice, path_numbers
@@ -30,6 +30,8 @@ WITH_GRAM = ("gram", "quasi_newton")
 NEWTON = ("quasi_newton", "sampled_newton")
 #: Shares of the memory that screening may take for the columns in use, as far as they fit.
 SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
+#: Columns of a round of screening that is solved with Gram matrices, the most that fit.
+GRAM_COLUMNS = (MOST_GRAM, 1024, 512, 256)
 
 
 def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
@@ -47,7 +49,7 @@ def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
         choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
     n_problems = datafit.n_problems
     try:
-        size = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+        choice, size = _fitted(design, datafit, choice, settings)
     except MemoryPlanError as error:
         if not choice.fallback:
             raise
@@ -59,6 +61,34 @@ def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
         if hasattr(callback, "on_plan"):
             callback.on_plan(design.plan)
     return choice, size
+
+
+def _fitted(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
+    """Make the plan that takes most problems at once; of screening, with as large Gram matrices as
+    leave room for them."""
+
+    def largest(one: Choice) -> int:
+        return largest_slice(partial(_plan, design, datafit, one, settings), datafit.n_problems)
+
+    if choice.method != "screening":
+        return choice, largest(choice)
+    solver = choice.solver if choice.solver is not None else BatchScreening()
+    limits = [n for n in GRAM_COLUMNS if n <= solver.gram_columns] or [solver.gram_columns]
+    best: tuple[Choice, int] | None = None
+    for place, limit in enumerate(limits):
+        smaller = replace(choice, solver=replace(solver, gram_columns=limit))
+        try:
+            size = largest(smaller)
+        except MemoryPlanError:
+            if best is None and place + 1 == len(limits):
+                raise
+            continue
+        if size == datafit.n_problems:
+            return smaller, size
+        if best is None or size > best[1]:
+            best = smaller, size
+    assert best is not None
+    return best[0], largest(best[0])  # the plan that stands is the last one made
 
 
 def plan_for_classes(
@@ -103,7 +133,8 @@ def _need(
 ) -> Footprint:
     """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    n_columns = (3 if choice.method in NEWTON else 2) * n_problems
+    points = 3 if choice.method in NEWTON else 1 if choice.method == "screening" else 2
+    n_columns = points * n_problems
     gram = choice.method in WITH_GRAM
     need: Footprint = datafit.footprint(n_columns, gram, n_classes)
     if settings.further_columns <= n_columns:
@@ -139,9 +170,12 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         sample = 3 * sample_bytes(design, choice.solver)
         client = 8 * need.state + pairs + hessian + sample + _to_load(settings)
     else:
-        client = 8 * (need.state + need.partial)
+        # What solvers hold of all problems at once was counted: 13 arrays of their size at most
+        # with screening, beside the sums of a pass.
+        copies = 6 if choice.method == "screening" else 8
+        client = copies * (need.state + need.partial)
         if choice.method == "screening":
-            client += _to_load(settings) + _inner_bytes(design, settings)
+            client += _to_load(settings) + _inner_bytes(design, choice.solver, settings)
     note = choice.sentence
     if n_problems < datafit.n_problems:
         n_slices = -(-datafit.n_problems // n_problems)
@@ -169,9 +203,9 @@ def sample_bytes(design: Any, solver: Any) -> int:
     return int(rows * (design.row_nbytes + 64))
 
 
-def _inner_bytes(design: Any, settings: Any) -> int:
+def _inner_bytes(design: Any, solver: Any, settings: Any) -> int:
     """Bytes of the Gram matrices of a round: sums of atoms, then one for each weighting."""
-    n_columns = min(MOST_GRAM, design.n_features)
+    n_columns = min(getattr(solver, "gram_columns", MOST_GRAM), design.n_features)
     folds = 0 if settings.folds is None else settings.folds.n + settings.folds.n_atoms
     return int(8 * n_columns**2 * (3 + folds))
 

@@ -56,7 +56,8 @@ def warn_of_memory(solution: Any, alpha: Any, room: int, limit: int) -> None:
     warnings.warn(
         f"{int(ended.sum())} of {ended.size} problems use more columns than the memory holds "
         f"beside the rest of the fit ({room}, under memory_limit {format_bytes(limit)}), the "
-        f"largest at alpha={alpha[ended].max():.4g}; {reached}. {solution.status[ended][0].sentence}",
+        f"largest at alpha={alpha[ended].max():.4g}; {reached}. "
+        + solution.status[ended][0].sentence,
         ConvergenceWarning,
         stacklevel=4,
     )
