@@ -30,8 +30,9 @@ WITH_GRAM = ("gram", "quasi_newton")
 NEWTON = ("quasi_newton", "sampled_newton")
 #: Shares of the memory that screening may take for the columns in use, as far as they fit.
 SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
-#: Columns of a round of screening that is solved with Gram matrices, the most that fit.
-GRAM_COLUMNS = (MOST_GRAM, 1024, 512, 256)
+#: What a round of screening may take: columns with Gram matrices, and problems (None: all), in the
+#: order in which they are given up.
+ROUNDS = ((MOST_GRAM, None), (1024, None), (1024, 64), (512, 64), (512, 32), (256, 16))
 
 
 def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
@@ -64,31 +65,23 @@ def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
 
 
 def _fitted(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, int]:
-    """Make the plan that takes most problems at once; of screening, with as large Gram matrices as
-    leave room for them."""
-
-    def largest(one: Choice) -> int:
-        return largest_slice(partial(_plan, design, datafit, one, settings), datafit.n_problems)
-
-    if choice.method != "screening":
-        return choice, largest(choice)
-    solver = choice.solver if choice.solver is not None else BatchScreening()
-    limits = [n for n in GRAM_COLUMNS if n <= solver.gram_columns] or [solver.gram_columns]
-    best: tuple[Choice, int] | None = None
-    for place, limit in enumerate(limits):
-        smaller = replace(choice, solver=replace(solver, gram_columns=limit))
-        try:
-            size = largest(smaller)
-        except MemoryPlanError:
-            if best is None and place + 1 == len(limits):
-                raise
-            continue
-        if size == datafit.n_problems:
-            return smaller, size
-        if best is None or size > best[1]:
-            best = smaller, size
-    assert best is not None
-    return best[0], largest(best[0])  # the plan that stands is the last one made
+    """Make the plan that takes most problems at once; of screening, with the largest rounds that
+    leave room for all of them."""
+    n_problems = datafit.n_problems
+    if choice.method == "screening":
+        solver = choice.solver if choice.solver is not None else BatchScreening()
+        for gram_columns, at_once in ROUNDS:
+            limits = {"gram_columns": min(gram_columns, solver.gram_columns)}
+            if at_once is not None:
+                limits["n_problems"] = min(at_once, solver.n_problems or at_once)
+            choice = replace(choice, solver=replace(solver, **limits))
+            try:
+                _plan(design, datafit, choice, settings, n_problems)
+            except MemoryPlanError:
+                continue
+            return choice, n_problems
+    plan = partial(_plan, design, datafit, choice, settings)
+    return choice, largest_slice(plan, n_problems)
 
 
 def plan_for_classes(
@@ -133,8 +126,9 @@ def _need(
 ) -> Footprint:
     """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
-    points = 3 if choice.method in NEWTON else 1 if choice.method == "screening" else 2
-    n_columns = points * n_problems
+    n_columns = (3 if choice.method in NEWTON else 2) * n_problems
+    if choice.method == "screening":
+        n_columns = min(n_problems, choice.solver.n_problems or n_problems)
     gram = choice.method in WITH_GRAM
     need: Footprint = datafit.footprint(n_columns, gram, n_classes)
     if settings.further_columns <= n_columns:
@@ -170,12 +164,12 @@ def _plan(design: Any, datafit: Any, choice: Choice, settings: Any, n_problems: 
         sample = 3 * sample_bytes(design, choice.solver)
         client = 8 * need.state + pairs + hessian + sample + _to_load(settings)
     else:
-        # What solvers hold of all problems at once was counted: 13 arrays of their size at most
-        # with screening, beside the sums of a pass.
-        copies = 6 if choice.method == "screening" else 8
-        client = copies * (need.state + need.partial)
+        client = 8 * (need.state + need.partial)
         if choice.method == "screening":
-            client += _to_load(settings) + _inner_bytes(design, choice.solver, settings)
+            # Solutions as kept, as found and as recorded; gradients and what is made of them.
+            kept = 6 * 8 * design.n_features * n_problems * need.n_outputs
+            client = kept + 4 * (need.state + need.partial) + _to_load(settings)
+            client += _inner_bytes(design, choice.solver, settings)
     note = choice.sentence
     if n_problems < datafit.n_problems:
         n_slices = -(-datafit.n_problems // n_problems)
