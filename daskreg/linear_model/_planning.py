@@ -17,7 +17,7 @@ from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
 from daskreg.solvers.models import default_rows
 from daskreg.solvers.parallel import n_cores
-from daskreg.solvers.screening import MOST_GRAM
+from daskreg.solvers.screening import MOST_GRAM, BatchScreening
 
 from ._choose import MAX_COUPLED, Choice, for_classes
 from ._slices import largest_slice, path_numbers
@@ -30,6 +30,9 @@ WITH_GRAM = ("gram", "quasi_newton")
 NEWTON = ("quasi_newton", "sampled_newton")
 #: Shares of the memory that screening may take for the columns in use, as far as they fit.
 SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
+#: What a round of screening may take: columns with Gram matrices, and problems (None: all), in the
+#: order in which they are given up.
+ROUNDS = ((MOST_GRAM, None), (1024, None), (1024, 64), (512, 64), (512, 32), (256, 16))
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,44 @@ def prepare(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
     """
     if choice.name == "gram" and datafit.dtype == np.float32:
         choice = replace(choice, reason=f"{choice.reason} (a second if float32 is too coarse)")
-    n_problems = datafit.n_problems
     try:
-        fits = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+        choice, fits = _fitted(design, datafit, choice, settings)
     except MemoryPlanError as error:
         if not choice.fallback:
             raise
         need = f": {choice.name} needs {format_bytes(error.limit)}" if error.limit else ""
         choice = Choice("fista", f"what saves passes does not fit the memory limit{need}")
-        fits = largest_slice(partial(_plan, design, datafit, choice, settings), n_problems)
+        fits = _sliced(design, datafit, choice, settings)
     design.progress = listener(settings.callbacks)
     for callback in settings.callbacks:
         if hasattr(callback, "on_plan"):
             callback.on_plan(design.plan)
-    return choice, Granted(*fits)
+    return choice, fits
+
+
+def _fitted(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[Choice, Granted]:
+    """Make the plan that takes most problems at once; of screening, with the largest rounds that
+    leave room for all of them."""
+    n_problems = datafit.n_problems
+    if choice.method == "screening":
+        solver = choice.solver if choice.solver is not None else BatchScreening()
+        for gram_columns, at_once in ROUNDS:
+            limits = {"gram_columns": min(gram_columns, solver.gram_columns)}
+            if at_once is not None:
+                limits["n_problems"] = min(at_once, solver.n_problems or at_once)
+            choice = replace(choice, solver=replace(solver, **limits))
+            try:
+                scored = _plan(design, datafit, choice, settings, n_problems)
+            except MemoryPlanError:
+                continue
+            return choice, Granted(n_problems, scored)
+    return choice, _sliced(design, datafit, choice, settings)
+
+
+def _sliced(design: Any, datafit: Any, choice: Choice, settings: Any) -> Granted:
+    """Make the plan that takes most problems at once."""
+    plan = partial(_plan, design, datafit, choice, settings)
+    return Granted(*largest_slice(plan, datafit.n_problems))
 
 
 def plan_for_classes(
@@ -120,6 +147,8 @@ def _need(
     """Return what a pass over so many problems takes; ``n_classes`` as if there were so many."""
     # FISTA evaluates two points of every problem in a pass, quasi-Newton up to three.
     n_columns = (3 if choice.method in NEWTON else 2) * fits.problems
+    if choice.method == "screening":
+        n_columns = min(fits.problems, choice.solver.n_problems or fits.problems)
     gram = choice.method in WITH_GRAM
     need: Footprint = datafit.footprint(n_columns, gram, n_classes)
     if fits.scored:
@@ -182,7 +211,10 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
     else:
         client = 8 * (need.state + need.partial)
         if choice.method == "screening":
-            client += _to_load(settings, need) + _inner_bytes(design, settings)
+            # Solutions as kept, as found and as recorded; gradients and what is made of them.
+            kept = 6 * 8 * design.n_features * n_problems * need.n_outputs
+            client = kept + 4 * (need.state + need.partial) + _to_load(settings, need)
+            client += _inner_bytes(design, choice.solver, settings)
     note = choice.sentence
     if n_problems < datafit.n_problems:
         n_slices = -(-datafit.n_problems // n_problems)
@@ -211,9 +243,9 @@ def sample_bytes(design: Any, solver: Any) -> int:
     return int(rows * (design.row_nbytes + 64))
 
 
-def _inner_bytes(design: Any, settings: Any) -> int:
+def _inner_bytes(design: Any, solver: Any, settings: Any) -> int:
     """Bytes of the Gram matrices of a round: sums of atoms, then one for each weighting."""
-    n_columns = min(MOST_GRAM, design.n_features)
+    n_columns = min(getattr(solver, "gram_columns", MOST_GRAM), design.n_features)
     folds = 0 if settings.folds is None else settings.folds.n + settings.folds.n_atoms
     return int(8 * n_columns**2 * (3 + folds))
 

@@ -16,6 +16,15 @@ from .working_set import entry_alpha
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much a round may take: columns in memory, columns with Gram matrices, problems."""
+
+    columns: int
+    gram_columns: int
+    problems: int
+
+
+@dataclass(frozen=True)
 class Round:
     """What a round takes.
 
@@ -37,25 +46,30 @@ class Round:
 
 
 def next_round(
-    state: ScreeningState, penalty: ElasticNet, n_features: int, memory: int, gram_columns: int
+    state: ScreeningState, penalty: ElasticNet, n_features: int, limits: Limits
 ) -> Round:
     """Return the problems of the next round, of as many paths as leave room for new columns.
 
-    Within ``gram_columns`` where the columns in use leave half of them free, else within what
-    ``memory`` holds, at last only the next problem of each path.  Where even the first of these
+    Within the columns of Gram matrices where those in use leave half of them free, else within
+    what memory holds, at last only the next problem of each path.  Where even the first of these
     leaves no room, its path ends here with all its problems.
     """
-    free, alpha = penalty.is_free(n_features), penalty.alpha
-    small = min(memory, gram_columns)
-    for length, most, share in ((state.length, small, 0.5), (state.length, memory, 1.0)):
-        turn = _affordable(state, state.paths.next_problems(alpha, length), free, most)
+    free, alpha, memory = penalty.is_free(n_features), penalty.alpha, limits.columns
+    small = min(memory, limits.gram_columns)
+    n_paths = len(np.unique(state.paths.which))
+    longest = min(state.length, max(1, limits.problems // n_paths))
+    for length, most, share in ((longest, small, 0.5), (longest, memory, 1.0)):
+        turn = _affordable(state, state.paths.next_problems(alpha, length), free, most, limits)
         if turn.used.sum() <= share * (most - 1) or most >= n_features:
             return turn
-    turn = _affordable(state, state.paths.next_problems(alpha, 1), free, memory)
+    turn = _affordable(state, state.paths.next_problems(alpha, 1), free, memory, limits)
     if turn.used.sum() < memory:
         return turn
     rest = np.flatnonzero(state.paths.which == state.paths.which[turn.problems[0]])
-    return Round(rest, _largest(turn.used, state.coef[..., rest], memory), memory, full=True)
+    rest = rest[np.argsort(-alpha[rest], kind="stable")[: limits.problems]]
+    return Round(
+        np.sort(rest), _largest(turn.used, state.coef[..., rest], memory), memory, full=True
+    )
 
 
 def _affordable(
@@ -63,6 +77,7 @@ def _affordable(
     chosen: npt.NDArray[np.intp],
     free: npt.NDArray[np.bool_],
     most: int,
+    limits: Limits,
 ) -> Round:
     """Take the problems of as many paths as leave half of the columns for new ones, at least those
     of one path."""
@@ -71,7 +86,8 @@ def _affordable(
     for path in np.unique(own):
         here = own == path
         union = used | (state.coef[..., chosen[here]] != 0.0).any(axis=(1, 2))
-        if kept.any() and 2 * int(union.sum()) > most:
+        many = int((kept | here).sum()) > limits.problems
+        if kept.any() and (many or 2 * int(union.sum()) > most):
             break
         used, kept = union, kept | here
     return Round(chosen[kept], used, most)

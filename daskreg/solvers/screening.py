@@ -18,7 +18,7 @@ from .gram import Gram
 from .protocols import SelectiveDatafit, require
 from .quasi_newton import QuasiNewton
 from .results import Candidates, Goal
-from .rounds import Round, limited, next_round, passed_on, seen_from, spread
+from .rounds import Limits, Round, limited, next_round, passed_on, seen_from, spread
 from .screening_state import ScreeningState
 from .start import start_point
 from .working_set import Paths, entry_alpha, wanted_columns
@@ -31,6 +31,8 @@ SMALLEST_TOL = 1e-13
 MOST_GRAM = 2048
 #: Columns that a round may add at least.
 LEAST_NEW = 1000
+#: Problems whose start is looked at together.
+AT_ONCE = 16
 #: Iterations of the solver of a round at most.
 MAX_INNER = 10_000
 
@@ -57,6 +59,8 @@ class BatchScreening(Solver):
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
+    n_problems : int, optional
+        Problems of a round at most, but one of some path in any case; by default all that are due.
     inner : Solver, optional
         For the problems of a round.
 
@@ -73,6 +77,7 @@ class BatchScreening(Solver):
     length: int | None = None
     n_columns: int | None = None
     gram_columns: int = MOST_GRAM
+    n_problems: int | None = None
     inner: Solver | None = None
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
@@ -91,15 +96,16 @@ class BatchScreening(Solver):
         start: tuple[Float, Float] | None,
         goal: Goal,
     ) -> ScreeningState:
-        coef, intercept, evaluation = start_point(datafit, start)
-        everyone = np.arange(datafit.n_problems)
+        # A pass over all problems may take more memory than there is: then a start only warms up.
+        many = datafit.n_problems > (self.n_problems or datafit.n_problems)
+        coef, intercept, evaluation = start_point(datafit, None if many else start)
         paths = Paths.of(datafit, penalty)
-        enter = entry_alpha(penalty, evaluation.grad)
-        seen = enter[:, paths.representatives]
+        first = paths.representatives
+        seen = entry_alpha(penalty.take(first), evaluation.grad[..., first])
         # From the null model a path begins where its first column enters.
         reached = np.maximum(seen.max(axis=0), paths.largest(penalty.alpha))
         length = self.length or (10 if datafit.reads_columns else 25)
-        return ScreeningState(
+        state = ScreeningState(
             coef=coef,
             intercept=intercept,
             entry=seen,
@@ -110,15 +116,19 @@ class BatchScreening(Solver):
             short_of_memory=np.zeros(datafit.n_problems, dtype=bool),
             n_iter=np.zeros(datafit.n_problems, dtype=np.intp),
             goal=goal,
-            candidates=Candidates.best_of(penalty, coef, intercept, evaluation, everyone),
+            candidates=_at_start(penalty, coef, intercept, evaluation),
         )
+        if start is None or not many:
+            return state
+        return replace(state, coef=np.array(start[0]), intercept=np.array(start[1]))
 
     def step(
         self, datafit: SelectiveDatafit, penalty: ElasticNet, state: ScreeningState
     ) -> ScreeningState:
-        turn = next_round(
-            state, penalty, datafit.n_features, datafit.most_columns, self.gram_columns
+        limits = Limits(
+            datafit.most_columns, self.gram_columns, self.n_problems or penalty.n_problems
         )
+        turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
         columns = self._columns(penalty, state, turn)
         coef, intercept = self._solve(datafit, penalty, state, chosen, columns)
@@ -180,6 +190,22 @@ class BatchScreening(Solver):
         coef = np.zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
         coef[members] = solution.coef
         return coef, solution.intercept
+
+
+def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: Any) -> Candidates:
+    """Candidates of all problems, some at a time: wide gradients take more than the solutions."""
+    n_problems = penalty.n_problems
+    objective, bound, violation = (np.empty(n_problems) for _ in range(3))
+    for first in range(0, n_problems, AT_ONCE):
+        own = np.arange(first, min(first + AT_ONCE, n_problems))
+        found = Candidates.best_of(
+            penalty.take(own),
+            *(coef[..., own], intercept[:, own], evaluation.take(own)),
+            np.arange(len(own)),
+        )
+        objective[own], bound[own] = found.objective, found.bound
+        violation[own] = found.violation
+    return Candidates(coef, intercept, objective, bound, violation)
 
 
 def _inner(part: SelectiveDatafit, gram_columns: int) -> Solver:

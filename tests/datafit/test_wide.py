@@ -1,5 +1,7 @@
 """Bands of columns give the sums of the plain mathematics."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -118,3 +120,28 @@ def test_kernels_ask_for_bands_where_rows_are_long():
     assert moments.is_wide is wide.is_wide
     assert wide.is_wide(np.empty((0, wide.WIDE)))
     assert not wide.is_wide(np.empty((0, wide.WIDE - 1)))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", ["moments", "gradient"])
+def test_a_call_needs_no_more_memory_than_it_says(name, dtype):
+    p, n_columns = 2 * wide.WIDE, 4
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(100, p)).astype(dtype)
+    one = Block(X, rng.normal(size=(100, 1)), rng.uniform(size=100), None, 0, 0)
+    kernel = MomentsKernel() if name == "moments" else GradientKernel(Squared(), dtype)
+    at = {
+        "coef": rng.normal(size=(p, n_columns)) * (rng.uniform(size=(p, 1)) < 0.1),
+        "intercept": np.zeros(n_columns),
+        "target": np.zeros(n_columns, dtype=int),
+        "weighting": np.zeros(n_columns, dtype=int),
+    }
+    kernel(one, at)
+    tracemalloc.start()
+    kernel(one, at)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    if name == "moments":
+        assert peak <= kernel.partial_nbytes(p, 1) + kernel.temporaries(p, X.dtype)
+    else:
+        assert peak <= kernel.partial_nbytes(p, 4) + kernel.temporaries(p, 4, X.dtype)

@@ -29,7 +29,7 @@ from .tiles import (
     tile_borders,
     tile_rows,
 )
-from .wide import WideProducts, is_wide
+from .wide import BAND, FEW, WIDE, WideProducts, is_wide
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,12 @@ class GradientKernel:
         if sparse:
             return columns + BLOCK_BYTES
         encoded = 32 * block_rows(n_features, dtype) if self.loss.is_classifier else 0
+        if n_features >= WIDE:
+            # Of few columns that have a coefficient a tile is gathered.
+            widest = max(BAND, int(FEW * n_features))
+            rows = tile_rows(BAND, dtype)
+            columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
+            return columns + encoded + 16 * rows * widest
         return columns + encoded + 8 * rows * n_features
 
     def partial_nbytes(self, n_features: int, n_columns: int, n_outputs: int = 1) -> int:

@@ -27,7 +27,7 @@ from .tiles import (
     numeric_target,
     tile_borders,
 )
-from .wide import bands, is_wide, side_by_side
+from .wide import BAND, WIDE, bands, is_wide, side_by_side
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,9 @@ class MomentsKernel:
         keys += 32 if len(self.weightings) > 1 else 0
         batch = 0 if self.weightings.by_atoms else 8 * (rows + 6 * n_features)
         keyed = keys * block_rows(n_features, dtype) + batch * len(self.weightings)
+        if self.columns == () and n_features >= WIDE:
+            # Tiles of a band; vectors of all columns.
+            return 24 * ((rows + 64) * BAND + 16 * n_features) + keyed
         return (rows + 64) * n_features * 24 + 12 * gram + keyed
 
     def partial_nbytes(self, n_features: int, n_targets: int, n_labels: int = 2) -> int:
