@@ -111,6 +111,7 @@ class LinearModel(BaseEstimator, ABC):
             self._note_early(early)
             fitted = fitted if early is None else early.chosen(fitted)
             self._set_common(opening, fitted)
+            self.bytes_read_ += 0 if early is None else early.bytes_read
         finally:
             design.close()
             if early is not None:
