@@ -30,9 +30,9 @@ class PathCV(CrossValidated, Regressor, ABC):
         _params.alphas(self.alphas, self.eps)
         _params.flags(self, ["positive"])
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
+    def _settings(self, design: Any) -> Settings:
         problems = Problems.product(alpha=1.0)  # the grid brings its own
-        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)
 
     def _grid(self, settings: Settings, design: Any, n_folds: int) -> Grid:
         ratios = self._ratios()

@@ -156,11 +156,11 @@ class ElasticNet(Regressor):
         _params.number("l1_ratio", self.l1_ratio, most=1.0)
         _params.flags(self, ["positive"])
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
+    def _settings(self, design: Any) -> Settings:
         problems = Problems.product(
-            alpha=self.alpha, l1_ratio=self.l1_ratio, output=range(n_targets)
+            alpha=self.alpha, l1_ratio=self.l1_ratio, output=range(design.n_targets)
         )
-        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)
 
     @staticmethod
     def path(X: Any, y: Any, **settings: Any) -> Any:

@@ -149,9 +149,9 @@ class Lasso(Regressor):
         _params.number("alpha", self.alpha)
         _params.flags(self, ["positive"])
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
-        problems = Problems.product(alpha=self.alpha, l1_ratio=1.0, output=range(n_targets))
-        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+    def _settings(self, design: Any) -> Settings:
+        problems = Problems.product(alpha=self.alpha, l1_ratio=1.0, output=range(design.n_targets))
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)
 
     @staticmethod
     def path(X: Any, y: Any, **settings: Any) -> Any:
