@@ -52,7 +52,7 @@ class Footprint:
             ),
             8 * (p + 2) * max(2, n_columns),
             max(
-                moments.temporaries(p, dtype, sparse),
+                moments.temporaries(p, dtype, sparse, design.n_targets),
                 gradient.temporaries(p, n_columns, dtype, sparse),
             ),
             n_outputs,

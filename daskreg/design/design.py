@@ -22,7 +22,10 @@ from .plan import Plan
 from .ready import Readiness
 from .recognise import open_rows
 from .sources.base import Rows
-from .work import Work
+from .work import Beside, Work
+
+#: No other design is read in turn.
+NOTHING = Beside()
 
 
 class Design:
@@ -166,6 +169,7 @@ class Design:
         note: str = "",
         selected_bytes: int = 0,
         libraries: tuple[str, ...] = (),
+        beside: Beside = NOTHING,
     ) -> Plan:
         """Make the final plan for what a solver asks and deal the rows out to shards.
 
@@ -173,7 +177,7 @@ class Design:
         ----------
         passes : int, optional
             Passes the solver is going to make; 1 means that nothing is kept in memory.
-        partial_bytes, temporaries, client_bytes, note, selected_bytes, libraries
+        partial_bytes, temporaries, client_bytes, note, selected_bytes, libraries, beside
             As in ``Work``.
 
         Raises
@@ -182,7 +186,10 @@ class Design:
             Before the first byte is read, where that does not fit.
         """
         return self._place(
-            Work(passes, partial_bytes, temporaries, client_bytes, selected_bytes, note, libraries)
+            Work(
+                *(passes, partial_bytes, temporaries, client_bytes, selected_bytes),
+                *(note, libraries, beside),
+            )
         )
 
     def _place(self, work: Work | None = None) -> Plan:

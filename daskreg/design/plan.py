@@ -11,7 +11,7 @@ from .columns import IN_FLIGHT, Columns
 from .host import format_bytes
 from .layout import Layout
 from .sources.base import Rows
-from .work import Elsewhere, Work
+from .work import Beside, Elsewhere, Work
 from .workers import LIBRARY_NBYTES, LOCAL_SHARE, MIB, Worker
 
 #: Data in this process's memory below this size never meet a scheduler.
@@ -23,6 +23,9 @@ MIN_BLOCK = MIB
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
+#: Terms of the memory: what lasts from pass to pass, and what is let go at the end of each.
+PINNED = "blocks pinned between passes"
+IN_A_PASS = ("blocks in flight", "kernel temporaries", "partial sums")
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,13 @@ class Plan:
     def peak(self) -> int:
         """Most bytes a worker process is going to hold."""
         return sum(self.memory.values())
+
+    @property
+    def beside(self) -> Beside:
+        """What a design that is read in turn with this one has to leave for it."""
+        return Beside(
+            self.memory.get(PINNED, 0), sum(self.memory.get(name, 0) for name in IN_A_PASS)
+        )
 
     def __str__(self) -> str:
         rows = "rows unknown" if self.n_rows is None else f"{self.n_rows:,} rows"
@@ -170,6 +180,8 @@ def make_plan(
         block_bytes = int(layout.largest_block * row_bytes)
     worker = min(workers, key=lambda w: w.usable - w.memory)
     terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, local)
+    own = sum(terms.get(name, 0) for name in IN_A_PASS)
+    terms["other rows, read in turn"] = work.beside.kept + max(0, work.beside.passing - own)
     elsewhere = elsewhere or Elsewhere()
     terms["pinned for all columns"] = elsewhere.to_come
     terms["left for selected columns"] = -(-work.selected_bytes // len(workers))
@@ -183,7 +195,7 @@ def make_plan(
         # Shards are dealt out whole, so one process may hold one more than its even part.
         uneven = pinned // max(1, n_shards) if len(workers) > 1 else 0
         even = -(-pinned // len(workers)) + block_bytes
-        terms["blocks pinned between passes"] = min(free, even + uneven)
+        terms[PINNED] = min(free, even + uneven)
     return Plan(
         source=X.describe,
         n_rows=X.n_rows,

@@ -6,6 +6,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What a process needs for another design, whose passes alternate with those of this one.
+
+    Attributes
+    ----------
+    kept : int
+        Bytes that stay between passes.
+    passing : int
+        Bytes of blocks, temporaries and sums during its passes, when this one has none.
+    """
+
+    kept: int = 0
+    passing: int = 0
+
+
+@dataclass(frozen=True)
 class Work:
     """What a solver is going to ask of the engine.
 
@@ -25,6 +41,8 @@ class Work:
         A sentence for the plan: which solver, and why.
     libraries : tuple of str
         What kernels are going to import; names of ``LIBRARY_NBYTES``.
+    beside : Beside
+        Another design that is read in turn with this one.
     """
 
     passes: int | None = None
@@ -34,6 +52,7 @@ class Work:
     selected_bytes: int = 0
     note: str = ""
     libraries: tuple[str, ...] = ()
+    beside: Beside = Beside()
 
 
 @dataclass(frozen=True)

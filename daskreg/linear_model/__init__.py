@@ -7,8 +7,10 @@ from typing import Any
 
 from ._path import enet_path, lasso_path
 from .bootstrap import BootstrapPaths
-from .elastic_net import ElasticNet, Lasso
-from .elastic_net_cv import ElasticNetCV, LassoCV
+from .elastic_net import ElasticNet
+from .elastic_net_cv import ElasticNetCV
+from .lasso import Lasso
+from .lasso_cv import LassoCV
 from .lasso_ic import LassoIC
 from .logistic import LogisticRegression
 from .logistic_cv import LogisticRegressionCV

@@ -19,7 +19,7 @@ from . import _input, _params
 from ._early import watch
 from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
-from ._report import solution_dataset, warn_unconverged
+from ._report import path_dataset, solution_dataset, warn_unconverged
 from ._solve import Fitted, Settings, fit_problems
 from ._start import known_models, previous_models
 
@@ -30,13 +30,14 @@ class LinearModel(BaseEstimator, ABC):
     #: Whether y is one column of labels.
     _one_column: ClassVar[bool] = False
     status_: Any
+    _paths: Any
 
     @abstractmethod
     def _check_params(self) -> None:
         """Raise ``ValueError`` for parameters that this estimator cannot take."""
 
     @abstractmethod
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
+    def _settings(self, design: Any) -> Settings:
         """Say what is to be solved; no data is read."""
 
     @abstractmethod
@@ -102,7 +103,7 @@ class LinearModel(BaseEstimator, ABC):
         design = opening.design
         early = None
         try:
-            settings = self._settings(design.n_features, design.n_targets)
+            settings = self._settings(design)
             known = known_models(start, opening, is_classifier(self))
             known = known or previous_models(self, opening)
             early = watch(validation, patience, self, **rows)
@@ -111,6 +112,7 @@ class LinearModel(BaseEstimator, ABC):
             self._note_early(early)
             fitted = fitted if early is None else early.chosen(fitted)
             self._set_common(opening, fitted)
+            self.bytes_read_ += 0 if early is None else early.bytes_read
         finally:
             design.close()
             if early is not None:
@@ -203,9 +205,16 @@ class LinearModel(BaseEstimator, ABC):
 
     @property
     def solution_(self) -> Any:
-        """The fitted arrays as an ``xarray.Dataset`` with the names of features and outputs."""
+        """The fitted arrays as an ``xarray.Dataset`` with the names of features and outputs.
+
+        Where alpha was chosen these are those of the whole path; a model that was loaded from a
+        file has the kept coefficients only.
+        """
         check_is_fitted(self, "coef_")
-        return solution_dataset(self, getattr(self, "_labels", None))
+        labels = getattr(self, "_labels", None)
+        if hasattr(self, "_paths"):
+            return path_dataset(self, self._paths, labels)
+        return solution_dataset(self, labels)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fitted model to one file that ``daskreg.load`` and ``xarray`` read.

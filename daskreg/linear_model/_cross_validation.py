@@ -21,7 +21,13 @@ from ._solve import Fitted, Settings, fit_problems
 from ._start import Known
 
 #: Ends that are not a problem's own, the most urgent first.
-CUT = (Status.INTERRUPTED, Status.STOPPED, Status.DEADLINE, Status.MAX_PASSES)
+CUT = (
+    Status.INTERRUPTED,
+    Status.STOPPED,
+    Status.DEADLINE,
+    Status.MAX_PASSES,
+    Status.MEMORY,
+)
 
 
 @dataclass(frozen=True)

@@ -2,67 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from daskreg._typing import Float
 from daskreg.datafit import Datafit
+from daskreg.datafit.kernels.scores import ScoreKernel
 from daskreg.datafit.scores import score_columns
-from daskreg.exceptions import DataError
+from daskreg.design.work import Beside
 from daskreg.penalties import ElasticNet
 from daskreg.problems import Problems
 from daskreg.solvers import Solver
-from daskreg.splits import Folds, RowKeys
-from daskreg.splits.counters import draw, stream, uniform
 
 from . import _params
+from ._held_apart import HELD_OUT, TRAINING, HoldOut, PairedDatafit
 from ._opening import opened
 from ._solve import Fitted, Settings
 
-#: Stream of random numbers of a validation set; part of what its seed means.
-VALIDATION = 6
-#: The training rows, and those held out, as folds of their own.
-TRAINING, HELD_OUT = 0, 1
-
-
-@dataclass(frozen=True)
-class HoldOut(Folds):
-    """Two complementary parts by a hash of the row's number: each trains what the other tests.
-
-    Parameters
-    ----------
-    fraction : float
-        Of the rows that fold 0 leaves out, above 0 and below 1.
-    seed : int
-    """
-
-    fraction: float
-    seed: int = 0
-
-    @property
-    def train(self) -> npt.NDArray[np.bool_]:
-        return np.eye(2, dtype=bool)
-
-    @property
-    def test(self) -> npt.NDArray[np.bool_]:
-        return ~np.eye(2, dtype=bool)
-
-    def codes(self, rows: RowKeys) -> npt.NDArray[np.intp]:
-        draws = uniform(draw(stream(self.seed, VALIDATION), rows.numbers))
-        return np.where(draws < self.fraction, HELD_OUT, TRAINING)
-
-    def check_rows(self, counts: npt.ArrayLike) -> None:
-        for number, kept in enumerate(np.asarray(counts, dtype=np.float64)):
-            if not kept > 0.0:
-                what = "hold out" if number == HELD_OUT else "train on"
-                raise DataError(
-                    f"validation={self.fraction:g} leaves no row of positive weight to {what}: "
-                    f"pass a {'larger' if number == HELD_OUT else 'smaller'} fraction, or "
-                    "validation=(X, y)"
-                )
+#: Share of the memory that other rows may take between passes; more of them are read each time.
+MOST_KEPT = 1 / 8
 
 
 class Watch:
@@ -117,7 +77,9 @@ class Watch:
             )
         if solver == "auto" and not settings.loss.is_classifier:
             settings = replace(settings, solver="fista")
-        if isinstance(self.validation, float):
+        if not isinstance(self.validation, float):
+            settings = replace(settings, beside=planned(self.validation, settings.loss))
+        else:
             pair = Problems(
                 np.repeat(problems.alpha, 2),
                 np.repeat(problems.l1_ratio, 2),
@@ -157,6 +119,11 @@ class Watch:
         )
         return float(found["loss"][0])
 
+    @property
+    def bytes_read(self) -> int:
+        """Bytes that other rows were read for."""
+        return 0 if isinstance(self.validation, float) else int(self.validation.bytes_read)
+
     def close(self) -> None:
         """Let go of the rows that were opened for this."""
         if not isinstance(self.validation, float):
@@ -188,6 +155,28 @@ class Watch:
             coef=np.ascontiguousarray(coef[:, 0, :].T),
             intercept=np.ascontiguousarray(intercept[0]),
         )
+
+
+def planned(rows: Any, loss: Any) -> Beside:
+    """Plan the passes over other rows; return what the fit has to leave for them.
+
+    Parameters
+    ----------
+    rows : Design
+    loss : PointwiseLoss or LogLoss
+
+    Raises
+    ------
+    MemoryPlanError
+        Where they do not fit even by themselves.
+    """
+    kernel, p = ScoreKernel(loss, ("loss",)), rows.n_features
+    needs = kernel.partial_nbytes(p, 1), kernel.temporaries(p, 1, rows.dtype, rows.sparse)
+    plan = rows.prepare(None, *needs, note="rows to validate on")
+    if plan.bytes_streamed or plan.beside.kept > MOST_KEPT * plan.usable:
+        plan = rows.prepare(1, *needs, note="rows to validate on, read in each pass")
+    found: Beside = plan.beside
+    return found
 
 
 def watch(
@@ -257,52 +246,3 @@ class Watched(Solver):
         state = self.solver.step(datafit, penalty, state)
         self.watch.note(datafit, state.candidates)
         return state
-
-
-class PairedDatafit(Datafit):
-    """One problem, each point of which is evaluated on its held-out rows in the same pass."""
-
-    both: Datafit
-    _latest: tuple[Float, Float, Float] | None
-
-    @classmethod
-    def of(cls, both: Datafit) -> PairedDatafit:
-        """The training half of a pair of problems."""
-        paired = object.__new__(cls)
-        paired.__dict__.update(both.take([TRAINING]).__dict__)
-        paired.both, paired._latest = both, None
-        return paired
-
-    def take(self, columns: npt.ArrayLike) -> Datafit:
-        """Return this problem, or copies of it without its held-out rows."""
-        index = np.arange(1)[np.asarray(columns)]
-        return self if index.shape == (1,) else super().take(index)
-
-    def value_and_grad(
-        self,
-        coef: Float,
-        intercept: Float,
-        columns: npt.ArrayLike | None = None,
-        *,
-        precise: bool = False,
-    ) -> Any:
-        """Evaluate C columns, and their loss on the held-out rows: one pass."""
-        n_columns = coef.shape[-1]
-        there = np.full(n_columns, HELD_OUT)
-        moved = self.both.take(there).to_solver(*self.to_original(coef, intercept))
-        evaluation = self.both.value_and_grad(
-            np.concatenate([coef, moved[0]], axis=-1),
-            np.concatenate([intercept, moved[1]], axis=-1),
-            np.concatenate([np.full(n_columns, TRAINING), there]),
-            precise=precise,
-        )
-        self._latest = coef.copy(), intercept.copy(), evaluation.value[n_columns:]
-        return evaluation.take(np.arange(n_columns))
-
-    def held_out_loss(self, coef: Float, intercept: Float) -> float:
-        """Mean loss on the held-out rows at a point of the latest pass; NaN for another one."""
-        if self._latest is None:
-            return float("nan")
-        points, levels, values = self._latest
-        same = (points == coef).all(axis=(0, 1)) & (levels == intercept).all(axis=0)
-        return float(values[same][0]) if same.any() else float("nan")

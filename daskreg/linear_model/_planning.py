@@ -229,7 +229,7 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
     for place, room in enumerate(rooms):
         try:
             sizes = need.partial, need.temporaries, client
-            design.prepare(passes, *sizes, note, room, need.libraries)
+            design.prepare(passes, *sizes, note, room, need.libraries, settings.beside)
             return
         except MemoryPlanError:
             if place + 1 == len(rooms):

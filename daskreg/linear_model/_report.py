@@ -91,7 +91,8 @@ def path_dataset(estimator: Any, paths: Any, labels: Any) -> Any:
     """Return a whole path as an ``xarray.Dataset``, whatever was chosen of it.
 
     ``coef`` has the dimensions (target, l1_ratio, alpha, feature), of which target and l1_ratio
-    are there only where there are several; ``scores`` has the folds in front.  Where every path
+    are there only where there are several; ``scores``, if folds have chosen, has the folds in
+    front.  Where every path
     has the same alphas these are the coordinate of alpha; ``alphas`` holds them in any case.
     """
     import xarray as xr
@@ -114,8 +115,11 @@ def path_dataset(estimator: Any, paths: Any, labels: Any) -> Any:
     for name in ("intercept", "dual_gap", "relative_gap", "n_iter", "n_passes", "status"):
         data[name] = (dims, getattr(paths, name).squeeze(places))
     data["n_nonzero"] = (dims, np.count_nonzero(paths.coef, axis=-1).squeeze(places))
-    scores = paths.scores.squeeze(tuple(place + 1 for place in places))
-    data["scores"] = (("fold", *dims), scores)
+    for name, values_of in paths.further.items():
+        data[name] = (dims, values_of.squeeze(places))
+    if paths.scores is not None:
+        scores = paths.scores.squeeze(tuple(place + 1 for place in places))
+        data["scores"] = (("fold", *dims), scores)
     return xr.Dataset(data, attrs=_attributes(estimator))
 
 

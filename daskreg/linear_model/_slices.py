@@ -54,8 +54,11 @@ def largest_slice(plan: Callable[[int], Plan], n_problems: int) -> tuple[int, Pl
 def path_numbers(problems: Problems) -> Places:
     """Return the path of each problem, (K,): equal where all but alpha is."""
     axes = problems.fold, problems.bootstrap, problems.output, problems.l1_ratio
-    keys = np.stack([np.asarray(axis, dtype=np.float64) for axis in axes])
-    return np.asarray(np.unique(keys, axis=1, return_inverse=True)[1], dtype=np.intp).reshape(-1)
+    number = np.zeros(problems.n_problems, dtype=np.intp)
+    for axis in axes:
+        values, place = np.unique(np.asarray(axis), return_inverse=True)
+        number = number * len(values) + place
+    return np.asarray(np.unique(number, return_inverse=True)[1], dtype=np.intp)
 
 
 def cut(problems: Problems, size: int) -> list[Places]:

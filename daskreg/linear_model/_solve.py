@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from daskreg._typing import Float
 from daskreg.datafit import Datafit, fit_free
+from daskreg.design.work import Beside
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
@@ -52,6 +53,8 @@ class Settings:
         Of passes and time.
     watch : Watch or None
         Looks at held-out rows while the solver runs.
+    beside : Beside
+        What these need, where they are other rows.
     """
 
     loss: Any
@@ -73,6 +76,7 @@ class Settings:
     further_bytes: int = 0
     limits: Limits = field(default_factory=Limits)
     watch: Any = None
+    beside: Beside = field(default_factory=Beside)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 
-from daskreg._typing import AnyArray, Float
+from daskreg._typing import Float
 from daskreg.select import choose
 from daskreg.solvers import Status
 
@@ -21,77 +21,13 @@ from . import _params
 from ._base import LinearModel
 from ._cross_validation import Grid, Validated, open_folds, squared_error, validate
 from ._opening import opened
-from ._report import path_dataset, warn_unconverged
+from ._paths import Paths
+from ._report import warn_unconverged
 from ._solve import Fitted, Settings
 from ._start import Known, known_models
 
 #: What ``selection`` may be, and the rule that it stands for.
 RULES = {"best": "best", "1se": "one_standard_error"}
-
-
-@dataclass(frozen=True)
-class Paths:
-    """The models of all rows of a cross-validation, whatever was chosen.
-
-    Attributes
-    ----------
-    coef : ndarray, shape (n_targets or n_classes, n_l1_ratio, n_alphas, n_features)
-    intercept, dual_gap, relative_gap : ndarray, shape (n_targets, n_l1_ratio, n_alphas)
-    alpha, strength : ndarray of the same shape
-        In the unit of the estimator, and per weighted mean of the loss.
-    n_iter, n_passes, status : ndarray of the same shape
-        ``n_passes`` are those that the column took part in.
-    scores : ndarray, shape (n_folds, n_targets, n_l1_ratio, n_alphas)
-    l1_ratio : ndarray, shape (n_l1_ratio,)
-    """
-
-    coef: Float
-    intercept: Float
-    alpha: Float
-    strength: Float
-    dual_gap: Float
-    relative_gap: Float
-    n_iter: AnyArray
-    n_passes: AnyArray
-    status: AnyArray
-    scores: Float
-    l1_ratio: Float
-
-    @classmethod
-    def of(cls, found: Validated) -> Paths:
-        """Keep what belongs to all rows; coupled classes stand where targets do."""
-        shape = found.grid.shape[1:]
-        n = int(np.prod(shape))
-        fitted, solution = found.fitted, found.fitted.solution
-        coef, intercept = fitted.coef[:n], fitted.intercept[:n]
-        n_classes = coef.shape[1] if coef.ndim == 3 else 1
-        if n_classes > 1:
-            coef, intercept = coef.transpose(1, 0, 2), intercept.T
-        outputs = (n_classes * shape[0], *shape[1:])
-
-        def each(values: Any) -> Any:
-            return np.broadcast_to(np.reshape(values, shape), outputs).copy()
-
-        return cls(
-            coef=coef.reshape(*outputs, -1).copy(),
-            intercept=intercept.reshape(outputs).copy(),
-            alpha=each(_in_own_unit(found)),
-            strength=each(found.alpha),
-            dual_gap=each(solution.dual_gap[:n]),
-            relative_gap=each(solution.relative_gap[:n]),
-            n_iter=each(solution.n_iter[:n]),
-            n_passes=each(solution.n_passes_each[:n]),
-            status=each(np.array([str(status) for status in solution.status[:n]])),
-            scores=np.broadcast_to(found.scores, (len(found.scores), *outputs)).copy(),
-            l1_ratio=found.grid.l1_ratio,
-        )
-
-
-def _in_own_unit(found: Validated) -> Float:
-    """Alphas as the user knows them, shape (n_targets, n_l1_ratio, n_alphas)."""
-    if found.grid.alpha_unit != "sum":
-        return found.alpha.copy()
-    return np.broadcast_to(found.grid.alpha, found.grid.shape[1:]).copy()
 
 
 class CrossValidated(LinearModel, ABC):
@@ -138,7 +74,7 @@ class CrossValidated(LinearModel, ABC):
     def _validate(self, design: Any, start: Known | None) -> Validated:
         """Make the folds, solve, score and choose."""
         folds = open_folds(design, self.cv, classifier=self._one_column)
-        settings = self._settings(design.n_features, design.n_targets)
+        settings = self._settings(design)
         settings = replace(settings, folds=folds, share_alpha_max=False, scores=self._metrics)
         grid = self._grid(settings, design, folds.n)
         return validate(design, settings, grid, self._score, self._choose, start)
@@ -216,7 +152,7 @@ class CrossValidated(LinearModel, ABC):
             found = self._validate(opening.design, known)
             self._set_common(opening, found.kept)
             self._set_validated(found, flat=opening.flat)
-            self._paths = Paths.of(found)
+            self._paths = Paths.validated(found)
         finally:
             opening.design.close()
         self.fit_seconds_ = perf_counter() - started
@@ -249,13 +185,3 @@ class CrossValidated(LinearModel, ABC):
                 f"{self.selection!r}"
             )
         _params.folds(self.cv)
-
-    @property
-    def solution_(self) -> Any:
-        """The whole path as an ``xarray.Dataset``: coefficients and held-out scores by alpha.
-
-        A model that was loaded from a file has the kept coefficients only.
-        """
-        if not hasattr(self, "_paths"):
-            return super().solution_
-        return path_dataset(self, self._paths, getattr(self, "_labels", None))

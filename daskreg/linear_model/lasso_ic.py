@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from daskreg._typing import Float
 from daskreg.exceptions import DataError
 from daskreg.losses import Squared
-from daskreg.paths import descending, fractions
+from daskreg.paths import descending, fractions, smallest_share
 from daskreg.penalties import ElasticNet
 from daskreg.problems import Problems
 from daskreg.select import (
@@ -21,6 +22,7 @@ from daskreg.select import (
 )
 
 from . import _params
+from ._paths import Paths
 from ._regressor import Regressor
 from ._solve import Fitted, Settings
 
@@ -45,8 +47,8 @@ class LassoIC(Regressor):
     alphas : int or array of shape (n_alphas,), default=100
         The alphas, or the length of a grid from the smallest alpha with all coefficients zero
         downwards at equal ratios.
-    eps : float, default=1e-3
-        Smallest alpha of a grid over the largest.
+    eps : float, optional
+        Smallest alpha over the largest of a grid; None: 1e-3, or 1e-2 with more columns than rows.
     l1_ratio : float, default=1.0
         1 is the lasso; 0, ridge, needs explicit alphas.
     noise_variance : float, optional
@@ -90,7 +92,7 @@ class LassoIC(Regressor):
     solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
     solution_ : xarray.Dataset
-        The kept model with labels; made on access.
+        The whole path with labels, criterion and df; made on access.
 
     Notes
     -----
@@ -126,7 +128,7 @@ class LassoIC(Regressor):
         criterion: str = "aic",
         *,
         alphas: Any = 100,
-        eps: float = 1e-3,
+        eps: float | None = None,
         l1_ratio: float = 1.0,
         noise_variance: float | None = None,
         fit_intercept: bool = True,
@@ -178,19 +180,25 @@ class LassoIC(Regressor):
         if np.ndim(self.alphas) == 0 and self.l1_ratio == 0.0:
             raise ValueError("l1_ratio=0 has no largest alpha to start from; pass alphas")
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
-        if n_targets != 1:
+    def _settings(self, design: Any) -> Settings:
+        if design.n_targets != 1:
             raise DataError(
-                f"y has {n_targets} columns; a criterion chooses for one: fit each by itself"
+                f"y has {design.n_targets} columns; a criterion chooses for one: fit each by itself"
             )
         counted = np.ndim(self.alphas) == 0
-        alphas = fractions(int(self.alphas), self.eps) if counted else descending(self.alphas)
+        if counted and self.eps is None and design.n_samples is None:
+            design.prepare(note="the rows are counted before the grid is made")
+        if counted:
+            eps = smallest_share(self.eps, design.n_samples or 0, design.n_features)
+            alphas = fractions(int(self.alphas), eps)
+        else:
+            alphas = descending(self.alphas)
         problems = Problems.product(
             alpha=alphas,
             l1_ratio=self.l1_ratio,
             alpha_unit="fraction" if counted else "mean",
         )
-        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)
 
     def _set_outputs(self, fitted: Fitted, *, flat: bool) -> None:
         datafit, solution = fitted.datafit, fitted.solution
@@ -211,6 +219,12 @@ class LassoIC(Regressor):
             n_features=datafit.n_features,
         )
         (best,) = select_by_criterion(self.criterion_, self.alphas_)
+        shape = 1, 1, len(self.alphas_)
+        further = {"criterion": self.criterion_, "df": np.asarray(self.df_, dtype=np.float64)}
+        self._paths = replace(
+            Paths.of(fitted, shape, np.array([ratio])),
+            further={name: values.reshape(shape).copy() for name, values in further.items()},
+        )
         self.alpha_ = float(self.alphas_[best])
         super()._set_outputs(fitted.take([best]), flat=flat)
 

@@ -185,10 +185,10 @@ class LogisticRegression(ClassifierMixin, LinearModel):
         if not (weight is None or isinstance(weight, dict) or weight == "balanced"):
             raise ValueError(f"class_weight must be a dict, 'balanced' or None; got {weight!r}")
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
+    def _settings(self, design: Any) -> Settings:
         problems = Problems.product(alpha=1.0 / self.C, l1_ratio=self.l1_ratio, alpha_unit="sum")
         return self._common_settings(
-            LogLoss(), problems, n_features, class_weight=self.class_weight
+            LogLoss(), problems, design.n_features, class_weight=self.class_weight
         )
 
     def _set_outputs(self, fitted: Fitted, *, flat: bool) -> None:

@@ -77,12 +77,13 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     l1_ratios_ : ndarray of shape (n_l1_ratios,)
     scores_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs)
         Weighted mean score on the held-out rows of each fold.
-    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, 1, n_features + 1)
-        Coefficients of each fold, with the intercept last where one is fitted.
+    coefs_paths_ : ndarray of shape (n_folds, n_l1_ratios, n_Cs, n_rows, n_features + 1)
+        Coefficients of each fold, with the intercept last where one is fitted; a row for each of
+        more than two classes, else one.
     n_iter_ : ndarray of int, shape (n_folds, n_l1_ratios, n_Cs)
-    classes_ : ndarray of shape (2,)
-    coef_ : ndarray of shape (1, n_features)
-    intercept_ : ndarray of shape (1,)
+    classes_ : ndarray of shape (n_classes,)
+    coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
+    intercept_ : ndarray of shape (1,) or (n_classes,)
     dual_gap_, relative_gap_, certificate_, status_
         Of the model of all rows at the kept C, as in :class:`LogisticRegression`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float

@@ -150,17 +150,17 @@ class Ridge(Regressor):
             _params.number("alpha", alpha)
         _params.flags(self, ["positive"])
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
+    def _settings(self, design: Any) -> Settings:
         alpha = np.ravel(np.asarray(self.alpha, dtype=np.float64))
-        if alpha.size not in (1, n_targets):
+        if alpha.size not in (1, design.n_targets):
             raise ValueError(
                 f"alpha has {alpha.size} values; expected one, or one for each of the "
-                f"{n_targets} targets"
+                f"{design.n_targets} targets"
             )
         problems = Problems(
-            alpha=np.broadcast_to(alpha, (n_targets,)),
-            l1_ratio=np.zeros(n_targets),
-            output=np.arange(n_targets),
+            alpha=np.broadcast_to(alpha, (design.n_targets,)),
+            l1_ratio=np.zeros(design.n_targets),
+            output=np.arange(design.n_targets),
             alpha_unit="sum",
         )
-        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)

@@ -184,9 +184,9 @@ class RidgeCV(CrossValidated, Regressor):
                 "use 'auto' or 'gram', or pass cv=5"
             )
 
-    def _settings(self, n_features: int, n_targets: int) -> Settings:
+    def _settings(self, design: Any) -> Settings:
         problems = Problems.product(alpha=1.0)  # the grid brings its own
-        return self._common_settings(Squared(), problems, n_features, positive=self.positive)
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)
 
     def _grid(self, settings: Settings, design: Any, n_folds: int) -> Grid:
         alphas = np.ravel(np.asarray(self.alphas, dtype=np.float64))
@@ -212,7 +212,7 @@ class RidgeCV(CrossValidated, Regressor):
     def _validate(self, design: Any, start: Known | None) -> Validated:
         if self.cv is not None:
             return super()._validate(design, start)
-        settings = self._settings(design.n_features, design.n_targets)
+        settings = self._settings(design)
         grid = self._grid(settings, design, 0)
         if self.solver == "auto":
             settings = replace(settings, solver="gram")

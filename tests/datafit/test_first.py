@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from daskreg.datafit import Datafit
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import compute_dtype, gram_tile_rows, moment_tile_rows, tile_rows
 from daskreg.exceptions import CompatibilityError, DataError
 from daskreg.losses import Logistic, Squared
+from daskreg.problems import Problems
+from daskreg.splits import ShuffledFolds
+from tests.fake_design import FakeDesign
 
 from .common import LOSSES, datafit, dense, problem
 
@@ -308,6 +312,29 @@ def test_what_travels_is_small():
     assert partial.nbytes <= GradientKernel(Squared()).partial_nbytes(6, 3)
     footprint = datafit(X, y, w, o, loss=Squared()).footprint(3, gram=True)
     assert min(footprint.partial, footprint.state, footprint.temporaries) > 0
+
+
+@pytest.mark.parametrize("offset", [False, True])
+@pytest.mark.parametrize("gram", [False, True])
+@pytest.mark.parametrize("folds", [None, ShuffledFolds(3)])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_many_targets_are_in_what_the_first_pass_says(offset, gram, folds, sparse):
+    n, p, q = 8000, 10, 300
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n, p)), rng.normal(size=(n, q))
+    X = sp.csr_array(X) if sparse else X
+    problems = Problems.product(output=range(q), fold=-1 if folds is None else [-1, 0, 1, 2])
+    design = FakeDesign(X, y, np.ones(n), np.ones((n, q)) if offset else None)
+    fit = Datafit(design, Squared(), problems, folds=folds)
+    kernel, block = fit._survey.kernel(gram=gram), next(design.blocks())
+    tracemalloc.start()
+    kernel(block, {})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak > 8 * n * q  # one copy at least
+    said = kernel.temporaries(p, X.dtype, sparse, q) + kernel.partial_nbytes(p, q)
+    assert peak < said
+    assert kernel.temporaries(p, X.dtype, sparse, q) <= fit.footprint(1, gram).temporaries
 
 
 @pytest.mark.parametrize("p", [20, 300])

@@ -197,7 +197,7 @@ class PlannedDesign(FakeDesign):
         super().__init__(*data)
         self.usable, self.notes, self.plan = usable, [], None
 
-    def prepare(self, passes, partial_bytes, temporaries, client_bytes, note, selected_bytes=0):
+    def prepare(self, passes, partial_bytes, temporaries, client_bytes, note, *more):
         names = ("kernel temporaries", "partial sums", "solver")
         memory = dict(zip(names, (temporaries, partial_bytes, client_bytes), strict=True))
         self.notes.append(note)

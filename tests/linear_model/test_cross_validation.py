@@ -218,6 +218,33 @@ def test_other_solvers_find_the_same_with_more_passes(solver):
     assert_allclose(other.coef_, gram.coef_, atol=1e-4)
 
 
+def test_hundreds_of_targets_chunked_along_targets_are_one_pass():
+    n, q = 400, 120
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(n, P))
+    Y = X[:, :3] @ rng.normal(size=(3, q)) + rng.normal(size=(n, q))
+    lazy = da.from_array(Y, chunks=(150, 37))
+    one_by_one = [Lasso(0.1).fit(X, Y[:, target]) for target in (0, 41, 119)]
+    for rows in (X, da.from_array(X, chunks=(100, P))):
+        model = Lasso(0.1).fit(rows, lazy)
+        assert model.n_passes_ == 1
+        assert model.coef_.shape == (q, P)
+        for target, one in zip((0, 41, 119), one_by_one, strict=True):
+            assert_allclose(model.coef_[target], one.coef_, atol=1e-9)
+    folds = LassoCV(alphas=4, cv=3).fit(da.from_array(X, chunks=(100, P)), lazy)
+    assert folds.n_passes_ == 1
+    assert folds.mse_path_.shape == (q, 4, 3)
+    lone = LassoCV(alphas=4, cv=3).fit(X, Y[:, 41])
+    assert_allclose(folds.mse_path_[41], lone.mse_path_, rtol=1e-6)
+    # In less memory its 1920 problems are solved in slices, of the sums of the same pass.
+    kernels = folds.plan_.memory["kernel temporaries"]
+    limit = int((folds.plan_.peak - kernels / 2) * folds.plan_.memory_limit / folds.plan_.usable)
+    tight = LassoCV(alphas=4, cv=3, memory_limit=limit).fit(X, Y)
+    assert "do not fit together" in str(tight.plan_)
+    assert tight.n_passes_ == 1
+    assert_allclose(tight.mse_path_, folds.mse_path_, rtol=1e-6)
+
+
 # ------------------------------------------------------------------ nothing depends on the batch
 
 

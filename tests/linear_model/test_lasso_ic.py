@@ -8,6 +8,7 @@ import pytest
 import sklearn.linear_model as reference
 from numpy.testing import assert_allclose
 
+import daskreg
 from daskreg.exceptions import DataError
 from daskreg.linear_model import ElasticNet, LassoIC
 
@@ -126,3 +127,27 @@ def test_one_target_only(data):
     frame = pd.DataFrame(X).rename(columns=str).assign(y=y, z=y)
     with pytest.raises(DataError, match="2 columns"):
         LassoIC().fit(frame, ["y", "z"])
+
+
+def test_the_whole_path_is_in_the_solution(data, tmp_path):
+    X, y = data
+    model = LassoIC("bic", alphas=[0.5, 0.1, 0.02], l1_ratio=0.7).fit(X, y)
+    path = model.solution_
+    assert path.coef.dims == ("alpha", "feature")
+    assert_allclose(path.alpha, model.alphas_)
+    assert_allclose(path.criterion, model.criterion_)
+    assert_allclose(path.df, model.df_)
+    assert path.status.values.tolist() == ["converged"] * 3
+    for place, alpha in enumerate(model.alphas_):
+        fit = ElasticNet(alpha, l1_ratio=0.7).fit(X, y)
+        assert_allclose(path.coef[place], fit.coef_, atol=1e-4)
+    assert_allclose(path.coef.sel(alpha=model.alpha_), model.coef_)
+    loaded = daskreg.load(model.save(tmp_path / "model.zarr.zip"))
+    assert_allclose(loaded.solution_.coef[0], model.coef_)
+
+
+def test_a_grid_ends_earlier_with_more_columns_than_rows(data):
+    X, y = data
+    for rows, share in ((slice(None), 1e-3), (slice(0, 7), 1e-2)):
+        model = LassoIC(noise_variance=1.0).fit(X[rows], y[rows])
+        assert model.alphas_[-1] / model.alphas_[0] == pytest.approx(share)

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_squared_error
 
 import daskreg
-from daskreg.exceptions import DataError
+from daskreg.exceptions import DataError, MemoryPlanError
 from daskreg.linear_model import (
     BootstrapPaths,
     ElasticNet,
@@ -19,7 +19,7 @@ from daskreg.linear_model import (
     LogisticRegressionCV,
     Ridge,
 )
-from daskreg.linear_model._early import HoldOut
+from daskreg.linear_model._held_apart import HoldOut
 from daskreg.splits import RowKeys
 
 
@@ -219,3 +219,72 @@ def test_what_cannot_be_watched(data, model, settings, words):
         model.fit(X, y, **settings)
     with pytest.raises(ValueError, match="2 targets"):
         Lasso(solver="fista").fit(X, np.column_stack([y, y]), validation=0.2)
+
+
+# ------------------------------------------------------------------------- one budget
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Rows to train on, 24 MB, and some to validate on, in files."""
+    folder, rng = tmp_path_factory.mktemp("rows"), np.random.default_rng(0)
+    X = rng.normal(size=(60_000, 50))
+    y = X[:, 0] + rng.normal(size=len(X)) > 0
+    named = {}
+    for name, rows in (("train", slice(None)), ("some", slice(0, 5000)), ("many", slice(None))):
+        np.save(folder / f"{name}.npy", X[rows])
+        np.save(folder / f"{name}-y.npy", y[rows])
+        named[name] = str(folder / f"{name}.npy"), str(folder / f"{name}-y.npy")
+    return named
+
+
+STOPPED_EARLY = {"C": 10.0, "solver": "fista", "tol": 1e-12, "block_size": "1MiB"}
+
+
+def early(rows, other, **settings):
+    with pytest.warns(ConvergenceWarning):
+        return LogisticRegression(**STOPPED_EARLY | settings).fit(*rows, validation=other)
+
+
+def test_other_rows_are_in_the_plan_of_the_fit(files):
+    alone = early(files["train"], None, max_iter=3)
+    assert alone.plan_.memory["other rows, read in turn"] == 0
+    model = early(files["train"], files["some"], max_iter=3)
+    assert model.plan_.memory["other rows, read in turn"] >= 5000 * 50 * 8
+    assert model.plan_.peak <= model.plan_.usable
+
+
+def test_more_other_rows_than_their_share_are_read_each_time(files, monkeypatch):
+    size = 60_000 * 50 * 8
+    kept = early(files["train"], files["many"], max_iter=4)
+    monkeypatch.setattr("daskreg.linear_model._early.MOST_KEPT", 1e-3)
+    read = early(files["train"], files["many"], max_iter=4)
+    assert_allclose(read.coef_, kept.coef_, rtol=1e-12)
+    n_looks = len(read.validation_scores_)
+    assert n_looks > 2
+    assert kept.plan_.memory["other rows, read in turn"] >= size
+    assert read.plan_.memory["other rows, read in turn"] < size
+    assert read.bytes_read_ - kept.bytes_read_ >= (n_looks - 1) * size
+
+
+def limit_of(plan, more):
+    """A memory limit that leaves so many bytes more than the plan has asked for."""
+    return int((plan.peak + more) * plan.memory_limit / plan.usable)
+
+
+def test_rows_that_cannot_be_validated_on_are_refused_before_the_first_pass(files):
+    X, y = np.load(files["train"][0])[:100], np.load(files["train"][1])[:100]
+    alone = LogisticRegression(solver="fista").fit(X, y)
+    calls = []
+
+    class Log:
+        def on_iteration(self, progress):
+            calls.append(progress)
+
+    model = LogisticRegression(
+        solver="fista", memory_limit=limit_of(alone.plan_, 4 << 20), callbacks=[Log()]
+    )
+    model.set_params(block_size="64MiB")
+    with pytest.raises(MemoryPlanError):
+        model.fit(X, y, validation=files["many"])
+    assert not calls

@@ -59,6 +59,27 @@ def test_agrees_with_scikit_learn_on_l1(data):
     assert_allclose(ours.scores_, theirs.scores_, atol=1e-7)
 
 
+@pytest.mark.parametrize("refit", [True, False])
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "accuracy", "roc_auc"])
+def test_agrees_with_scikit_learn_on_three_classes(scoring, refit):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(240, 5))
+    y = np.array(list("cab"))[(X[:, :3] + 0.5 * rng.normal(size=(240, 3))).argmax(axis=1)]
+    given = {"Cs": [0.01, 1.0, 10.0], "refit": refit, "cv": 4}
+    ours = LogisticRegressionCV(**given, scoring=scoring, tol=1e-10).fit(X, y)
+    theirs = reference.LogisticRegressionCV(
+        **given, l1_ratios=(0.0,), solver="newton-cg", tol=1e-9, use_legacy_attributes=False,
+        scoring="roc_auc_ovr" if scoring == "roc_auc" else scoring,
+    ).fit(X, y)  # fmt: skip
+    assert ours.coefs_paths_.shape == (4, 1, 3, 3, 6)
+    assert_allclose(ours.coefs_paths_, theirs.coefs_paths_, atol=1e-6)
+    assert_allclose(ours.scores_, theirs.scores_, atol=2e-3 if scoring == "roc_auc" else 1e-8)
+    assert (ours.C_, ours.l1_ratio_) == (theirs.C_, theirs.l1_ratio_)
+    assert_allclose(ours.coef_, theirs.coef_, atol=1e-6)
+    assert_allclose(ours.intercept_, theirs.intercept_, atol=1e-6)
+    assert ours.solution_.coef.dims == ("class", "alpha", "feature")
+
+
 def test_means_over_the_folds(data):
     X, y, w = data
     weights = {"no": 1.0, "yes": 3.0}

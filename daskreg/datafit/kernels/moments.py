@@ -166,11 +166,14 @@ class MomentsKernel:
         rows = moment_tile_rows if self.columns == () else gram_tile_rows
         return rows(X.shape[1], X.dtype, is_sparse(X))
 
-    def temporaries(self, n_features: int, dtype: np.dtype[Any], sparse: bool = False) -> int:
+    def temporaries(
+        self, n_features: int, dtype: np.dtype[Any], sparse: bool = False, n_targets: int = 1
+    ) -> int:
         """Return the bytes one call needs beside its block and its result."""
         gram = n_features**2 if self.columns is None else 0
+        targets = 0 if self.by_label else self._targets(n_features, dtype, sparse, n_targets)
         if sparse:
-            return 24 * gram + BLOCK_BYTES
+            return 24 * gram + BLOCK_BYTES + targets
         pick = moment_tile_rows if self.columns == () else gram_tile_rows
         rows = min(pick(n_features, dtype), block_rows(n_features, dtype))
         keys = 64 if self.by_label else 0
@@ -179,8 +182,16 @@ class MomentsKernel:
         keyed = keys * block_rows(n_features, dtype) + batch * len(self.weightings)
         if self.columns == () and n_features >= WIDE:
             # Tiles of a band; vectors of all columns.
-            return 24 * ((rows + 64) * BAND + 16 * n_features) + keyed
-        return (rows + 64) * n_features * 24 + 12 * gram + keyed
+            return 24 * ((rows + 64) * BAND + 16 * n_features) + keyed + targets
+        return (rows + 64) * n_features * 24 + 12 * gram + keyed + targets
+
+    def _targets(self, n_features: int, dtype: np.dtype[Any], sparse: bool, n_targets: int) -> int:
+        """Bytes of targets: less their offset, those of an atom, and a tile that is centred."""
+        width = np.dtype(dtype).itemsize * n_features + 8 * n_targets
+        block = BLOCK_BYTES // (8 * (n_targets + 1) if sparse else width)
+        pick = moment_tile_rows if self.columns == () else gram_tile_rows
+        rows = min(pick(n_features, dtype, sparse), block)
+        return 8 * n_targets * (2 * block + 4 * rows)
 
     def partial_nbytes(self, n_features: int, n_targets: int, n_labels: int = 2) -> int:
         """Return the bytes of one partial."""

@@ -1,0 +1,166 @@
+"""Lasso: squared loss, L1 penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daskreg.losses import Squared
+from daskreg.problems import Problems
+
+from . import _params
+from ._path import lasso_path
+from ._regressor import Regressor
+from ._solve import Settings
+
+
+class Lasso(Regressor):
+    r"""Linear regression with L1 penalty, by whole passes over X.
+
+    Minimises, over ``coef`` and an unpenalised intercept,
+
+    .. math::
+
+        \frac{1}{2 \sum_i w_i} \sum_i w_i (y_i - \eta_i)^2 + \alpha \sum_j u_j |b_j|
+
+    with u = ``penalty_weight`` and w = ``sample_weight``; ``alpha`` has the unit of the gradient
+    of the loss, as in scikit-learn.  Several targets are problems of their own.
+
+    Parameters
+    ----------
+    alpha : float, default=1.0
+    fit_intercept : bool, default=True
+        The intercept is never penalised.
+    standardize : bool, default=False
+        Penalise coefficients per weighted standard deviation of their column; ``coef_`` is
+        returned on the scale of X.  Nothing is copied.
+    penalty_weight : array of shape (n_features,), optional
+        Factor of the penalty per feature, taken as given; 0 leaves a feature unpenalised.
+    positive : bool, default=False
+        Ask every coefficient to be at least 0.
+    solver : str or solver, default='auto'
+        'gram', 'quasi_newton', 'sampled_newton', 'screening' or 'fista'.
+        'auto' takes 'gram' (one pass) up to 4096 columns, if the plan allows; with more columns, or
+        more than 512 and fewer rows, 'screening' where every problem has an L1 part, else 'fista'.
+    tol : float, default=1e-6
+        Stop once ``relative_gap_`` is below: it bounds the objective, not the coefficients.
+    max_iter : int, default=1000
+        Iterations at most, in the solver's unit (sweeps of coordinate descent or passes).
+    max_passes : int, optional
+        Passes over X after which no iteration starts, the first one counted.
+    deadline : float, optional
+        Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
+        kept, with its certificate.
+    warm_start : bool, default=False
+        Start from the previous ``coef_``.
+    memory_limit : str, int or None, default=None
+        Bytes that each process may hold, such as ``"1GiB"``; None: what the machine has.
+    block_size : str, int or None, default=None
+        Bytes of a block of rows; None: chosen by the plan.
+    missing_chunks : {'raise', 'fill'}, default='raise'
+        Whether chunks that a store lacks are an error or its fill value.
+    scratch : path or None, default=None
+        Folder for what is spooled.
+    cache : {'auto', 'memory', 'disk', None}, default='auto'
+        Where rows stay between passes: in memory as far as they fit, the rest on a local disk where
+        that is faster than their source ('auto') or always ('disk'); in memory alone; nowhere.
+    callbacks : sequence, default=()
+        Objects whose ``on_iteration(progress)`` is called after each iteration.
+    verbose : bool, default=False
+        Print one line an iteration.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+    intercept_ : float or ndarray of shape (n_targets,)
+    n_iter_, n_passes_, bytes_read_, fit_seconds_ : int or ndarray, int, int, float
+        Iterations (1 for a direct solve); passes over X; decoded bytes that came from below host
+        memory; wall time.
+    dual_gap_, relative_gap_ : float or ndarray
+        Objective minus a lower bound of the optimum, and the same over the objective at
+        coefficients 0; NaN where no valid bound is known.
+    certificate_ : str or ndarray
+        'gap' or 'violation': what stopping was decided on.
+    status_ : str or ndarray
+        'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled' or
+        'interrupted'.
+    solver_, solver_reason_, plan_ : str, str, Plan
+        The solver, why it was chosen, and what the fit was planned to read and hold.
+    n_features_in_, feature_names_in_ : int, ndarray of str
+        The names only where X has them.
+    solution_ : xarray.Dataset
+        The same with labels; made on access.
+
+    References
+    ----------
+    Tibshirani (1996), Regression shrinkage and selection via the lasso.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from daskreg.linear_model import Lasso
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> model = Lasso(alpha=0.1).fit(X, X @ [1.0, 0.0, -2.0])
+    >>> int((model.coef_ != 0).sum())
+    2
+    """
+
+    def __init__(
+        self,
+        alpha: float = 1.0,
+        *,
+        fit_intercept: bool = True,
+        positive: bool = False,
+        standardize: bool = False,
+        penalty_weight: Any = None,
+        solver: Any = "auto",
+        max_iter: int = 1000,
+        tol: float = 1e-6,
+        max_passes: int | None = None,
+        deadline: float | None = None,
+        warm_start: bool = False,
+        memory_limit: Any = None,
+        block_size: Any = None,
+        missing_chunks: str = "raise",
+        scratch: Any = None,
+        cache: Any = "auto",
+        callbacks: Any = (),
+        verbose: bool = False,
+    ) -> None:
+        self.alpha = alpha
+        self.fit_intercept = fit_intercept
+        self.positive = positive
+        self.standardize = standardize
+        self.penalty_weight = penalty_weight
+        self.solver = solver
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_passes = max_passes
+        self.deadline = deadline
+        self.warm_start = warm_start
+        self.memory_limit = memory_limit
+        self.block_size = block_size
+        self.missing_chunks = missing_chunks
+        self.scratch = scratch
+        self.cache = cache
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    def _check_params(self) -> None:
+        _params.number("alpha", self.alpha)
+        _params.flags(self, ["positive"])
+
+    def _settings(self, design: Any) -> Settings:
+        problems = Problems.product(alpha=self.alpha, l1_ratio=1.0, output=range(design.n_targets))
+        return self._common_settings(Squared(), problems, design.n_features, positive=self.positive)
+
+    @staticmethod
+    def path(X: Any, y: Any, **settings: Any) -> Any:
+        """Solve for many alphas in one pass: see :func:`lasso_path`.
+
+        Returns
+        -------
+        alphas : ndarray of shape (n_alphas,)
+        coefs : ndarray of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
+        dual_gaps : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
+        """
+        return lasso_path(X, y, **settings)
