@@ -91,10 +91,15 @@ class Curvature(ABC):
         block[np.diag_indices(len(active))] += self.ridge[active]
         return block
 
+    def factors(self, features: AnyArray) -> tuple[Float, Float] | None:
+        """Symmetric (m, m) and (q, q) whose Kronecker product is the block of all coefficients of
+        m varying features; None: it is no such product."""
+        return None
+
 
 @dataclass(frozen=True)
 class GramCurvature(Curvature):
-    r""":math:`(D G D) \otimes W`: one Gram matrix for all problems, and how bent the loss is.
+    r""":math:`(D G D + ridge) \otimes W`: one Gram matrix for all, and how bent the loss is.
 
     Columns are centred where there is an intercept, so that intercepts stand apart.
 
@@ -117,9 +122,13 @@ class GramCurvature(Curvature):
         return len(self.mean)
 
     @cached_property
+    def squares(self) -> Float:
+        """Diagonal of D G D, (p,)."""
+        return np.diag(self.G) if self.factor is None else np.diag(self.G) * self.factor**2
+
+    @cached_property
     def bare(self) -> Float:
-        diagonal = np.diag(self.G) if self.factor is None else np.diag(self.G) * self.factor**2
-        return np.outer(diagonal, np.diag(self.mean)).ravel()
+        return np.outer((1.0 + RIDGE) * self.squares, np.diag(self.mean)).ravel()
 
     @property
     def own(self) -> Float:
@@ -131,26 +140,36 @@ class GramCurvature(Curvature):
 
     @property
     def shrinkage(self) -> float:
-        return RIDGE
+        return 0.0  # it is in the Gram matrix already
 
     def _image(self, v: Float) -> tuple[Float, Float]:
         q = self.n_outputs
-        coef = v[:-q].reshape(len(self.G), -1)
-        if self.factor is not None:
-            coef = self.factor[:, None] * coef
-        coef = self.G @ coef
-        if self.factor is not None:
-            coef = self.factor[:, None] * coef
+        plain = v[:-q].reshape(len(self.G), -1)
+        if self.factor is None:
+            coef = self.G @ plain
+        else:
+            coef = self.factor[:, None] * (self.G @ (self.factor[:, None] * plain))
+        coef += (RIDGE * self.squares)[:, None] * plain
         return times_outputs(self.mean, coef, v.shape[1]), self.mean @ v[-q:]
 
     def _block(self, active: AnyArray) -> Float:
         q = self.n_outputs
+        if q == 1:
+            return self._gram(active) * self.mean[0, 0]
         feature, output = np.divmod(active, q)
-        block = self.G[np.ix_(feature, feature)]
+        used, place = np.unique(feature, return_inverse=True)
+        return self._gram(used)[np.ix_(place, place)] * self.mean[np.ix_(output, output)]
+
+    def factors(self, features: AnyArray) -> tuple[Float, Float] | None:
+        return self._gram(features), self.mean
+
+    def _gram(self, features: AnyArray) -> Float:
+        """Rows and columns of the Gram matrix with its ridge, a fresh array."""
+        block = self.G[np.ix_(features, features)]
         if self.factor is not None:
-            block *= self.factor[feature]
-            block *= self.factor[feature, None]
-        block *= self.mean[0, 0] if q == 1 else self.mean[np.ix_(output, output)]
+            block *= self.factor[features]
+            block *= self.factor[features, None]
+        block[np.diag_indices(len(features))] += RIDGE * self.squares[features]
         return block
 
     def coupling(self, active: AnyArray) -> Float:

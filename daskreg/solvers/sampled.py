@@ -121,7 +121,7 @@ class SampleCurvature(Curvature):
 
 @dataclass(frozen=True)
 class SampleGramCurvature(Curvature):
-    r""":math:`G_S \otimes W` with the Gram matrix of a sample, made of the columns in use only.
+    r""":math:`(G_S + ridge) \otimes W` with the Gram matrix of a sample, of columns in use only.
 
     What :class:`SampleCurvature` would be if the Hessian of the loss were the same in all rows.
 
@@ -130,21 +130,29 @@ class SampleGramCurvature(Curvature):
     view : SampleView
     mean : array of shape (q, q)
         W, the mean Hessian of the loss by eta, positive definite.
-    shrinkage : float
+    lift : float
+        Share of the Gram matrix's diagonal that is added to it.
     """
 
     view: SampleView
     mean: Float
-    shrinkage: float = RIDGE
+    lift: float = RIDGE
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
         return len(self.mean)
 
+    @property
+    def shrinkage(self) -> float:
+        return 0.0  # it is in the Gram matrix already
+
+    @cached_property
+    def _squares(self) -> Float:
+        return np.asarray(self.view.squares(self.view.weight[:, None])[:, 0])
+
     @cached_property
     def bare(self) -> Float:
-        squares = self.view.squares(self.view.weight[:, None])[:, 0]
-        return np.outer(squares, np.diag(self.mean)).ravel()
+        return np.outer((1.0 + self.lift) * self._squares, np.diag(self.mean)).ravel()
 
     @property
     def own(self) -> Float:
@@ -156,16 +164,25 @@ class SampleGramCurvature(Curvature):
 
     def _image(self, v: Float) -> tuple[Float, Float]:
         q, r = self.n_outputs, v.shape[1]
-        eta = self.view.product(v[:-q].reshape(-1, q * r))
-        coef = self.view.pullback(self.view.weight[:, None] * eta)
+        plain = v[:-q].reshape(-1, q * r)
+        coef = self.view.pullback(self.view.weight[:, None] * self.view.product(plain))
+        coef += (self.lift * self._squares)[:, None] * plain
         return times_outputs(self.mean, coef, r), self.mean @ v[-q:]
 
     def _block(self, active: AnyArray) -> Float:
         feature, output = np.divmod(active, self.n_outputs)
         used, place = np.unique(feature, return_inverse=True)
-        Z = self.view.columns(used)
-        gram = Z.T @ (self.view.weight[:, None] * Z)
-        return np.asarray(gram[np.ix_(place, place)] * self.mean[np.ix_(output, output)])
+        return self._gram(used)[np.ix_(place, place)] * self.mean[np.ix_(output, output)]
+
+    def factors(self, features: AnyArray) -> tuple[Float, Float] | None:
+        return self._gram(features), self.mean
+
+    def _gram(self, features: AnyArray) -> Float:
+        """Rows and columns of the Gram matrix with its ridge."""
+        Z = self.view.columns(features)
+        gram = np.asarray(Z.T @ (self.view.weight[:, None] * Z))
+        gram[np.diag_indices(len(features))] += self.lift * self._squares[features]
+        return gram
 
     def coupling(self, active: AnyArray) -> Float:
         return np.zeros((len(active), self.n_outputs))

@@ -12,6 +12,7 @@ import scipy.sparse.linalg
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .coupled_step import coupled_step
 from .metric import Metric
 from .quadratic import Quadratic
 
@@ -19,6 +20,8 @@ from .quadratic import Quadratic
 MAX_SWEEPS = 10_000
 #: Systems of more unknowns than this are solved by conjugate gradients, without their matrix.
 LARGEST_SYSTEM = 4000
+#: More coefficients than this are solved on the factors of their curvature, where it has any.
+LARGEST_BLOCK = 1000
 #: Relative residual to which conjugate gradients go, and their iterations at most.
 RESIDUAL, MAX_ITERATIONS = 1e-6, 1000
 
@@ -156,6 +159,8 @@ def _on(
     target: float,
 ) -> Float:
     """The step over the coefficients ``members`` and the intercepts only."""
+    if len(members) > LARGEST_BLOCK and metric.curvature.factors(members[:0]) is not None:
+        return coupled_step(members, metric, penalty, coef, grad, start, target)
     from .coordinate_descent import solve_path  # numba: loaded only when it is needed
 
     n_coef = len(coef)

@@ -57,8 +57,8 @@ def test_a_gram_matrix_for_every_output_and_every_problem(q, scaled):
     D = np.array([1.0, 0.5, 2.0, 0.0, 1.0, 3.0, 0.1]) if scaled else None
     curvature = GramCurvature(G, W, D)
     own = G if D is None else D[:, None] * G * D
-    expected = np.kron(own, W)
-    ridge = np.where(np.diag(expected) > 0, RIDGE * np.diag(expected), np.trace(W) / q)
+    expected = np.kron(own + RIDGE * np.diag(np.diag(own)), W)
+    ridge = np.where(np.diag(expected) > 0, 0.0, np.trace(W) / q)
     full = matrix_of(curvature, P * q + q)[: P * q, : P * q]
     np.testing.assert_allclose(full, expected + np.diag(ridge), rtol=1e-12, atol=1e-14)
     agrees_with_its_parts(curvature, P * q, q)
@@ -143,12 +143,12 @@ def test_more_coefficients_than_can_be_coupled_share_one_gram_matrix():
     coef, intercept = np.full((5, 3), 0.1), np.zeros(3)
     curvature = sample_curvature(view, coef, intercept, 3001, 1e-12)
     assert isinstance(curvature, SampleGramCurvature)
-    assert curvature.shrinkage == SHRINK
+    assert curvature.lift == SHRINK
     agrees_with_its_parts(curvature, 15, 3)
     W = definite(view.hessian(coef, intercept).mean(axis=0), 1e-12)
-    expected = np.kron(fit.metric(), W)
-    block = curvature.block(np.arange(15))
-    np.testing.assert_allclose(block, expected + SHRINK * np.diag(np.diag(expected)), atol=1e-12)
+    expected = np.kron(fit.metric() + SHRINK * np.diag(np.diag(fit.metric())), W)
+    np.testing.assert_allclose(curvature.block(np.arange(15)), expected, atol=1e-12)
+    np.testing.assert_allclose(np.kron(*curvature.factors(np.arange(5))), expected, atol=1e-12)
 
 
 def pairs(n=4):

@@ -1,0 +1,96 @@
+"""Steps on a Kronecker product: against its matrix, and against the descent on that matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from daskreg.penalties import ElasticNet
+from daskreg.solvers import subproblem as steps
+from daskreg.solvers.coupled_step import coupled_step
+from daskreg.solvers.curvature import GramCurvature, definite
+from daskreg.solvers.kronecker import Kronecker, subproblem
+from daskreg.solvers.metric import Metric
+
+M, Q = 9, 4
+
+
+def factors(seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, M)) @ (np.eye(M) + 0.8 * np.eye(M, k=1))
+    mu = np.linspace(1.0, 3.0, Q) / np.linspace(1.0, 3.0, Q).sum()
+    return X.T @ X / 40, definite(np.diag(mu) - np.outer(mu, mu), 1e-9) + 0.01 * np.eye(Q)
+
+
+def product(rank=6, seed=0):
+    G, W = factors(seed)
+    U = 0.2 * np.random.default_rng(1).standard_normal((M * Q, rank))
+    return Kronecker(G, W, U, np.diag(np.resize([1.0, -0.1], rank)))
+
+
+@pytest.mark.parametrize("rank", [0, 6])
+def test_products_and_solutions_are_those_of_the_matrix(rank):
+    model = product(rank)
+    full = np.kron(model.G, model.W) + model.U @ model.M @ model.U.T
+    v = np.random.default_rng(2).standard_normal((M, Q))
+    np.testing.assert_allclose(model.times(v).ravel(), full @ v.ravel())
+    np.testing.assert_allclose(model.solved(v).ravel(), np.linalg.solve(full, v.ravel()))
+    np.testing.assert_allclose(model.diagonal.ravel(), np.diag(full))
+
+
+def test_a_diagonal_that_is_not_positive_is_refused():
+    G, W = factors()
+    with pytest.raises(np.linalg.LinAlgError):
+        _ = Kronecker(G, W, 10.0 * np.ones((M * Q, 1)), -np.eye(1)).diagonal
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("ratio", [1.0, 0.5, 0.02])
+def test_the_minimum_meets_its_conditions_and_the_excess_bounds_what_is_missing(ratio, positive):
+    model = product()
+    rng = np.random.default_rng(3)
+    b = np.abs(rng.standard_normal((M, Q))) * (rng.random((M, Q)) < 0.4)
+    slope = rng.standard_normal((M, Q))
+    free = rng.random((M, Q)) < 0.8
+    part = subproblem(model, ElasticNet(0.3, ratio, None, positive), b, slope, free)
+    x = part.minimised(b, 0.0, enough=0.0)
+    np.testing.assert_array_equal(x[~free], b[~free])
+    assert not positive or (x >= 0).all()
+    d = x - b
+    full = np.kron(model.G, model.W) + model.U @ model.M @ model.U.T
+    grad = slope + (full @ d.ravel()).reshape(M, Q) + 0.3 * (1 - ratio) * x
+    l1 = 0.3 * ratio
+    inside = free & (x == 0.0)
+    assert np.abs((grad + l1 * np.sign(x))[free & (x != 0.0)]).max() < 1e-6
+    assert ((grad if positive else -np.abs(grad)) >= -l1 - 1e-6)[inside].all()
+    for length in (0.01, 0.3):
+        worse = np.where(free & (x != 0.0), x * (1 + length * rng.random((M, Q))), x)
+        wrong = part.subgradient(worse, part.smooth_grad(worse))
+        lack = part.objective(worse) - part.objective(x)
+        assert 0.0 < lack <= 0.5 * (wrong * model.solved(wrong)).sum() * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.3])
+def test_a_coupled_step_is_that_of_the_matrix(ratio):
+    """Pairs, their intercepts and a stiffer metric included."""
+    G, W = factors(4)
+    n = M * Q + Q
+    rng = np.random.default_rng(5)
+    moves = rng.standard_normal((3, n))
+    curvature = GramCurvature(G, W, np.linspace(0.5, 2.0, M))
+    turns = 1.3 * curvature.times(moves.T).T + 0.01 * rng.standard_normal((3, n))
+    metric = Metric.of(curvature, moves, turns).stiffened(2.0)
+    coef = rng.standard_normal(M * Q) * (rng.random(M * Q) < 0.5)
+    grad = rng.standard_normal(n)
+    penalty = ElasticNet(0.2, ratio, np.repeat(rng.random(M) + 0.5, Q))
+    members = np.flatnonzero(rng.random(M * Q) < 0.9)
+    dense = steps._on(members, metric, penalty, coef, grad, coef, 1e-12)
+    step = coupled_step(members, metric, penalty, coef, grad, coef, 1e-16)
+    assert metric.sign.size == 6
+    model = grad @ step + 0.5 * step @ metric.times(step)
+    best = grad @ dense + 0.5 * dense @ metric.times(dense)
+    both = [penalty.value((coef + s[: M * Q])[:, None, None])[0] for s in (step, dense)]
+    assert model + both[0] <= best + both[1] + 0.11 * abs(best + both[1])
+    np.testing.assert_array_equal(step[: M * Q][np.setdiff1d(np.arange(M * Q), members)], 0.0)
+    last = grad[-Q:] + metric.times(step)[-Q:]
+    np.testing.assert_allclose(last, 0.0, atol=1e-9)
