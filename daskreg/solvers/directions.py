@@ -19,6 +19,8 @@ from .subproblem import candidate_step, estimated_gains, flattened
 INNER = 0.001
 #: ... but no further than this share of the gap that is asked for.
 FLOOR = 0.05
+#: Matrices of fewer coordinates than this gain nothing from several threads of BLAS.
+MANY_COORDINATES = 1200
 
 
 def directions(model: Model, datafit: Any, penalty: ElasticNet, state: QuasiNewtonState) -> Float:
@@ -26,7 +28,8 @@ def directions(model: Model, datafit: Any, penalty: ElasticNet, state: QuasiNewt
     shortened."""
     fresh = np.flatnonzero(~state.shorten).tolist()
     direction = state.direction.copy()
-    steps = parallel_map(lambda k: _direction(model, datafit, penalty, state, k), fresh)
+    small = len(direction) < MANY_COORDINATES
+    steps = parallel_map(lambda k: _direction(model, datafit, penalty, state, k), fresh, small)
     for k, step in zip(fresh, steps, strict=True):
         direction[:, k] = step
     return direction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
@@ -37,16 +37,20 @@ def serial_blas() -> AbstractContextManager[Any]:
     return _controller().limit(limits=1, user_api="blas")
 
 
-def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def parallel_map(
+    function: Callable[[Item], Result], items: Iterable[Item], small: bool = False
+) -> list[Result]:
     """Return the results in the order of the items, whichever thread made them.
 
     Each thread's BLAS has its share of the cores.  One item runs where it is called, with BLAS as
-    it is.  The first exception is raised, and what has not begun is given up.
+    it is, or on one thread where its matrices are ``small``: others would only wait.  The first
+    exception is raised, and what has not begun is given up.
     """
     work = list(items)
     n_threads = min(n_cores(), len(work))
     if n_threads <= 1:
-        return [function(item) for item in work]
+        with serial_blas() if small and work else nullcontext():
+            return [function(item) for item in work]
     share = max(1, n_cores() // n_threads)
     with (
         _controller().limit(limits=share, user_api="blas"),

@@ -173,6 +173,9 @@ class SampleView(Protocol):
     def columns(self, chosen: AnyArray) -> Float:
         """Some columns of Z, (n_rows, n_chosen)."""
 
+    def gram(self, chosen: AnyArray, bend: Float) -> Float:
+        """``Z.T @ diag(bend) @ Z`` of some columns, to about 1e-6; bend (n_rows,) >= 0."""
+
     def product(self, coef: Float) -> Float:
         """``Z @ coef``, (n_rows, m), for coef of shape (n_features, m)."""
 

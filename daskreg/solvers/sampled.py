@@ -9,13 +9,15 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
-from .curvature import RIDGE, Curvature, definite, times_outputs
+from .curvature import Curvature, definite, times_outputs
 from .protocols import SampleView
 
 #: Rows for each column in use below which a sample's curvature is shrunk ...
 FEW = 3
 #: ... by this share of its diagonal.
 SHRINK = 0.2
+#: Share of the diagonal that is added in any case: more than the rounding of float32 products.
+ROUGH_RIDGE = 1e-5
 #: Coupled coefficients of several outputs: more of them share one Gram matrix instead.
 LARGEST_COUPLED = 3000
 
@@ -43,7 +45,7 @@ class SampleCurvature(Curvature):
     view: SampleView
     bend: Float
     seen: Float
-    shrinkage: float = RIDGE
+    shrinkage: float = ROUGH_RIDGE
     least: float = 0.0
 
     @property
@@ -91,16 +93,18 @@ class SampleCurvature(Curvature):
 
     def _block(self, active: AnyArray) -> Float:
         q = self.n_outputs
-        feature, output = np.divmod(active, q)
         if q == 1:
-            Z = self.view.columns(feature)
-            return np.asarray(Z.T @ (self.bend[:, None] * Z))
+            return self.view.gram(active, self.bend)
+        feature, output = np.divmod(active, q)
+        used, place = np.unique(feature, return_inverse=True)
+        Z = self.view.columns(used).astype(np.float32)
+        bends = self.bends.astype(np.float32)
         block = np.empty((len(active), len(active)))
         members = [np.flatnonzero(output == c) for c in range(q)]
-        columns = [self.view.columns(feature[chosen]) for chosen in members]
+        columns = [Z[:, place[chosen]] for chosen in members]
         for c in range(q):
             for d in range(c, q):
-                part = columns[c].T @ (self.bends[:, c, d, None] * columns[d])
+                part = columns[c].T @ (bends[:, c, d, None] * columns[d])
                 block[np.ix_(members[c], members[d])] = part
                 block[np.ix_(members[d], members[c])] = part.T
         return block
@@ -136,7 +140,7 @@ class SampleGramCurvature(Curvature):
 
     view: SampleView
     mean: Float
-    lift: float = RIDGE
+    lift: float = ROUGH_RIDGE
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
@@ -179,8 +183,7 @@ class SampleGramCurvature(Curvature):
 
     def _gram(self, features: AnyArray) -> Float:
         """Rows and columns of the Gram matrix with its ridge."""
-        Z = self.view.columns(features)
-        gram = np.asarray(Z.T @ (self.view.weight[:, None] * Z))
+        gram = self.view.gram(features, self.view.weight)
         gram[np.diag_indices(len(features))] += self.lift * self._squares[features]
         return gram
 
@@ -216,7 +219,7 @@ def sample_curvature(
     """
     weight, q = view.weight, len(intercept)
     few = np.count_nonzero(weight) * q < FEW * n_active
-    shrinkage = SHRINK if few else RIDGE
+    shrinkage = SHRINK if few else ROUGH_RIDGE
     hessian = view.hessian(coef, intercept)
     own = np.tensordot(weight, hessian, axes=1).reshape(q, q)
     if n_active > LARGEST_COUPLED and q > 1:

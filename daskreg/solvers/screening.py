@@ -13,6 +13,7 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver, solve
+from .fista import Fista
 from .gram import Gram
 from .protocols import SelectiveDatafit, require
 from .quasi_newton import QuasiNewton
@@ -182,7 +183,10 @@ class BatchScreening(Solver):
 
 
 def _inner(part: SelectiveDatafit, gram_columns: int) -> Solver:
-    """A solver for columns in memory: with a Gram matrix of few of them, else with all rows."""
+    """A solver for columns in memory: with a Gram matrix of few of them, else of first order.
+
+    A Hessian of so many columns costs as much as hundreds of gradients.
+    """
     if part.n_features > gram_columns:
-        return QuasiNewton(metric="sample", sample_rows=part.n_samples)
+        return Fista()
     return Gram() if getattr(part, "quadratic", False) else QuasiNewton()
