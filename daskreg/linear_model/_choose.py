@@ -7,6 +7,8 @@ from typing import Any
 
 from daskreg.solvers.models import default_rows
 
+from ._costs import Costs
+
 #: Above this the p x p Gram matrix costs more than the passes it saves.
 MAX_GRAM_FEATURES = 4096
 #: Up to this it costs next to nothing, however few the rows.
@@ -129,8 +131,9 @@ def _without_gram(task: Task, most: int) -> Choice:
 
 
 def _for_curved_loss(task: Task) -> Choice:
-    few = task.n_samples is not None and task.n_samples <= default_rows(task.n_features)
-    if few and task.n_problems <= FEW_PROBLEMS:
+    rows, p = task.n_samples, task.n_features
+    few = rows is not None and rows <= default_rows(p) and task.n_problems <= FEW_PROBLEMS
+    if few and Costs.of(rows or 0, p, rows or 0, task.n_problems).favour_sample:
         reason = f"{task.n_samples} rows are kept in memory: their Hessian is the metric"
         return Choice("sampled_newton", reason, fallback=True)
     reason = (
@@ -140,9 +143,17 @@ def _for_curved_loss(task: Task) -> Choice:
 
 
 def for_classes(
-    choice: Choice, *, n_outputs: int, n_features: int, class_count: Any, weighted: bool
+    choice: Choice,
+    *,
+    n_outputs: int,
+    n_features: int,
+    class_count: Any,
+    weighted: bool,
+    costs: Costs,
 ) -> Choice:
     """Return the choice again, now that the classes in y are known.
+
+    Where rows differ much, a sampled Hessian spares passes, if these cost more than it does.
 
     Parameters
     ----------
@@ -152,17 +163,25 @@ def for_classes(
         Rows of each class.
     weighted : bool
         Whether classes have weights of their own.
+    costs : Costs
+        Of a pass and of sampled Hessians with so many outputs.
     """
     if choice.name not in ("quasi_newton", "sampled_newton") or not choice.fallback:
         return choice
     n_coupled = n_outputs * n_features
     if n_outputs > 1:
-        if n_coupled <= MAX_COUPLED:
-            reason = f"{n_outputs} coupled classes: the Hessian of rows in memory is the metric"
+        classes = f"{n_outputs} coupled classes"
+        if n_coupled <= MAX_COUPLED and costs.favour_sample:
+            reason = f"{classes}: the Hessian of rows in memory is the metric, {costs.sentence}"
             return Choice("sampled_newton", reason, fallback=True)
-        return Choice("fista", f"{n_outputs} coupled classes, {n_coupled} coefficients")
+        reason = f"{classes}: a Gram matrix times their mean Hessian is the metric"
+        return Choice("quasi_newton", reason, fallback=True)
     share = class_count.min() / class_count.sum()
-    if weighted and share < RARE and choice.name == "quasi_newton":
-        reason = f"a class has {share:.2%} of the rows: the Hessian of rows in memory is the metric"
+    rare = weighted and share < RARE and choice.name == "quasi_newton"
+    if rare and costs.favour_sample:
+        reason = (
+            f"a class has {share:.2%} of the rows: the Hessian of rows in memory is the metric, "
+            f"{costs.sentence}"
+        )
         return Choice("sampled_newton", reason, fallback=True)
     return choice

@@ -20,6 +20,7 @@ from daskreg.solvers.parallel import n_cores
 from daskreg.solvers.screening import MOST_GRAM, BatchScreening
 
 from ._choose import MAX_COUPLED, Choice, for_classes
+from ._costs import Costs
 from ._slices import largest_slice, path_numbers
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
@@ -122,6 +123,9 @@ def plan_for_classes(
         n_features=design.n_features,
         class_count=count,
         weighted=settings.class_weight is not None,
+        costs=Costs.planned(
+            granted, sample_size(design, None), datafit.n_problems, datafit.n_outputs
+        ),
     )
     if n_outputs == 1 and choice is before_classes:
         return choice, fits
@@ -238,9 +242,13 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
 
 def sample_bytes(design: Any, solver: Any) -> int:
     """Bytes of the rows that a sampled Hessian keeps."""
+    return int(sample_size(design, solver) * (design.row_nbytes + 64))
+
+
+def sample_size(design: Any, solver: Any) -> int:
+    """Rows that a sampled Hessian keeps."""
     asked = getattr(solver, "sample_rows", None) or default_rows(design.n_features)
-    rows = min(asked, affordable_rows(design), design.n_samples or asked)
-    return int(rows * (design.row_nbytes + 64))
+    return int(min(asked, affordable_rows(design), design.n_samples or asked))
 
 
 def _inner_bytes(design: Any, solver: Any, settings: Any) -> int:

@@ -69,7 +69,8 @@ class Kronecker:
 
     @cached_property
     def _factors(self) -> tuple[tuple[Float, bool], Float]:
-        return scipy.linalg.cho_factor(self.G), np.asarray(np.linalg.inv(self.W))
+        factor: tuple[Float, bool] = scipy.linalg.cho_factor(self.G)
+        return factor, np.asarray(np.linalg.inv(self.W))
 
     def plainly_solved(self, v: Float) -> Float:
         """``inv(G kron W) v`` for v of shape (m, q)."""

@@ -25,6 +25,8 @@ LEAST_CURVATURE = 1e-8
 #: Rows of a sample for each column, up to so many columns, and beyond.
 ROWS_PER_COLUMN, NARROW, ROWS_PER_COLUMN_WIDE = 30, 1000, 10
 LEAST_ROWS = 2000
+#: Multiplications of a Hessian that nobody notices, and rows up to which they are spent.
+CHEAP, MOST_CHEAP_ROWS = 2e8, 20_000
 
 
 class Model(ABC):
@@ -224,7 +226,9 @@ def _of(columns: Float, problem: int) -> Float:
 def default_rows(n_features: int) -> int:
     """Rows of a sample where nobody asks for a number: 30 for each column, 10 of many columns.
 
-    Never fewer than 2,000: a few columns' worth of them costs nothing.
+    Never fewer than 2,000: a few columns' worth of them costs nothing.  Of few columns up to 20,000,
+    as many as make a Hessian in hundredths of a second: where all rows are kept, steps are Newton's.
     """
     per_column = ROWS_PER_COLUMN if n_features <= NARROW else ROWS_PER_COLUMN_WIDE
-    return max(LEAST_ROWS, per_column * (n_features + 1))
+    cheap = min(MOST_CHEAP_ROWS, int(CHEAP / (n_features + 1) ** 2))
+    return max(LEAST_ROWS, per_column * (n_features + 1), cheap)

@@ -209,12 +209,12 @@ def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: An
 
 
 def _inner(part: SelectiveDatafit, gram_columns: int) -> Solver:
-    """A solver for columns in memory: with a Gram matrix of few of them, else with the Hessian of
-    few rows, else of first order.
+    """A solver for columns in memory: with a Gram matrix of few of them, else with all rows.
 
-    A Hessian of many columns from many rows costs as much as hundreds of gradients.
+    Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
     """
     if part.n_features > gram_columns:
-        few = part.n_samples <= part.n_features
-        return QuasiNewton(metric="sample", sample_rows=part.n_samples) if few else Fista()
+        if part.n_samples > 2 * part.n_features:
+            return Fista()
+        return QuasiNewton(metric="sample", sample_rows=part.n_samples)
     return Gram() if getattr(part, "quadratic", False) else QuasiNewton()

@@ -16,6 +16,8 @@ from .coupled_step import coupled_step
 from .metric import Metric
 from .quadratic import Quadratic
 
+#: Coefficients that join the working set of a step at a time, at least.
+LEAST_NEW = 500
 #: Sweeps of coordinate descent for one step at most.
 MAX_SWEEPS = 10_000
 #: Systems of more unknowns than this are solved by conjugate gradients, without their matrix.
@@ -134,7 +136,8 @@ def _iterated(
 ) -> Float:
     n_coef = len(coef)
     gains = estimated_gains(metric, penalty, coef, grad[:n_coef])[:n_coef]
-    active = ((coef != 0.0) | (gains > 0.0)) & metric.curvature.movable
+    active = (coef != 0.0) & metric.curvature.movable
+    active |= _best(np.where(active, 0.0, gains), int(active.sum()))
     start, step = coef, np.zeros_like(grad)
     while active.any() or not step.any():
         members = np.flatnonzero(active)
@@ -145,8 +148,21 @@ def _iterated(
         missing = ~active & (gains > target / n_coef)
         if not missing.any():
             break
-        active |= missing
+        active |= _best(np.where(missing, gains, 0.0), int(np.count_nonzero(start)))
     return step
+
+
+def _best(gains: Float, n_used: int) -> npt.NDArray[np.bool_]:
+    """Return the coordinates of the largest gains above zero: as many as are in use, or some.
+
+    Far from the optimum nearly all may violate their conditions where few are needed, and a
+    matrix of all of them is dear.
+    """
+    most = max(LEAST_NEW, n_used)
+    chosen = gains > 0.0
+    if np.count_nonzero(chosen) > most:
+        chosen &= gains >= np.partition(gains, -most)[-most]
+    return chosen
 
 
 def _on(
