@@ -201,7 +201,8 @@ class PlannedDesign(FakeDesign):
         names = ("kernel temporaries", "partial sums", "solver")
         memory = dict(zip(names, (temporaries, partial_bytes, client_bytes), strict=True))
         self.notes.append(note)
-        self.plan = SimpleNamespace(memory=memory, peak=sum(memory.values()), usable=self.usable)
+        sizes = {"peak": sum(memory.values()), "usable": self.usable, "memory_limit": self.usable}
+        self.plan = SimpleNamespace(memory=memory, **sizes)
 
 
 def test_only_a_plan_without_room_for_the_classes_is_made_again():
