@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+from daskreg.design.passes.running import MakePass
 from daskreg.exceptions import CheckpointError
 
 from .fingerprint import BesideKernel, Fields, WindowsKernel, compare, describe_data, windows
@@ -35,7 +35,7 @@ class DataCheck:
         self.fields, self.sums = kept, sums
         self._done = False
 
-    def check(self, design: Any, run: Callable[..., Any]) -> None:
+    def check(self, design: Any, make_pass: MakePass) -> None:
         """Compare, or note, what the data look like.
 
         Raises
@@ -48,7 +48,7 @@ class DataCheck:
         now = describe_data(design)
         if self.fields is not None:
             compare(self.fields, now, self._path, ADVICE)
-        seen = _looked_at(design, run)
+        seen = _looked_at(design, make_pass)
         if self.sums is not None:
             self._compare(seen, design)
         self.fields, self.sums, self._done = now, seen, True
@@ -72,7 +72,7 @@ class DataCheck:
                 )
 
 
-def _looked_at(design: Any, run: Callable[..., Any]) -> dict[str, Any]:
+def _looked_at(design: Any, make_pass: MakePass) -> dict[str, Any]:
     """Return sums of digests, by what they are of."""
     runs = windows(int(design.n_samples), design.row_nbytes)
     rows = design.layout.rows
@@ -83,9 +83,15 @@ def _looked_at(design: Any, run: Callable[..., Any]) -> dict[str, Any]:
         if rows[block] < stop and start < rows[block + 1]
     }
     others = Glance(frozenset(range(design.layout.n_blocks)) - wanted)
-    found = run(WindowsKernel(runs), {}, others).partial
-    seen = {f"rows of {name}": sums for name, sums in found.items()}
+    found = make_pass(WindowsKernel(runs), {}, others)
+    design.bytes_read += found.bytes_read
+    seen = {f"rows of {name}": sums for name, sums in _sums(found.partial)}
     if design.beside_is_cheap:
-        beside = run(BesideKernel(), {}, None).partial
-        seen |= {f"values of {name}": sums for name, sums in beside.items()}
+        beside = make_pass(BesideKernel(), {})
+        design.bytes_read += beside.bytes_read
+        seen |= {f"values of {name}": sums for name, sums in _sums(beside.partial)}
     return seen
+
+
+def _sums(partial: Any) -> list[tuple[str, Any]]:
+    return list(partial.items())

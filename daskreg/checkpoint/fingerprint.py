@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from daskreg._array import is_sparse, take_rows, to_dense
 from daskreg._typing import AnyArray, State
@@ -18,7 +17,6 @@ from daskreg.exceptions import CheckpointError
 
 from .digest import digest
 
-UInts = npt.NDArray[np.uint64]
 #: By name a digest and how the value looks.
 Fields = dict[str, tuple[str, str]]
 
@@ -130,13 +128,13 @@ class BesideKernel:
         sums = {}
         for name, values in block.beside().items():
             bits = _bits(values.reshape(len(values), -1))
-            place: UInts = _mixed(numbers)[:, None] + np.arange(bits.shape[1], dtype=np.uint64)
-            hashes: UInts = bits ^ _mixed(place)
-            sums[name] = np.add.reduce(_mixed(hashes), axis=0, dtype=np.uint64)
+            place = _mixed(numbers)[:, None] + np.arange(bits.shape[1], dtype=np.uint64)
+            hashes = _mixed(bits ^ _mixed(place))
+            sums[name] = np.add.reduce(hashes, axis=0, dtype=np.uint64)
         return Sums(sums)
 
 
-def _bits(values: AnyArray) -> UInts:
+def _bits(values: AnyArray) -> AnyArray:
     """Return 64 bits for each value: those of a float64, or a digest of a text."""
     if values.dtype.kind in "biuf":
         # Zero has two signs and one meaning.
@@ -147,7 +145,7 @@ def _bits(values: AnyArray) -> UInts:
     return table[codes].reshape(values.shape)
 
 
-def _mixed(bits: UInts) -> UInts:
+def _mixed(bits: AnyArray) -> AnyArray:
     """The finaliser of splitmix64: every bit of the result depends on every bit given.
 
     Source: Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, fig. 17.

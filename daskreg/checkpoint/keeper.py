@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from daskreg import __version__
 from daskreg.design.layout import Layout
+from daskreg.design.passes.running import MakePass
 from daskreg.design.passes.scheduler import PassResult
 from daskreg.design.passes.shards import Cancelled
 
@@ -78,7 +79,7 @@ class Checkpoint:
     def attach(self, design: Any) -> None:
         """Watch the passes of a design; bytes that were read before count as read."""
         self._design = design
-        design.journal = self
+        design.keep_in(self)
         design.bytes_read += self._bytes_read
 
     def layout_for(self, n_rows: int | None, row_chunks: Any) -> Layout | None:
@@ -92,17 +93,19 @@ class Checkpoint:
             return None
         return Layout(tuple(kept["rows"].tolist()), tuple(kept["segments"].tolist()))
 
-    def summed(
-        self, kernel: Any, state: Mapping[str, Any], run: Callable[..., PassResult]
-    ) -> PassResult:
-        """Return the sum of a kernel over all rows: the one that is kept, or that ``run`` makes.
+    def reserve(self, partial_bytes: int) -> int:
+        """Bytes of sums that stay in the client's memory: those of the pass that is kept."""
+        return partial_bytes
+
+    def summed(self, kernel: Any, state: Mapping[str, Any], make_pass: MakePass) -> PassResult:
+        """Return the sum of a kernel over all rows: the one that is kept, or a new one.
 
         Parameters
         ----------
         kernel, state
             As in ``Design.sum_over_rows``.
-        run : callable
-            ``run(kernel, state, running)`` makes the pass, or what ``running`` leaves of it.
+        make_pass : callable
+            Makes the pass, or what a ``Running`` leaves of it.
 
         Raises
         ------
@@ -111,28 +114,28 @@ class Checkpoint:
         Preempted
         """
         if not getattr(kernel, "reads_X", True):
-            return run(kernel, state, None)
-        self._data.check(self._design, run)
+            return make_pass(kernel, state)
+        self._data.check(self._design, make_pass)
         self._note_layout()
         key = digest((kernel, dict(state)))
         known = self._passes.get(key, self._recent.get(key))
         if known is not None:
             self.n_recalled += 1
-            return PassResult(known, 0, 0, 0.0)
-        result = self._run(key, kernel, state, run)
+            return PassResult(known, bytes_pinned=self._design.bytes_pinned)
+        result = self._run(key, kernel, state, make_pass)
         (self._passes if self._open is None else self._recent)[key] = result.partial
         self.pause()
         return result
 
     def _run(
-        self, key: str, kernel: Any, state: Mapping[str, Any], run: Callable[..., PassResult]
+        self, key: str, kernel: Any, state: Mapping[str, Any], make_pass: MakePass
     ) -> PassResult:
         layout: Layout = self._design.layout
         left = self._left[1] if self._left is not None and self._left[0] == key else {}
         self._left = None
-        self._running = Running(key, layout, left, self._save_if_due)
+        self._running = Running(key, layout, left, self._save_if_due, lambda: self.due)
         try:
-            result = run(kernel, state, self._running)
+            result = make_pass(kernel, state, self._running)
         except BaseException as error:
             self._running.set()
             if isinstance(error, Cancelled) and asked() is not None:
@@ -206,9 +209,14 @@ class Checkpoint:
             )
         raise Preempted
 
-    def _save_if_due(self) -> None:
+    @property
+    def due(self) -> bool:
+        """Whether it is time to write."""
         least = max(self.every, OVERHEAD * self._seconds) if self.every else 0.0
-        if time.monotonic() - self._saved >= least:
+        return time.monotonic() - self._saved >= least
+
+    def _save_if_due(self) -> None:
+        if self.due:
             self.save()
 
     def save(self) -> bool:

@@ -28,6 +28,8 @@ class Running:
         Those that an interrupted pass has left.
     pause : callable
         Called after each shard, by whatever thread has run it.
+    due : callable
+        Whether ``pause`` would do anything.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Running:
         layout: Layout,
         nodes: Mapping[Node, Partial],
         pause: Callable[[], None],
+        due: Callable[[], bool],
     ) -> None:
         self.key = key
         self.total = DyadicSum(layout.n_segments, nodes)
@@ -46,7 +49,7 @@ class Running:
             for segment in segments_below(node, layout.n_segments)
             for block in range(layout.segments[segment], layout.segments[segment + 1])
         )
-        self._pause = pause
+        self._pause, self._due = pause, due
         self._lock = threading.RLock()
         self._given_up = False
 
@@ -58,12 +61,15 @@ class Running:
                 self._pause()
         return replace(outcome, nodes=[])
 
-    def joined(self, outcomes: Sequence[Any]) -> Partial:
-        """The whole sum, with what outcomes still hold."""
+    @property
+    def due(self) -> bool:
+        """Whether it is time to bring what shards have finished."""
+        return self._due()
+
+    def joined(self, nodes: Sequence[tuple[Node, Partial]]) -> Partial:
+        """The whole sum: what was known or added before, and these nodes."""
         with self._lock:
-            for outcome in outcomes:
-                self.total.update(outcome.nodes)
-            return self.total.root()
+            return self.total.update(nodes).root()
 
     def nodes(self) -> dict[Node, Partial]:
         """What there is so far."""
@@ -96,10 +102,14 @@ class Glance:
         """The outcome as it is."""
         return outcome
 
-    def joined(self, outcomes: Sequence[Any]) -> Partial:
+    @property
+    def due(self) -> bool:
+        """It is over in a moment."""
+        return False
+
+    def joined(self, nodes: Sequence[tuple[Node, Partial]]) -> Partial:
         """The sum over those blocks."""
-        parts = [part for outcome in outcomes for _, part in outcome.nodes]
-        return reduce(add, parts)
+        return reduce(add, [part for _, part in nodes])
 
     def set(self) -> None:
         """Give it up."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +68,17 @@ class Stage:
             self._design.n_passes = self._before + self._kept.n_passes
         return self._kept.content
 
-    def commit(self, snapshot: Any) -> None:
+    def commit(self, snapshot: Callable[[], Any]) -> None:
         """Keep where the loop stands, in place of the passes that led there.
+
+        The snapshot is taken at once: an interrupted step may leave its record half updated.
 
         Raises
         ------
         Preempted
             A signal has asked for an end; the checkpoint is written.
         """
-        self._keep(snapshot)
+        self._keep(snapshot())
         self._checkpoint.pause()
 
     def suspend(self) -> None:

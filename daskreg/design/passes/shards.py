@@ -124,6 +124,7 @@ class Shard:
         values: Sequence[Any] = (),
         cancel: Flag | None = None,
         progress: Callable[[int, int], None] | None = None,
+        skip: frozenset[int] = frozenset(),
     ) -> Outcome:
         """Sum the kernel over the shard's rows: one pass over them.
 
@@ -139,6 +140,8 @@ class Shard:
             Looked at between blocks.
         progress : callable, optional
             Told rows done and bytes read after each block.
+        skip : set of int, optional
+            Numbers of blocks that are left out this time.
 
         Raises
         ------
@@ -152,7 +155,7 @@ class Shard:
         segment, partial, bytes_read = -1, None, 0
         with single_threaded_blas(), ExitStack() as stack:
             for spec, (block, read) in self._blocks(
-                stack, values, getattr(kernel, "reads_X", True)
+                stack, values, getattr(kernel, "reads_X", True), skip
             ):
                 if cancel is not None and cancel.is_set():
                     raise Cancelled("the pass was cancelled")
@@ -168,7 +171,7 @@ class Shard:
                     progress(block.n_rows, read)
         if partial is not None:
             total.add((0, segment), partial)
-        if getattr(kernel, "reads_X", True):
+        if getattr(kernel, "reads_X", True) and not skip:
             self._settled = True
         return Outcome(
             nodes=list(total.nodes.items()),
@@ -180,7 +183,11 @@ class Shard:
         )
 
     def _blocks(
-        self, stack: ExitStack, values: Sequence[Any], reads_X: bool
+        self,
+        stack: ExitStack,
+        values: Sequence[Any],
+        reads_X: bool,
+        skip: frozenset[int] = frozenset(),
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
@@ -188,9 +195,10 @@ class Shard:
         for run in self.runs:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
-            missing = [spec for spec in run.specs if spec.index not in {**lent, **pinned}]
+            specs = [spec for spec in run.specs if spec.index not in skip]
+            missing = [spec for spec in specs if spec.index not in {**lent, **pinned}]
             blocks = self._stream(stack, run.columns, missing, own, reads_X)
-            for spec in run.specs:
+            for spec in specs:
                 block = pinned.get(spec.index)
                 if block is not None:
                     yield spec, (block, 0)
