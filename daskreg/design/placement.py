@@ -200,6 +200,4 @@ class Placement:
 
     def _drafted(self, workers: Sequence[Worker], work: Work) -> tuple[Layout | None, Plan]:
         kept = self._journal
-        return draft(
-            self.columns, workers, work, self.block_size, self.origin, self.cache, kept
-        )
+        return draft(self.columns, workers, work, self.block_size, self.origin, self.cache, kept)

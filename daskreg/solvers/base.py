@@ -177,7 +177,9 @@ def solve(
                 keep = np.flatnonzero(~ended)
                 active, state = active[keep], state.take(keep)
                 parts = _take(*parts, keep)
-            stage.commit(partial(snapshot_of, record, active, state, n_iter, callbacks))
+            if why is not Status.STOPPED:
+                # A callback that stopped here is to be asked again, about the same step.
+                stage.commit(partial(snapshot_of, record, active, state, n_iter, callbacks))
             if why is not None:
                 stage.suspend()
                 record.end(why)
