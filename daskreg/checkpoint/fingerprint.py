@@ -28,7 +28,7 @@ MOST_ROWS, MOST_BYTES = 64, 64 << 20
 
 def fields_of(values: Mapping[str, Any]) -> Fields:
     """Return a digest and a short text for each value."""
-    return {name: (digest(value), _shown(value)) for name, value in values.items()}
+    return {name: (_digest(value), _shown(value)) for name, value in values.items()}
 
 
 def compare(kept: Fields, now: Fields, path: str, advice: str) -> None:
@@ -43,11 +43,19 @@ def compare(kept: Fields, now: Fields, path: str, advice: str) -> None:
             )
 
 
+def _digest(value: Any) -> str:
+    """What cannot be pickled (a generator) is known by its type alone."""
+    try:
+        return digest(value)
+    except (TypeError, AttributeError):
+        return digest(type(value))
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size > 8:
-        return f"an array of shape {value.shape} ({digest(value)[:8]})"
+        return f"an array of shape {value.shape} ({_digest(value)[:8]})"
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:60]}... ({digest(value)[:8]})"
+    return text if len(text) <= 80 else f"{text[:60]}... ({_digest(value)[:8]})"
 
 
 def describe_data(design: Any) -> Fields:

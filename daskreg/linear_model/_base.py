@@ -114,6 +114,7 @@ class LinearModel(BaseEstimator, ABC):
         started = perf_counter()
         self._check()
         more = {"sample_dim": sample_dim, "validation": validation, "patience": patience}
+        more["start"] = type(start).__name__
         journal = checkpoint_of(self, checkpoint, checkpoint_every, resume, more)
         rows = {"sample_dim": sample_dim, "feature_names": feature_names}
         opening = opened(self, X, y, sample_weight, offset, one_column=self._one_column, **rows)
