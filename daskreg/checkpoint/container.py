@@ -144,5 +144,7 @@ def memory_order(array: AnyArray) -> list[int]:
     Sums run in the order of memory, and so do matrix products: an array that came back in another
     order would round otherwise.
     """
+    if not array.size:
+        return list(range(array.ndim))
     steps = [abs(step) for step in array.strides]
     return sorted(range(array.ndim), key=lambda axis: -steps[axis] if array.shape[axis] > 1 else 0)
