@@ -60,7 +60,6 @@ class Checkpoint:
     ) -> None:
         held = held or {}
         self.store, self.classes, self.parameters, self.every = store, classes, parameters, every
-        self.n_recalled = 0
         self._data = DataCheck(store.path, held.get("data"), held.get("sums"))
         self._layout: dict[str, Any] | None = held.get("layout")
         self._passes: dict[str, Any] = dict(held.get("passes", {}))
@@ -69,7 +68,9 @@ class Checkpoint:
         self._stages = [Kept(**kept) for kept in held.get("stages", [])]
         self._bytes_read = int(held.get("bytes_read", 0))
         self._next = 0
+        self._stage: Kept | None = None
         self._open: Kept | None = None
+        self._counted: set[str] = set()
         self._running: Running | None = None
         self._design: Any = None
         self._saved, self._seconds = time.monotonic(), 0.0
@@ -119,9 +120,13 @@ class Checkpoint:
         self._note_layout()
         key = digest((kernel, dict(state)))
         known = self._passes.get(key, self._recent.get(key))
+        if self._open is None and self._stage is not None:
+            self._stage.prepared.append(key)
         if known is not None:
-            self.n_recalled += 1
-            return PassResult(known, bytes_pinned=self._design.bytes_pinned)
+            again = key in self._counted
+            self._counted.discard(key)
+            pinned = self._design.bytes_pinned
+            return PassResult(known, bytes_pinned=pinned, n_passes=0 if again else 1)
         result = self._run(key, kernel, state, make_pass)
         (self._passes if self._open is None else self._recent)[key] = result.partial
         self.pause()
@@ -173,11 +178,16 @@ class Checkpoint:
         kept = self._stages[self._next]
         check_signature(kept, self.store.path, **signature)
         self._next += 1
+        if kept.ended:
+            self._counted.update(kept.prepared)
+        else:
+            kept.prepared.clear()
+            self._stage = kept
         return Stage(self, kept, self._design)
 
     def open_stage(self, kept: Kept) -> None:
         """Passes from now on belong to the steps of this stage."""
-        self._open = kept
+        self._open, self._stage = kept, None
 
     def close_stage(self) -> None:
         """Passes are again kept for good."""

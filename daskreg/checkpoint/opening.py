@@ -135,7 +135,7 @@ def _checked(held: Any) -> dict[str, Any]:
     for name, kinds in SCHEMA.items():
         if not isinstance(held[name], kinds):
             raise CheckpointError(f"its {name} are of the wrong kind")
-    stage = {"signature", "n_passes", "content", "ended"}
+    stage = {"signature", "n_passes", "content", "ended", "prepared"}
     if not all(isinstance(kept, dict) and set(kept) == stage for kept in held["stages"]):
         raise CheckpointError("its stages are of the wrong kind")
     return held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .fingerprint import Fields, compare, fields_of
@@ -30,12 +30,15 @@ class Kept:
     content : object
         The latest snapshot, or the solution; None before the first.
     ended : bool
+    prepared : list of str
+        Passes that were made for it before its first step, and are kept for good.
     """
 
     signature: Fields
     n_passes: int = 0
     content: Any = None
     ended: bool = False
+    prepared: list[str] = field(default_factory=list)
 
 
 class Stage:

@@ -253,7 +253,7 @@ class Design:
             self.origin.charge(result.bytes_read)
         else:
             self.bytes_read += result.bytes_read
-        self.n_passes += 1
+        self.n_passes += result.n_passes
         self._seen = True
         self.bytes_pinned = result.bytes_pinned
         self.kernel_seconds += result.kernel_seconds

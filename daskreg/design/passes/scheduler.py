@@ -32,13 +32,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PassResult:
-    """The sum over all rows, and what it took."""
+    """The sum over all rows, and what it took.
+
+    ``n_passes`` is 0 where it is known from a pass that has been counted.
+    """
 
     partial: Partial
     bytes_read: int = 0
     bytes_pinned: int = 0
     kernel_seconds: float = 0.0
     spooled: Spooled = field(default_factory=Spooled)
+    n_passes: int = 1
 
 
 class Scheduler(ABC):
