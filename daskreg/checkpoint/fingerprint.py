@@ -94,6 +94,7 @@ class WindowsKernel:
 
     name: ClassVar[str] = "fingerprint"
     reads_X: ClassVar[bool] = True
+    quiet: ClassVar[bool] = True
     windows: tuple[tuple[int, int], ...]
 
     def __call__(self, block: Block, state: State) -> Sums:

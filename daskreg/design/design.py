@@ -261,13 +261,14 @@ class Design:
         return result.partial
 
     def _pass(self, kernel: Any, state: State, running: Running | None = None) -> PassResult:
+        reads_X = getattr(kernel, "reads_X", True)
         return sum_over_rows(
             self.placement.placed(),
             kernel,
             state,
             self._placed().n_segments,
             self.placement.work.partial_bytes,
-            self.progress if getattr(kernel, "reads_X", True) else None,
+            None if getattr(kernel, "quiet", not reads_X) else self.progress,
             running,
         )
 

@@ -40,16 +40,16 @@ CASES = {
     "gram": Case(_made("Lasso", alpha=0.1), "y", rows={"sample_weight": np.arange(N) % 3}),
     "float32": Case(_made("ElasticNet", alpha=0.1, tol=1e-12), "y", "float32"),
     "fista": Case(_made("Lasso", alpha=0.1, solver="fista"), "y"),
-    "quasi_newton": Case(_made("LogisticRegression", C=1e-3, l1_ratio=1.0), "labels"),
-    "ridge": Case(_made("LogisticRegression", C=1e-3, class_weight="balanced"), "labels"),
+    "quasi_newton": Case(_made("LogisticRegression", C=0.1, l1_ratio=1.0), "labels"),
+    "ridge": Case(_made("LogisticRegression", C=0.1, class_weight="balanced"), "labels"),
     "sampled": Case(
-        _made("LogisticRegression", C=1e-3, l1_ratio=1.0, solver="sampled_newton"),
+        _made("LogisticRegression", C=0.1, l1_ratio=1.0, solver="sampled_newton"),
         "labels",
         "sparse",
     ),
-    "classes": Case(_made("LogisticRegression", C=1e-3, l1_ratio=1.0), "classes"),
+    "classes": Case(_made("LogisticRegression", C=0.1, l1_ratio=1.0), "classes"),
     "free": Case(
-        _made("LogisticRegression", C=1e-3, l1_ratio=1.0, penalty_weight=np.r_[0, np.ones(P - 1)]),
+        _made("LogisticRegression", C=0.1, l1_ratio=1.0, penalty_weight=np.r_[0, np.ones(P - 1)]),
         "labels",
     ),
     "screening": Case(_made("Lasso", alpha=0.1, solver="screening"), "y", further=1),
@@ -57,7 +57,7 @@ CASES = {
     "LassoCV": Case(_made("LassoCV", alphas=10), "y"),
     "RidgeCV": Case(_made("RidgeCV"), "y"),
     "LogisticRegressionCV": Case(
-        _made("LogisticRegressionCV", Cs=[1e-3, 1e-2], l1_ratios=[1.0], cv=3), "labels"
+        _made("LogisticRegressionCV", Cs=[1e-2, 1e-1], l1_ratios=[1.0], cv=3), "labels"
     ),
     "BootstrapPaths": Case(
         _made("BootstrapPaths", n_replicates=3, alphas=[0.1, 0.2], loss="logistic"), "labels"

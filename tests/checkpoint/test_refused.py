@@ -68,7 +68,10 @@ def changed_row(row: int) -> Any:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"X": X[:-1], "y": Y[:-1], "sample_weight": W[:-1]}, "number of rows was 2000 and is 1999"),
+        (
+            {"X": X[:-1], "y": Y[:-1], "sample_weight": W[:-1]},
+            "number of rows was 2000 and is 1999",
+        ),
         ({"X": X[:, :-1]}, "number of columns was 12 and is 11"),
         ({"X": X.astype(np.float32)}, "type of X was 'float64' and is 'float32'"),
         ({"X": changed_row(0)}, "rows of X differ .for example rows 0 to 63"),

@@ -28,7 +28,7 @@ from .scheduler import (
     fresh,
     payload_of,
 )
-from .shards import Shard
+from .shards import Cancelled, Shard
 from .taken import Taken
 
 #: Seconds between two looks at who is still there while a pass runs.
@@ -291,9 +291,11 @@ def _run(
     kernel, state, skip = pickle.loads(payload)
     worker = distributed.get_worker()
     progress = Events(worker, topic) if topic is not None else None
-    outcome = shard.run(
-        kernel, state, values, cancel=_Abandoned(worker), progress=progress, skip=skip
-    )
+    flag = _Abandoned(worker)
+    try:
+        outcome = shard.run(kernel, state, values, cancel=flag, progress=progress, skip=skip)
+    except Cancelled:
+        raise Cancelled from None  # nobody waits for what it has summed
     if progress is not None:
         progress.flush()
     return outcome

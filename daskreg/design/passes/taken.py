@@ -59,7 +59,7 @@ class Taken:
         self.outcomes += [running.add(outcome) for outcome in found.values()]
         self.left = [i for i in self.left if i not in found]
         if running.is_set():
-            raise Cancelled("the pass was cancelled")
+            raise Cancelled
         return bool(found)
 
     def _gathered(self, done: list[int]) -> dict[int, Outcome]:

@@ -15,7 +15,7 @@ from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 from .outcome import Outcome
 from .running import Running
 from .scheduler import Progress, Scheduler
-from .shards import Shard
+from .shards import Cancelled, Shard
 
 
 class Threads(Scheduler):
@@ -91,8 +91,14 @@ class Threads(Scheduler):
 
 
 def _run(shard: Shard, running: Running | None, *args: Any, **settings: Any) -> Outcome:
-    outcome = shard.run(*args, **settings)
-    return outcome if running is None else running.add(outcome)
+    if running is None:
+        return shard.run(*args, **settings)
+    try:
+        return running.add(shard.run(*args, **settings))
+    except Cancelled as cancelled:
+        if cancelled.outcome is not None:
+            running.add(cancelled.outcome)
+        raise
 
 
 def _n_threads() -> int:
