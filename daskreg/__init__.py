@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .design import as_design
     from .exceptions import (
+        CheckpointError,
         CompatibilityError,
         DaskregError,
         DataError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 #: Where each public name lives.
 _HOMES = {
     "BootstrapPaths": "linear_model",
+    "CheckpointError": "exceptions",
     "CompatibilityError": "exceptions",
     "DaskregError": "exceptions",
     "DataError": "exceptions",
@@ -65,10 +67,13 @@ _HOMES = {
     "load": "linear_model",
     "logistic_path": "linear_model",
 }
-_MODULES = frozenset({"callbacks", "cluster", "datasets", "exceptions", "linear_model"})
+_MODULES = frozenset(
+    {"callbacks", "checkpoint", "cluster", "datasets", "exceptions", "linear_model"}
+)
 
 __all__ = [
     "BootstrapPaths",
+    "CheckpointError",
     "CompatibilityError",
     "DaskregError",
     "DataError",

@@ -39,5 +39,9 @@ class ModelFileError(DaskregError, ValueError):
     """A model file that is damaged, too large, hostile or of an unknown version."""
 
 
+class CheckpointError(DaskregError, ValueError):
+    """A checkpoint that is damaged, hostile, of an unknown version, or of another fit."""
+
+
 class MissingDependencyError(DaskregError, ImportError):
     """An optional library is needed; the message names the extra to install."""

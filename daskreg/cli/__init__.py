@@ -23,8 +23,8 @@ from .show import show
 def main() -> None:
     """Sparse regression on data larger than memory, with a certificate.
 
-    Exit status: 0 converged, 3 not converged (the model is saved), 2 wrong input, 130 stopped by
-    Ctrl-C.
+    Exit status: 0 converged, 3 not converged (the model is saved), 2 wrong input, 75 ended by a
+    signal with a checkpoint, 130 stopped by Ctrl-C.
     """
 
 

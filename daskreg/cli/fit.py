@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ._checkpoint import checkpoint_options, remove_checkpoint, resumable
 from ._errors import NOT_CONVERGED, debug_option
 from ._model import make_model, model_options
 from ._options import (
@@ -36,6 +37,7 @@ _MOST = 10  # coefficients shown of each output
 @model_options
 @click.option("--out", type=click.Path(path_type=Path), help="Save the model to this file.")
 @click.option("--quiet", is_flag=True, help="No plan and no progress.")
+@checkpoint_options
 @cluster_options
 @debug_option
 @click.pass_context
@@ -53,17 +55,20 @@ def fit(context: click.Context, /, **options: Any) -> None:
         "feature_names": names_of(options["columns"]),
     }
     model = make_model(options)
-    with started(options["workers"], options["scheduler"], options["memory"]):
+    where = started(options["workers"], options["scheduler"], options["memory"])
+    with resumable(options) as keeping, where:
         if options["quiet"]:
-            model.fit(data, y, **rows)
+            model.fit(data, y, **rows, **keeping)
         else:
             with ProgressReport(options["tol"], show_plan=True) as report:
                 model.callbacks = [report]
-                model.fit(data, y, **rows)
+                model.fit(data, y, **rows, **keeping)
                 model.callbacks = ()
     say(describe_fit(model, _MOST))
     show_table(coefficients(model, _MOST))
     if options["out"] is not None:
         say(f"saved      {save(model, options['out'])}")
+        if converged(model):
+            remove_checkpoint(options["checkpoint"])
     if not converged(model):
         context.exit(NOT_CONVERGED)

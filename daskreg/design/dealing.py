@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from .columns import Columns
 from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
 from .origin import Origin
 from .passes.active import active_scheduler
 from .passes.lender import Lender
+from .passes.running import Journal
 from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Scheduler
 from .passes.shards import Shard
@@ -23,19 +25,28 @@ SHARDS_PER_THREAD = 2
 #: Bytes after which a shard would take about a minute.
 LONG_SHARD = 16 << 30
 
+#: Bytes of a shard at most where finished shards are to be kept: a pass that ends early loses
+#: those that ran.
+KEPT_SHARD = 1 << 30
+
 #: The segments of a shard, and the address of the worker that holds their blocks already.
 Hand = tuple[Sequence[int], str | None]
 
 
-def count_shards(columns: Columns, layout: Layout | None, workers: Sequence[Worker]) -> int:
-    """How many shards the workers should get."""
+def count_shards(
+    columns: Columns,
+    layout: Layout | None,
+    workers: Sequence[Worker],
+    longest: int = LONG_SHARD,
+) -> int:
+    """How many shards, of at most ``longest`` bytes, the workers should get."""
     if layout is None:
         return 0
     total = layout.n_rows * columns.X.row_nbytes
     if columns.X.resident and total < SMALL:
         return 1
     threads = sum(worker.threads for worker in workers)
-    wanted = max(threads * SHARDS_PER_THREAD, int(total // LONG_SHARD))
+    wanted = max(threads * SHARDS_PER_THREAD, int(total // longest))
     return min(layout.n_segments, wanted)
 
 
@@ -54,6 +65,7 @@ def draft(
     block_size: int | None,
     origin: Origin | None = None,
     cache: str | None = "auto",
+    journal: Journal | None = None,
 ) -> tuple[Layout | None, Plan]:
     """Layout and plan; the layout is None while rows are unknown, and the origin's if there is one.
 
@@ -65,6 +77,10 @@ def draft(
     X = columns.X
     block = choose_block(columns, workers, block_size, work.partial_bytes)
     layout = None if origin is None else origin.layout
+    if journal is not None:
+        layout = layout or journal.layout_for(X.n_rows, X.row_chunks)
+        kept = journal.reserve(work.partial_bytes)
+        work = replace(work, client_bytes=work.client_bytes + kept)
     if X.n_rows is not None and layout is None:
         layout = make_layout(
             X.n_rows,
@@ -74,13 +90,15 @@ def draft(
             max_segments=None if X.persisted else MAX_SEGMENTS,
         )
     hands = None if origin is None else origin.hands
+    longest = LONG_SHARD if journal is None else KEPT_SHARD
     plan = make_plan(
         columns,
         layout,
         workers,
         work,
         block_bytes=block,
-        n_shards=len(hands) if hands else count_shards(columns, layout, workers),
+        n_shards=len(hands) if hands else count_shards(columns, layout, workers, longest),
+        merged=journal is not None,
         persisted=X.persisted,
         elsewhere=None if origin is None else origin.elsewhere(),
         keeps=cache is not None,

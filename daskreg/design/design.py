@@ -15,7 +15,8 @@ from .columns import Columns
 from .dealing import Hand
 from .layout import Layout
 from .origin import Origin, check_columns
-from .passes.scheduler import Progress, sum_over_rows
+from .passes.running import Journal, Running
+from .passes.scheduler import PassResult, Progress, sum_over_rows
 from .passes.tier import Spooled
 from .placement import Placement
 from .plan import Plan
@@ -82,6 +83,8 @@ class Design:
         self.kernel_seconds = 0.0
         self._warned = False
         self.progress: Progress | None = None
+        self.journal: Journal | None = None
+        self._seen = False
 
     @property
     def _columns(self) -> Columns:
@@ -118,6 +121,16 @@ class Design:
     @property
     def has_groups(self) -> bool:
         return self._columns.groups is not None
+
+    @property
+    def row_chunks(self) -> tuple[int, ...] | None:
+        """Lengths of the natural runs of rows of X."""
+        return self._columns.X.row_chunks
+
+    @property
+    def beside_is_cheap(self) -> bool:
+        """Whether what lies beside X can be read without computing a collection."""
+        return not any(rows.computed for name, rows in self._columns.parts() if name != "X")
 
     @property
     def row_nbytes(self) -> float:
@@ -196,6 +209,7 @@ class Design:
         """Place the rows for the work; for the work of the last time where none is given."""
         self.bytes_read += self.placement.place(work or self.placement.work)
         self.bytes_pinned = 0
+        self._seen = False
         return self.plan
 
     def _placed(self) -> Layout:
@@ -225,16 +239,12 @@ class Design:
         DataError
             In the first pass, for the first value that no model can use.
         """
-        layout = self._placed()
+        self._placed()
         reads_X = getattr(kernel, "reads_X", True)
-        result = sum_over_rows(
-            self.placement.placed(),
-            kernel,
-            state or {},
-            layout.n_segments,
-            self.placement.work.partial_bytes,
-            self.progress if reads_X else None,
-        )
+        if self.journal is None:
+            result = self._pass(kernel, state or {})
+        else:
+            result = self.journal.summed(kernel, state or {}, self._pass)
         if not reads_X:
             self.bytes_read += result.bytes_read
             return result.partial
@@ -243,11 +253,29 @@ class Design:
             self.origin.charge(result.bytes_read)
         else:
             self.bytes_read += result.bytes_read
-        self.n_passes += 1
+        self.n_passes += result.n_passes
+        self._seen = True
         self.bytes_pinned = result.bytes_pinned
         self.kernel_seconds += result.kernel_seconds
         self._note(result.spooled)
         return result.partial
+
+    def _pass(self, kernel: Any, state: State, running: Running | None = None) -> PassResult:
+        reads_X = getattr(kernel, "reads_X", True)
+        return sum_over_rows(
+            self.placement.placed(),
+            kernel,
+            state,
+            self._placed().n_segments,
+            self.placement.work.partial_bytes,
+            None if getattr(kernel, "quiet", not reads_X) else self.progress,
+            running,
+        )
+
+    def keep_in(self, journal: Journal) -> None:
+        """Let a journal keep the sums of passes, before the plan is made."""
+        self.journal = journal
+        self.placement.keep_in(journal)
 
     def _note(self, spooled: Spooled) -> None:
         """Tell what is spooled, and warn once where that came to an end early."""
@@ -317,7 +345,8 @@ class Design:
             return True
         if self.placement.scheduler is None:
             return False
-        return self.plan.bytes_streamed == 0 < self.bytes_pinned
+        # By the plan, so that a fit that goes on from a checkpoint decides as it did before.
+        return self._seen and self.plan.bytes_streamed == 0 < self.plan.bytes_pinned
 
     @property
     def most_columns(self) -> int:

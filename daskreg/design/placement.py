@@ -12,6 +12,7 @@ from .columns import Columns, check_lengths
 from .dealing import Hand, choose_scheduler, deal, draft, make_shards
 from .layout import Layout
 from .origin import Origin
+from .passes.running import Journal
 from .passes.scheduler import Scheduler
 from .passes.tier import PASSES, Spooled, Spooling
 from .plan import Plan
@@ -59,6 +60,7 @@ class Placement:
         self._segments: list[Sequence[int]] = []
         self._measured: dict[str, Worker] = {}
         self._closed = False
+        self._journal: Journal | None = None
         check_lengths(columns)
 
     @property
@@ -145,6 +147,10 @@ class Placement:
             folder=None if self.ready is None else self.ready.folder_given,
         )
 
+    def keep_in(self, journal: Journal) -> None:
+        """Use the borders of blocks that the journal knows, and count what it keeps."""
+        self._journal, self._plan = journal, None
+
     def note(self, spooled: Spooled) -> None:
         """Say in the plan what became of the blocks that are read each pass."""
         if self._planned is None or not str(spooled):
@@ -193,4 +199,5 @@ class Placement:
         self._plan = self._planned
 
     def _drafted(self, workers: Sequence[Worker], work: Work) -> tuple[Layout | None, Plan]:
-        return draft(self.columns, workers, work, self.block_size, self.origin, self.cache)
+        kept = self._journal
+        return draft(self.columns, workers, work, self.block_size, self.origin, self.cache, kept)

@@ -23,6 +23,8 @@ MIN_BLOCK = MIB
 #: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
 #: freed memory that the allocator keeps.
 HEADROOM = 48 * MIB
+#: Levels of the summation tree, about.
+LEVELS = 8
 #: Terms of the memory: what lasts from pass to pass, and what is let go at the end of each.
 PINNED = "blocks pinned between passes"
 IN_A_PASS = ("blocks in flight", "kernel temporaries", "partial sums")
@@ -158,6 +160,7 @@ def make_plan(
     *,
     block_bytes: int,
     n_shards: int,
+    merged: bool = False,
     persisted: bool = False,
     elsewhere: Elsewhere | None = None,
     keeps: bool = True,
@@ -179,7 +182,9 @@ def make_plan(
     if layout is not None:
         block_bytes = int(layout.largest_block * row_bytes)
     worker = min(workers, key=lambda w: w.usable - w.memory)
-    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_shards, local)
+    # Sums that are added as they come leave one for each level of the tree and each thread.
+    n_sums = min(n_shards, LEVELS + 2 * worker.threads) if merged else n_shards
+    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_sums, local)
     own = sum(terms.get(name, 0) for name in IN_A_PASS)
     terms["other rows, read in turn"] = work.beside.kept + max(0, work.beside.passing - own)
     elsewhere = elsewhere or Elsewhere()

@@ -16,6 +16,7 @@ from daskreg.design.rowwise import map_rows
 from daskreg.solvers import Status
 
 from . import _input, _params
+from ._checkpoint import checkpoint_of, kept
 from ._early import watch
 from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
@@ -56,6 +57,9 @@ class LinearModel(BaseEstimator, ABC):
         start: Any = None,
         validation: Any = None,
         patience: int = 5,
+        checkpoint: Any = None,
+        checkpoint_every: float = 60.0,
+        resume: bool | str = False,
     ) -> Any:
         """Fit the model.
 
@@ -84,6 +88,15 @@ class LinearModel(BaseEstimator, ABC):
             one, and the iterate with the smallest, ``best_iteration_``, is kept.  A fraction
             costs no pass, other rows one over them an iteration.
         patience : int, default=5
+        checkpoint : str or path-like, optional
+            A file, or a URL that fsspec knows, that the fit writes now and then and at its end,
+            with ``PATH.previous`` beside it.  A pass that is under way is kept too.
+        checkpoint_every : float, default=60
+            Seconds between two writings; 0: after each step and each finished part of a pass.
+        resume : {False, True, "must", "auto"}, default=False
+            True or "must": go on from the checkpoint; "auto": if there is one.  The same data and
+            parameters are expected (other limits of memory and time, other workers may be), and
+            what differs is named.
 
         Returns
         -------
@@ -95,9 +108,14 @@ class LinearModel(BaseEstimator, ABC):
             Data that no model can use: NaN, infinity, wrong lengths, negative weights ...
         MemoryPlanError
             The fit cannot run within ``memory_limit``.
+        CheckpointError
+            The checkpoint is damaged, of another version, or belongs to another fit.
         """
         started = perf_counter()
         self._check()
+        more = {"sample_dim": sample_dim, "validation": validation, "patience": patience}
+        more["start"] = type(start).__name__
+        journal = checkpoint_of(self, checkpoint, checkpoint_every, resume, more)
         rows = {"sample_dim": sample_dim, "feature_names": feature_names}
         opening = opened(self, X, y, sample_weight, offset, one_column=self._one_column, **rows)
         design = opening.design
@@ -108,7 +126,8 @@ class LinearModel(BaseEstimator, ABC):
             known = known or previous_models(self, opening)
             early = watch(validation, patience, self, **rows)
             settings = settings if early is None else early.settings(settings)
-            fitted = fit_problems(design, settings, known)
+            with kept(journal, design):
+                fitted = fit_problems(design, settings, known)
             self._note_early(early)
             fitted = fitted if early is None else early.chosen(fitted)
             self._set_common(opening, fitted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -132,6 +133,18 @@ class Watch:
     def on_iteration(self, event: Any) -> bool:
         """Whether the last iterates brought nothing."""
         return self.best >= 0 and len(self.scores) - 1 - self.best >= self.patience
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a fit that goes on later has to know."""
+        kept = self.scores, self.best, self._coef, self._intercept, self._objective
+        names = "scores", "best", "coef", "intercept", "objective"
+        return dict(zip(names, (list(kept[0]), *kept[1:]), strict=True))
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Go on from there."""
+        self.scores, self.best = list(snapshot["scores"]), int(snapshot["best"])
+        self._coef, self._intercept = snapshot["coef"], snapshot["intercept"]
+        self._objective = float(snapshot["objective"])
 
     def chosen(self, fitted: Fitted) -> Fitted:
         """The fit with the iterate that was best on the held-out rows, and its own gap."""

@@ -240,6 +240,7 @@ class ResampledPath:
             max_passes=settings.limits.passes_left,
             deadline=settings.limits.seconds_left,
             start=start,
+            checkpoint=self.datafit.design.journal,
         )
 
 

@@ -17,6 +17,7 @@ from daskreg.problems import AlphaUnit
 from daskreg.splits import RowWeights
 
 from . import _params
+from ._checkpoint import checkpoint_of, kept
 from ._opening import opened, remember
 from ._report import warn_unconverged
 from ._resampled import ResampledPath, path_problems
@@ -54,6 +55,9 @@ class Resampling(BaseEstimator, ABC):
         sample_dim: Any = None,
         feature_names: Any = None,
         start: Any = None,
+        checkpoint: Any = None,
+        checkpoint_every: float = 60.0,
+        resume: bool | str = False,
     ) -> Any:
         """Solve the path on every resample of the rows.
 
@@ -71,6 +75,8 @@ class Resampling(BaseEstimator, ABC):
         """
         started = perf_counter()
         self._check()
+        more = {"sample_dim": sample_dim, "start": type(start).__name__}
+        journal = checkpoint_of(self, checkpoint, checkpoint_every, resume, more)
         opening = opened(
             *(self, X, y, sample_weight, offset),
             sample_dim=sample_dim,
@@ -82,9 +88,11 @@ class Resampling(BaseEstimator, ABC):
             self._require_rows(design)
             settings = self._settings(design.n_features)
             known = known_models(start, opening, labels=self.loss == "logistic")
-            path = ResampledPath(design, settings, from_resamples=self._from_resamples, start=known)
-            self.n_features_in_ = int(design.n_features)
-            self._collect(path, settings.penalty_weight)
+            first = self._from_resamples
+            with kept(journal, design):
+                path = ResampledPath(design, settings, from_resamples=first, start=known)
+                self.n_features_in_ = int(design.n_features)
+                self._collect(path, settings.penalty_weight)
             remember(self, opening)
             self.solver_, self.solver_reason_ = path.choice.name, path.choice.reason
             if settings.loss.is_classifier:

@@ -233,6 +233,7 @@ def _solve_part(
         callbacks=settings.callbacks,
         max_passes=settings.limits.passes_left,
         deadline=settings.limits.seconds_left,
+        checkpoint=datafit.design.journal,
     )
     kept = np.asarray(datafit.problems.fold) < 0
     rough = isinstance(solver, Gram) and not kept.all()

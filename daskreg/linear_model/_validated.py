@@ -19,6 +19,7 @@ from daskreg.solvers import Status
 
 from . import _params
 from ._base import LinearModel
+from ._checkpoint import checkpoint_of, kept
 from ._cross_validation import Grid, Validated, open_folds, squared_error, validate
 from ._opening import opened
 from ._paths import Paths
@@ -90,6 +91,9 @@ class CrossValidated(LinearModel, ABC):
         sample_dim: Any = None,
         feature_names: Any = None,
         start: Any = None,
+        checkpoint: Any = None,
+        checkpoint_every: float = 60.0,
+        resume: bool | str = False,
     ) -> Any:
         """Fit every model of the grid on all rows and without each fold, and keep one.
 
@@ -113,6 +117,8 @@ class CrossValidated(LinearModel, ABC):
             To begin from: a daskreg model of the same columns, and of the same classes or targets.
             Of a model that was cross-validated in this session, each problem begins at the nearest
             alpha of its path.
+        checkpoint, checkpoint_every, resume
+            As in :meth:`Lasso.fit`.
 
         Returns
         -------
@@ -140,6 +146,8 @@ class CrossValidated(LinearModel, ABC):
         """
         started = perf_counter()
         self._check()
+        more = {"sample_dim": sample_dim, "start": type(start).__name__}
+        journal = checkpoint_of(self, checkpoint, checkpoint_every, resume, more)
         opening = opened(
             *(self, X, y, sample_weight, offset),
             groups=groups,
@@ -149,7 +157,8 @@ class CrossValidated(LinearModel, ABC):
         )
         try:
             known = known_models(start, opening, is_classifier(self))
-            found = self._validate(opening.design, known)
+            with kept(journal, opening.design):
+                found = self._validate(opening.design, known)
             self._set_common(opening, found.kept)
             self._set_validated(found, flat=opening.flat)
             self._paths = Paths.validated(found)

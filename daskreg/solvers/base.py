@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from daskreg.penalties import ElasticNet
 from .protocols import Datafit
 from .record import Record
 from .results import Candidates, Goal, Progress, Solution, Status
+from .resuming import Checkpoint, restored, snapshot_of, stage_of
 
 
 class State(Protocol):
@@ -82,6 +84,7 @@ def solve(
     null_value: npt.ArrayLike | None = None,
     max_passes: int | None = None,
     deadline: float | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Solution:
     r"""Minimise datafit plus penalty for every problem.
 
@@ -112,6 +115,8 @@ def solve(
         Passes over X after which no iteration starts.  The start is evaluated in any case.
     deadline : float, optional
         Seconds from now after which no iteration starts.
+    checkpoint : Checkpoint, optional
+        Keeps where the loop stands after each step, or has kept it.
 
     Returns
     -------
@@ -133,6 +138,9 @@ def solve(
     budget = _Budget(datafit, max_passes, deadline)
     solver.check(datafit, penalty)
     callbacks = tuple(callbacks)
+    stage = stage_of(checkpoint, solver, datafit)
+    if stage.solution is not None:
+        return stage.solution
     solver.prepare(datafit)
     null = np.asarray(datafit.null_value if null_value is None else null_value, dtype=np.float64)
     null = np.broadcast_to(null, (datafit.n_problems,))
@@ -145,7 +153,11 @@ def solve(
     active = np.flatnonzero(null > 0)
     n_iter = 0
     state: State | None = None
+    snapshot = stage.recall()
+    if snapshot is not None:
+        active, state, n_iter = restored(snapshot, record, callbacks)
     parts = _take(datafit, penalty, active)
+    finished = False
     try:
         while active.size:
             before = budget.spent
@@ -161,21 +173,30 @@ def solve(
             # Every callback hears of every step, whoever asks for an end.
             stop = [callback.on_iteration(event) is True for callback in callbacks]
             why = Status.STOPPED if any(stop) else budget.exhausted
-            if why is not None:
-                record.end(why)
-                break
             if ended.any():
                 keep = np.flatnonzero(~ended)
                 active, state = active[keep], state.take(keep)
                 parts = _take(*parts, keep)
+            if why is not Status.STOPPED:
+                # A callback that stopped here is to be asked again, about the same step.
+                stage.commit(partial(snapshot_of, record, active, state, n_iter, callbacks))
+            if why is not None:
+                stage.suspend()
+                record.end(why)
+                break
         else:
+            finished = True
             if budget.exhausted is None:
                 record.close(datafit)
     except KeyboardInterrupt:
         if state is None:
             raise
+        stage.suspend()
         record.end(Status.INTERRUPTED)
-    return record.solution(budget.spent)
+    solution = record.solution(budget.spent)
+    if finished:
+        stage.finish(solution)
+    return solution
 
 
 class _Budget:

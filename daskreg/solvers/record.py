@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,11 @@ from .results import Progress, Solution, Status
 EPS = float(np.finfo(np.float64).eps)
 #: Steps without any improvement above rounding after which a problem counts as stalled.
 PATIENCE = 100
+#: What the passes have told, by name.
+SEEN = (
+    *("coef", "intercept", "objective", "bound", "violation", "least_violation"),
+    *("n_iter", "n_passes", "idle", "status", "by_violation"),
+)
 
 
 class Record:
@@ -46,6 +52,17 @@ class Record:
         self.status: npt.NDArray[Any] = np.full(n_problems, None, dtype=object)
         self.by_violation = np.zeros(n_problems, dtype=bool)
         self.unpenalised = ~(penalty.has_l1 | penalty.has_l2)
+
+    def snapshot(self) -> dict[str, AnyArray]:
+        """Return a copy of what has been seen so far."""
+        return {name: getattr(self, name).copy() for name in SEEN}
+
+    def restore(self, snapshot: Mapping[str, AnyArray]) -> None:
+        """Go on from a snapshot of the same problems."""
+        for name in SEEN:
+            if snapshot[name].shape != getattr(self, name).shape:
+                raise ValueError(f"a snapshot of other problems: the shape of {name} differs")
+            setattr(self, name, snapshot[name].copy())
 
     def settle_null(self, problems: AnyArray) -> None:
         """A null model that fits perfectly is the solution: no pass can add anything."""

@@ -86,7 +86,8 @@ class GraphRecipe(Rows):
         if self.persisted and any(future is not None for future in self.chunk_futures):
             self.chunk_homes = self._homes
         self.resident = not futures and all(_is_array(nodes, key) for key in self._keys)
-        self.decode_factor = 1.0 if self.resident or self.persisted else 3.0
+        self.computed = not (self.resident or self.persisted)
+        self.decode_factor = 3.0 if self.computed else 1.0
         self.repeated_keys = self.extra_reads = self.bytes_spooled = 0
 
     def cut(self, start: int, stop: int) -> GraphRecipe:

@@ -66,6 +66,7 @@ class DaskRows(Rows):
         self.n_columns, self.dtype, self.sparse = convert.n_columns, convert.dtype, convert.sparse
         self.names, self.describe = names, describe
         self.persisted = frame is None and _is_persisted(collection)
+        self.computed = not self.persisted
         self.decode_factor = 1.0 if self.persisted else 3.0
         if self.widths is not None:
             self.decode_factor = 2.0

@@ -18,6 +18,7 @@ from daskreg.exceptions import WorkersLostError
 from .outcome import Outcome, merge_outcomes
 from .patience import Patience
 from .progress import Events, Listener
+from .running import Running
 from .scheduler import (
     FAN_IN,
     LARGE_PARTIAL,
@@ -27,7 +28,8 @@ from .scheduler import (
     fresh,
     payload_of,
 )
-from .shards import Shard
+from .shards import Cancelled, Shard
+from .taken import Taken
 
 #: Seconds between two looks at who is still there while a pass runs.
 LOOK_UP = 2
@@ -100,9 +102,14 @@ class Cluster(Scheduler):
         self._keep = keep
 
     def run(
-        self, kernel: Any, state: State, partial_bytes: int, progress: Progress | None
+        self,
+        kernel: Any,
+        state: State,
+        partial_bytes: int,
+        progress: Progress | None,
+        running: Running | None = None,
     ) -> list[Outcome]:
-        payload: Any = payload_of(kernel, state)
+        payload: Any = payload_of(kernel, state, running.skip if running else frozenset())
         if len(payload) > LARGE_STATE:
             payload = self.client.submit(_itself, payload, key=fresh("state"), pure=False)
         self._rehome(sorted(self._known_workers()))
@@ -114,7 +121,8 @@ class Cluster(Scheduler):
                 again = partial(
                     self._submit, name=kernel.name, payload=payload, topic=listener.topic
                 )
-                outcomes = self._collect(tasks, again, partial_bytes > LARGE_PARTIAL)
+                taken = Taken(running, tasks, self._outcome_task)
+                outcomes = self._collect(tasks, again, partial_bytes > LARGE_PARTIAL, taken)
         except BaseException as error:
             self.client.cancel(tasks)
             self._futures = [None for _ in self._shards]
@@ -132,33 +140,38 @@ class Cluster(Scheduler):
     def _all(self) -> range:
         return range(len(self._shards))
 
-    def _collect(self, tasks: list[Any], again: Callable[[int], Any], large: bool) -> list[Outcome]:
+    def _collect(
+        self, tasks: list[Any], again: Callable[[int], Any], large: bool, taken: Taken
+    ) -> list[Outcome]:
         """Outcomes of all tasks; those of lost workers are submitted again until they come."""
         patience, timeout = Patience(self.client), float(LOOK_UP)
         last: list[Any] = []
         while True:
-            while not self._wait(tasks):
-                last = last if not self._replace_lost(tasks, again, patience) else []
-            last = last or (self._tree(tasks) if large else tasks)
+            while not self._wait([tasks[i] for i in taken.left]):
+                if self._replace_lost(tasks, again, patience, taken):
+                    last = []
+                if taken.bring():
+                    last = []
+            last = last or (self._tree(tasks, taken.left) if large else taken.tasks)
             try:
                 results = self.client.sync(self.client._gather, last, callback_timeout=timeout)
-                return [_outcome(result) for result in results]
+                return [*taken.outcomes, *(_outcome(result) for result in results)]
             except TimeoutError:
                 # Slow, or a worker died with results that nobody has fetched yet.
                 if any(task.status == "error" for task in last):
                     raise
                 timeout *= 2
-            if self._replace_lost(tasks, again, patience):
+            if self._replace_lost(tasks, again, patience, taken):
                 last = []
 
     def _replace_lost(
-        self, tasks: list[Any], again: Callable[[int], Any], patience: Patience
+        self, tasks: list[Any], again: Callable[[int], Any], patience: Patience, taken: Taken
     ) -> bool:
         known = sorted(self._known_workers())
         patience.check_workers(known)
-        lost = self._rehome(known)
+        lost = [i for i in self._rehome(known) if i in taken.left]
         if lost:
-            left = [i for i in self._all if i in lost or tasks[i].status != "finished"]
+            left = [i for i in taken.left if i in lost or tasks[i].status != "finished"]
             patience.check_loss(len(tasks) - len(left), [self._shards[i] for i in left])
         for i in lost:
             tasks[i] = again(i)
@@ -205,17 +218,16 @@ class Cluster(Scheduler):
             self._futures[i] = task
         return task
 
-    def _tree(self, tasks: list[Any]) -> list[Any]:
+    def _outcome_task(self, i: int, task: Any) -> Any:
+        """What a shard found: the shard itself stays where it is."""
+        if task is not self._futures[i]:
+            return task
+        home = [self._homes[i]]
+        return self.client.submit(_outcome, task, key=fresh("outcome"), workers=home, pure=False)
+
+    def _tree(self, tasks: list[Any], chosen: Sequence[int]) -> list[Any]:
         n_segments = self._shards[0].n_segments
-        # A shard stays where it is: only what it found travels.
-        tasks = [
-            self.client.submit(
-                _outcome, task, key=fresh("outcome"), workers=[self._homes[i]], pure=False
-            )
-            if task is self._futures[i]
-            else task
-            for i, task in enumerate(tasks)
-        ]
+        tasks = [self._outcome_task(i, tasks[i]) for i in chosen]
         while len(tasks) > 1:
             tasks = [
                 self.client.submit(
@@ -276,10 +288,14 @@ def _run_recipe(
 def _run(
     shard: Shard, payload: bytes, topic: tuple[str, str] | None, values: Sequence[Any]
 ) -> Outcome:
-    kernel, state = pickle.loads(payload)
+    kernel, state, skip = pickle.loads(payload)
     worker = distributed.get_worker()
     progress = Events(worker, topic) if topic is not None else None
-    outcome = shard.run(kernel, state, values, cancel=_Abandoned(worker), progress=progress)
+    flag = _Abandoned(worker)
+    try:
+        outcome = shard.run(kernel, state, values, cancel=flag, progress=progress, skip=skip)
+    except Cancelled:
+        raise Cancelled from None  # nobody waits for what it has summed
     if progress is not None:
         progress.flush()
     return outcome

@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daskreg._typing import Partial, State
@@ -16,6 +16,7 @@ from daskreg.design.workers import Worker
 
 from .dyadic import DyadicSum
 from .outcome import Outcome, merge_outcomes
+from .running import Running
 from .shards import Shard
 from .tier import Spooled
 
@@ -31,13 +32,17 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class PassResult:
-    """The sum over all rows, and what it took."""
+    """The sum over all rows, and what it took.
+
+    ``n_passes`` is 0 where it is known from a pass that has been counted.
+    """
 
     partial: Partial
-    bytes_read: int
-    bytes_pinned: int
-    kernel_seconds: float
-    spooled: Spooled
+    bytes_read: int = 0
+    bytes_pinned: int = 0
+    kernel_seconds: float = 0.0
+    spooled: Spooled = field(default_factory=Spooled)
+    n_passes: int = 1
 
 
 class Scheduler(ABC):
@@ -64,9 +69,15 @@ class Scheduler(ABC):
 
     @abstractmethod
     def run(
-        self, kernel: Any, state: State, partial_bytes: int, progress: Progress | None
+        self,
+        kernel: Any,
+        state: State,
+        partial_bytes: int,
+        progress: Progress | None,
+        running: Running | None = None,
     ) -> list[Outcome]:
-        """Run every shard once; returns outcomes whose nodes add up to the whole sum."""
+        """Run every shard once; returns outcomes whose nodes add up to the whole sum, with those
+        that ``running`` has taken or leaves out."""
 
     @abstractmethod
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
@@ -84,11 +95,17 @@ def sum_over_rows(
     n_segments: int,
     partial_bytes: int = 0,
     progress: Progress | None = None,
+    running: Running | None = None,
 ) -> PassResult:
-    """Sum ``kernel(block, state)`` over all rows: one pass."""
-    whole = merge_outcomes(n_segments, *scheduler.run(kernel, state, partial_bytes, progress))
+    """Sum ``kernel(block, state)`` over all rows: one pass, or what ``running`` leaves of it."""
+    outcomes = scheduler.run(kernel, state, partial_bytes, progress, running)
+    whole = merge_outcomes(n_segments, *outcomes)
+    if running is None:
+        partial = DyadicSum(n_segments, dict(whole.nodes)).root()
+    else:
+        partial = running.joined(whole.nodes)
     return PassResult(
-        partial=DyadicSum(n_segments, dict(whole.nodes)).root(),
+        partial=partial,
         bytes_read=whole.bytes_read,
         bytes_pinned=whole.bytes_pinned,
         kernel_seconds=whole.kernel_seconds,
@@ -96,11 +113,11 @@ def sum_over_rows(
     )
 
 
-def payload_of(kernel: Any, state: State) -> bytes:
-    """Kernel and state as one run of bytes: Dask looks for keys inside dicts, not inside bytes."""
+def payload_of(kernel: Any, state: State, skip: frozenset[int] = frozenset()) -> bytes:
+    """Kernel, state and what to skip, as bytes: Dask looks for keys inside dicts, not in bytes."""
     import cloudpickle
 
-    return bytes(cloudpickle.dumps((kernel, dict(state))))
+    return bytes(cloudpickle.dumps((kernel, dict(state), skip)))
 
 
 def fresh(name: str) -> str:

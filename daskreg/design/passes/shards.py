@@ -26,7 +26,17 @@ from .validate import check_beside, check_X
 
 
 class Cancelled(RuntimeError):
-    """The pass was given up by whoever started it."""
+    """The pass was given up by whoever started it.
+
+    Attributes
+    ----------
+    outcome : Outcome or None
+        What a shard had finished by then.
+    """
+
+    def __init__(self, outcome: Outcome | None = None) -> None:
+        super().__init__("the pass was cancelled")
+        self.outcome = outcome
 
 
 class Flag(Protocol):
@@ -124,6 +134,7 @@ class Shard:
         values: Sequence[Any] = (),
         cancel: Flag | None = None,
         progress: Callable[[int, int], None] | None = None,
+        skip: frozenset[int] = frozenset(),
     ) -> Outcome:
         """Sum the kernel over the shard's rows: one pass over them.
 
@@ -139,6 +150,8 @@ class Shard:
             Looked at between blocks.
         progress : callable, optional
             Told rows done and bytes read after each block.
+        skip : set of int, optional
+            Numbers of blocks that are left out this time.
 
         Raises
         ------
@@ -149,17 +162,18 @@ class Shard:
         started = time.perf_counter()
         kernel_seconds = 0.0
         total = DyadicSum(self.n_segments)
-        segment, partial, bytes_read = -1, None, 0
+        segment, partial, bytes_read, cancelled = -1, None, 0, False
         with single_threaded_blas(), ExitStack() as stack:
             for spec, (block, read) in self._blocks(
-                stack, values, getattr(kernel, "reads_X", True)
+                stack, values, getattr(kernel, "reads_X", True), skip
             ):
-                if cancel is not None and cancel.is_set():
-                    raise Cancelled("the pass was cancelled")
-                bytes_read += read
                 if partial is not None and spec.segment != segment:
                     total.add((0, segment), partial)
                     partial = None
+                if cancel is not None and cancel.is_set():
+                    cancelled, partial = True, None
+                    break
+                bytes_read += read
                 before = time.perf_counter()
                 share = kernel(block, state)
                 kernel_seconds += time.perf_counter() - before
@@ -168,9 +182,9 @@ class Shard:
                     progress(block.n_rows, read)
         if partial is not None:
             total.add((0, segment), partial)
-        if getattr(kernel, "reads_X", True):
+        if getattr(kernel, "reads_X", True) and not skip and not cancelled:
             self._settled = True
-        return Outcome(
+        outcome = Outcome(
             nodes=list(total.nodes.items()),
             bytes_read=bytes_read,
             bytes_pinned=LEDGER.held_by(self._token),
@@ -178,9 +192,16 @@ class Shard:
             kernel_seconds=kernel_seconds,
             spooled=Spooled() if self._tier is None else self._tier.report,
         )
+        if cancelled:
+            raise Cancelled(outcome)
+        return outcome
 
     def _blocks(
-        self, stack: ExitStack, values: Sequence[Any], reads_X: bool
+        self,
+        stack: ExitStack,
+        values: Sequence[Any],
+        reads_X: bool,
+        skip: frozenset[int] = frozenset(),
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
@@ -188,9 +209,10 @@ class Shard:
         for run in self.runs:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
-            missing = [spec for spec in run.specs if spec.index not in {**lent, **pinned}]
+            specs = [spec for spec in run.specs if spec.index not in skip]
+            missing = [spec for spec in specs if spec.index not in {**lent, **pinned}]
             blocks = self._stream(stack, run.columns, missing, own, reads_X)
-            for spec in run.specs:
+            for spec in specs:
                 block = pinned.get(spec.index)
                 if block is not None:
                     yield spec, (block, 0)

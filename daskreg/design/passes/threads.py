@@ -13,8 +13,9 @@ from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
 from .outcome import Outcome
+from .running import Running
 from .scheduler import Progress, Scheduler
-from .shards import Shard
+from .shards import Cancelled, Shard
 
 
 class Threads(Scheduler):
@@ -48,11 +49,19 @@ class Threads(Scheduler):
         self._shards = list(shards)
 
     def run(
-        self, kernel: Any, state: State, partial_bytes: int, progress: Progress | None
+        self,
+        kernel: Any,
+        state: State,
+        partial_bytes: int,
+        progress: Progress | None,
+        running: Running | None = None,
     ) -> list[Outcome]:
-        cancel = threading.Event()
+        cancel: Any = threading.Event() if running is None else running
+        skip = frozenset() if running is None else running.skip
         calls = [
-            partial(shard.run, kernel, state, cancel=cancel, progress=progress)
+            partial(
+                _run, shard, running, kernel, state, cancel=cancel, progress=progress, skip=skip
+            )
             for shard in self._shards
         ]
         try:
@@ -79,6 +88,17 @@ class Threads(Scheduler):
         for shard in self._shards:
             shard.release()
         self._shards = []
+
+
+def _run(shard: Shard, running: Running | None, *args: Any, **settings: Any) -> Outcome:
+    if running is None:
+        return shard.run(*args, **settings)
+    try:
+        return running.add(shard.run(*args, **settings))
+    except Cancelled as cancelled:
+        if cancelled.outcome is not None:
+            running.add(cancelled.outcome)
+        raise
 
 
 def _n_threads() -> int:

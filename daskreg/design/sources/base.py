@@ -81,6 +81,8 @@ class Rows(ABC):
         What reading imports; see ``LIBRARY_NBYTES`` in the plan.
     persisted : bool
         The blocks lie in the memory of a cluster's workers already; they count no bytes either.
+    computed : bool
+        Reading runs the tasks of a collection, whatever they cost.
     takes_whole_rows : bool
         These are columns selected from others, and reading them decodes those too.
     plain_file : str or None
@@ -101,6 +103,7 @@ class Rows(ABC):
     decode_factor: float = 1.0
     resident: bool = False
     persisted: bool = False
+    computed: bool = False
     takes_whole_rows: bool = False
     reader_nbytes: int = 0
     settle_nbytes: int = 0

@@ -1,0 +1,100 @@
+"""Fits that outlive their process: what of an estimator belongs to a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import scipy.sparse
+
+from daskreg.checkpoint import Checkpoint, Classes, open_checkpoint
+from daskreg.checkpoint.signals import listening
+from daskreg.datafit.kernels.beside import Runs
+from daskreg.datafit.kernels.closing import Largest
+from daskreg.datafit.kernels.labels import LabelCounts
+from daskreg.datafit.kernels.sample import Picked
+from daskreg.datafit.kernels.scores import Spread
+from daskreg.datafit.moments import Groups, Moments, MomentsBatch
+from daskreg.design.partials import Sums
+from daskreg.solvers import Solution, Status
+from daskreg.solvers.fista import FistaState
+from daskreg.solvers.gram import GramState
+from daskreg.solvers.pairs import Pairs
+from daskreg.solvers.quadratic import Quadratic, Quadratics
+from daskreg.solvers.quasi_newton_state import Point, QuasiNewtonState
+from daskreg.solvers.results import Candidates, Goal
+from daskreg.solvers.screening import ScreeningState
+from daskreg.solvers.shared_ridge import SharedRidge
+from daskreg.solvers.working_set import Paths
+
+#: What a checkpoint file may hold instances of: partial sums, states, solutions.
+KEPT = Classes(
+    (
+        *(Sums, Moments, MomentsBatch, Groups, LabelCounts, Largest, Picked, Runs, Spread),
+        *(FistaState, GramState, QuasiNewtonState, ScreeningState),
+        *(Quadratic, Quadratics, Point, Pairs, SharedRidge, Paths, Candidates, Goal),
+        *(Solution, Status),
+        *(scipy.sparse.csr_array, scipy.sparse.csr_matrix),
+    )
+)
+
+#: Parameters that change where and how long a fit runs, and not what it is after.
+FREE = frozenset(
+    (
+        *("callbacks", "verbose", "memory_limit", "block_size", "scratch", "cache", "n_jobs"),
+        *("max_passes", "deadline", "copy_X"),
+    )
+)
+
+
+def checkpoint_of(
+    estimator: Any,
+    path: Any,
+    every: float,
+    resume: bool | str,
+    more: Mapping[str, Any] | None = None,
+) -> Checkpoint | None:
+    """Return the checkpoint of a fit, or None where no path is given.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Its class and its parameters, save those of memory, time and callbacks, belong to the fit.
+    path : str, path-like or None
+    every : float
+        Seconds.
+    resume : {False, True, "must", "auto"}
+    more : mapping, optional
+        Arguments of ``fit`` that change the answer.
+
+    Raises
+    ------
+    ValueError
+        ``resume`` without a path.
+    CheckpointError
+        As ``open_checkpoint``.
+    """
+    if path is None:
+        if resume is not False:
+            raise ValueError(f"resume={resume!r} needs checkpoint=, the path to go on from")
+        return None
+    own = estimator.get_params(deep=False)
+    parameters = {
+        "estimator": type(estimator).__name__,
+        **{name: own[name] for name in sorted(own) if name not in FREE},
+        **(more or {}),
+    }
+    return open_checkpoint(path, parameters=parameters, classes=KEPT, every=every, resume=resume)
+
+
+@contextlib.contextmanager
+def kept(checkpoint: Checkpoint | None, design: Any) -> Iterator[None]:
+    """Keep what the passes over a design tell; at the end the whole fit is in the file."""
+    if checkpoint is None:
+        yield
+        return
+    checkpoint.attach(design)
+    with listening(checkpoint):
+        yield
+    checkpoint.save()
