@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ._path import enet_path, lasso_path
+from ._path_logistic import logistic_path
 from .bootstrap import BootstrapPaths
 from .elastic_net import ElasticNet
 from .elastic_net_cv import ElasticNetCV
@@ -14,7 +15,6 @@ from .lasso_cv import LassoCV
 from .lasso_ic import LassoIC
 from .logistic import LogisticRegression
 from .logistic_cv import LogisticRegressionCV
-from .logistic_path import logistic_path
 from .ridge import Ridge
 from .ridge_cv import RidgeCV
 from .stability import StabilitySelection

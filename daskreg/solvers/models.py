@@ -226,8 +226,9 @@ def _of(columns: Float, problem: int) -> Float:
 def default_rows(n_features: int) -> int:
     """Rows of a sample where nobody asks for a number: 30 for each column, 10 of many columns.
 
-    Never fewer than 2,000: a few columns' worth of them costs nothing.  Of few columns up to 20,000,
-    as many as make a Hessian in hundredths of a second: where all rows are kept, steps are Newton's.
+    Never fewer than 2,000: a few columns' worth of them costs nothing.  Of few columns up to
+    20,000, as many as make a Hessian in hundredths of a second: where all rows are kept, steps are
+    Newton's.
     """
     per_column = ROWS_PER_COLUMN if n_features <= NARROW else ROWS_PER_COLUMN_WIDE
     cheap = min(MOST_CHEAP_ROWS, int(CHEAP / (n_features + 1) ** 2))
