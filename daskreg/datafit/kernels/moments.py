@@ -52,6 +52,8 @@ class MomentsKernel:
         own, those of a regression with their Gram columns; of resamples, each weighting has.
     plain_gram : bool
         Only all rows have Gram columns, resamples have none.
+    compiled : bool
+        Run compiled loops over dense blocks.
     """
 
     name: ClassVar[str] = "moments"
@@ -62,6 +64,7 @@ class MomentsKernel:
     weightings: Weightings = ALL_ROWS
     gram_by_label: bool = False
     plain_gram: bool = False
+    compiled: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         if block.y is None:
@@ -141,7 +144,8 @@ class MomentsKernel:
         z, weight = rows.z, rows.weight
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
-        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype)
+        compiled = self.compiled and not is_sparse(X)
+        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, compiled)
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = self.rows(X)
@@ -158,7 +162,8 @@ class MomentsKernel:
 
     def rows(self, X: Matrix) -> int:
         """Return the rows of one tile."""
-        rows = moment_tile_rows if self.columns == () else gram_tile_rows
+        plain = self.columns == () and not self.compiled
+        rows = moment_tile_rows if plain else gram_tile_rows
         return rows(X.shape[1], X.dtype, is_sparse(X))
 
     def temporaries(self, n_features: int, dtype: np.dtype[Any], sparse: bool = False) -> int:

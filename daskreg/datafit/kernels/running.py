@@ -8,6 +8,8 @@ from daskreg._array import is_sparse, scale_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.moments import Moments, add_outer
 
+from .tile_sums import TileSums, inner_point
+
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
 #: variance is rounding.
 SPARSE_NOISE = 1e-12
@@ -23,10 +25,17 @@ class Running:
         Gram columns wanted; None: all of them.
     gram_dtype : str
         Type of the Gram products of one tile.
+    compiled : bool
+        Run compiled loops over dense tiles.
     """
 
     def __init__(
-        self, n_features: int, n_targets: int, columns: tuple[int, ...] | None, gram_dtype: str
+        self,
+        n_features: int,
+        n_targets: int,
+        columns: tuple[int, ...] | None,
+        gram_dtype: str,
+        compiled: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
@@ -38,6 +47,7 @@ class Running:
         self.factors: list[float] = []
         self.shift: Float | None = None
         self.scratch = np.empty((0, n_features))
+        self.fused = TileSums(n_features, self.dtype, self.gram, self.columns) if compiled else None
 
     def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
@@ -51,17 +61,18 @@ class Running:
         scaled: Matrix
         if is_sparse(tile):
             scaled = scale_rows(shift_stored(tile, shift), ones)
-            squares = column_squares(scaled)
+            squares, sums = column_squares(scaled), scaled.T @ right
+            self._add_gram(scaled)
+        elif self.fused is not None:
+            sums, squares = self.fused.add(tile, shift, ones, right)
         else:
             scaled = self._shifted(tile, shift, root)
-            squares = np.einsum("ij,ij->j", scaled, scaled)
-        sums = scaled.T @ right if is_sparse(tile) else (right.T @ scaled).T
+            squares, sums = np.einsum("ij,ij->j", scaled, scaled), (right.T @ scaled).T
+            self._add_gram(scaled)
         m2 = squares - np.square(sums[:, 0]) / weight
         least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
         self._join(sums, m2, right, weight, shift, z_shift)
-        if self.gram is not None:
-            self._add_gram(scaled)
 
     def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
         """Return a point inside each column: the mean of the tile before, or of this one.
@@ -76,6 +87,8 @@ class Running:
             return np.where(whole, (tile.T @ np.square(root)) / weight, 0.0)
         if self.shift is not None:
             return self.shift
+        if self.fused is not None:
+            return inner_point(tile, root)
         return np.square(root) @ tile / weight
 
     def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
@@ -113,7 +126,8 @@ class Running:
         self.shift = mean
 
     def _add_gram(self, scaled: Matrix) -> None:
-        assert self.gram is not None
+        if self.gram is None:
+            return
         if is_sparse(scaled):
             right = scaled if self.columns is None else scaled[:, self.columns]
             self.gram += to_dense(scaled.T @ right)
@@ -123,6 +137,8 @@ class Running:
 
     def result(self) -> Moments:
         gram = self.gram
+        if self.fused is not None:
+            self.fused.finish()
         if gram is not None and self.vectors:
             add_outer(gram, np.column_stack(self.vectors), np.array(self.factors), self.columns)
         p = self.plain
