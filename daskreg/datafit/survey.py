@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from daskreg.losses import LogLoss, Multinomial
 
 from .evaluation import Evaluation
 from .first import FirstPass
+from .kernels.fused import pays
 from .kernels.moments import MomentsKernel
 from .kernels.tiles import compute_dtype
 from .moments import Groups
@@ -111,7 +113,7 @@ class Survey:
         held = None if known is None else known[0].free
         if known is None or not np.isin(wanted, () if held is None else held).all():
             columns = tuple(wanted.tolist())
-            kernel = MomentsKernel(self.loss.is_classifier, columns, weightings=self.weightings)
+            kernel = replace(self.kernel(gram=False), columns=columns)
             known = self._firsts = self._look(kernel)[0]
             self.null = None
         return known
@@ -164,13 +166,17 @@ class Survey:
     def kernel(self, gram: bool, tol: float = 0.0) -> MomentsKernel:
         """Return the kernel of the first pass, without free columns."""
         if not gram:
-            return MomentsKernel(self.loss.is_classifier, weightings=self.weightings)
+            compiled = pays(self.design, 1)
+            return MomentsKernel(
+                self.loss.is_classifier, weightings=self.weightings, compiled=compiled
+            )
         p, n = self.design.n_features, self.design.n_samples or np.inf
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
         dtype = np.dtype(np.float64) if small else compute_dtype(self.design.dtype, tol)
         apart = self.loss.is_classifier and self.class_weight is not None
         return MomentsKernel(
-            *(self.loss.is_classifier, None, dtype.name, self.weightings, apart, self.plain_gram)
+            *(self.loss.is_classifier, None, dtype.name, self.weightings, apart, self.plain_gram),
+            compiled=pays(self.design, 1),
         )
 
     def _look(

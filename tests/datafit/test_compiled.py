@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.compiled import dense, elementary
 from daskreg.datafit.kernels.gradient import GradientKernel
+from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import Labels
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Multinomial, Squared
@@ -180,3 +181,51 @@ def test_data_decide_who_runs(monkeypatch):
     fit.design.process_memory = None
     assert not fused.pays(fit.design, 1)
     assert fit.footprint(1).libraries == ()
+
+
+@pytest.mark.parametrize("stored", ["float64", "float32", "int8", "float16", "bool"])
+@pytest.mark.parametrize("columns", [(), (0, 3), None])
+@pytest.mark.parametrize("gram_dtype", ["float64", "float32"])
+@pytest.mark.parametrize("weight", [False, True])
+@pytest.mark.parametrize("by_label", [False, True])
+def test_compiled_moments_are_the_plain_ones(stored, columns, gram_dtype, weight, by_label):
+    loss = Logistic() if by_label else Squared()
+    block, _ = sample(loss, stored, n=10_003, p=7, weight=weight)
+    plain, own = (
+        MomentsKernel(by_label, columns, gram_dtype, compiled=way)(block, {})["moments"]
+        for way in (False, True)
+    )
+    assert plain.moments.keys() == own.moments.keys()
+    for key, expected in plain.moments.items():
+        found = own.moments[key]
+        for name in ("weight", "n_rows", "mean", "m2", "target_mean", "target_m2", "cross"):
+            a, b = getattr(found, name), getattr(expected, name)
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11 * expected.weight)
+        assert (found.gram is None) == (expected.gram is None)
+        if expected.gram is not None:
+            atol = 1e-11 if gram_dtype == "float64" else 1e-4
+            atol *= max(1.0, expected.m2.max())
+            np.testing.assert_allclose(found.gram, expected.gram, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("constant", [0.1, 1e5, 0.0])
+@pytest.mark.parametrize("weight", [False, True])
+def test_a_constant_column_of_compiled_moments_has_no_variance(constant, weight):
+    block, _ = sample(Squared(), "float32", n=9000, p=5, weight=weight)
+    block.X[:, 2] = constant
+    if weight:  # what no row of any weight shows is not there
+        block.sample_weight[:3000] = 0.0
+        block.X[:3000, 2] = 7.0
+    found = MomentsKernel(False, None, "float64", compiled=True)(block, {})["moments"]
+    moments = found.moments[-1, None]
+    assert np.sqrt(moments.m2[2] / moments.weight) <= 1e-13 * abs(constant)
+    far = np.abs(moments.gram[2]).max() / moments.weight
+    assert far <= 1e-12 * max(1.0, abs(constant))
+
+
+def test_far_columns_keep_the_digits_of_their_variance():
+    block, _ = sample(Squared(), "float64", n=20_000, p=3)
+    expected = block.X.var(axis=0)
+    block.X[:] += 1e6
+    found = MomentsKernel(compiled=True)(block, {})["moments"].moments[-1, None]
+    np.testing.assert_allclose(found.m2 / found.weight, expected, rtol=1e-8)

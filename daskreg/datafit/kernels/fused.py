@@ -19,7 +19,7 @@ from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 
-from .tiles import RowData, column_sums, tile_borders
+from .tiles import RowData, column_sums, stored, tile_borders
 
 #: Multiplications of a pass from which compiled loops pay for loading them.
 COMPILED_SIZE = 2**24
@@ -162,21 +162,11 @@ class _Walk:
         self._columns(eta, self.intercept, self.target, *parts, self.sums)
 
 
-def _stored(X: AnyArray) -> tuple[AnyArray, bool | None]:
-    """Return X, read-only, in a type that compiled loops know; True where it is float16."""
-    half = X.dtype == np.float16
-    if half or X.dtype == np.bool_:
-        X = X.view(np.uint16 if half else np.uint8)
-    X = X.view()
-    X.flags.writeable = False  # one type for the compiler, whoever owns the block
-    return X, True if half else None
-
-
 def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     from .compiled.dense import logistic_rows, squared_rows
 
     run = logistic_rows if walk.is_logistic else squared_rows
-    X, half = _stored(walk.X)
+    X, half = stored(walk.X)
     p = X.shape[1]
     coef = np.ascontiguousarray(walk.coef[:, 0], dtype=dtype)
     shift = np.zeros(p, dtype) if walk.shift is None else walk.shift.astype(dtype, copy=False)
@@ -200,7 +190,7 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     from .compiled.dense import widen
 
     multiply = blas.sgemm if dtype == np.float32 else blas.dgemm
-    X, half = _stored(walk.X)
+    X, half = stored(walk.X)
     p, n_columns = walk.coef.shape
     coef = np.asfortranarray(walk.coef, dtype=dtype)
     rows = batch_rows(p, n_columns, dtype.itemsize)
@@ -231,7 +221,7 @@ def _sparse(walk: _Walk) -> Float:
 
     X = walk.X
     coef = np.ascontiguousarray(walk.coef, dtype=np.float64)
-    parts = _stored(X.data)[0], _stored(X.indices)[0], _stored(X.indptr)[0]
+    parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
     grad = np.zeros(coef.shape)
     for start, stop, beside in walk.beside(SPARSE_ROWS):
         eta = np.empty((coef.shape[1], stop - start))

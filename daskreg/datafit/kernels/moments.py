@@ -53,6 +53,8 @@ class MomentsKernel:
         own, those of a regression with their Gram columns; of resamples, each weighting has.
     plain_gram : bool
         Only all rows have Gram columns, resamples have none.
+    compiled : bool
+        Run compiled loops over dense blocks.
     """
 
     name: ClassVar[str] = "moments"
@@ -63,6 +65,7 @@ class MomentsKernel:
     weightings: Weightings = ALL_ROWS
     gram_by_label: bool = False
     plain_gram: bool = False
+    compiled: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
         if block.y is None:
@@ -146,7 +149,8 @@ class MomentsKernel:
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
         few = self.columns is None and not is_sparse(X) and 2 * len(z) <= X.shape[1]
-        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, few)
+        compiled = self.compiled and not is_sparse(X)
+        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, few, compiled)
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = self.rows(X)
@@ -163,7 +167,8 @@ class MomentsKernel:
 
     def rows(self, X: Matrix) -> int:
         """Return the rows of one tile."""
-        rows = moment_tile_rows if self.columns == () else gram_tile_rows
+        plain = self.columns == () and not self.compiled
+        rows = moment_tile_rows if plain else gram_tile_rows
         return rows(X.shape[1], X.dtype, is_sparse(X))
 
     def temporaries(

@@ -9,6 +9,8 @@ from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.moments import Moments, add_outer
 
+from .tile_sums import TileSums, inner_point
+
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
 #: variance is rounding.
 SPARSE_NOISE = 1e-12
@@ -26,6 +28,8 @@ class Running:
         Type of the Gram products of one tile.
     few : bool
         Keep the rows instead of their Gram matrix: they are dense, and few beside the columns.
+    compiled : bool
+        Run compiled loops over dense tiles that are not kept.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class Running:
         columns: tuple[int, ...] | None,
         gram_dtype: str,
         few: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
@@ -48,6 +53,9 @@ class Running:
         self.factors: list[float] = []
         self.shift: Float | None = None
         self.scratch = np.empty((0, n_features))
+        self.fused: TileSums | None = None
+        if compiled and not few:
+            self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
 
     def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
@@ -61,11 +69,14 @@ class Running:
         scaled: Matrix
         if is_sparse(tile):
             scaled = scale_rows(shift_stored(tile, shift), ones)
-            squares = column_squares(scaled)
+            squares, sums = column_squares(scaled), scaled.T @ right
+            self._add_gram(scaled)
+        elif self.fused is not None:
+            sums, squares = self.fused.add(tile, shift, ones, right)
         else:
             scaled = self._shifted(tile, shift, root)
-            squares = np.einsum("ij,ij->j", scaled, scaled)
-        sums = scaled.T @ right if is_sparse(tile) else (right.T @ scaled).T
+            squares, sums = np.einsum("ij,ij->j", scaled, scaled), (right.T @ scaled).T
+            self._add_gram(scaled)
         m2 = squares - np.square(sums[:, 0]) / weight
         least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
@@ -76,7 +87,6 @@ class Running:
             # Rank-one corrections wait for the end of the block: one product instead of many.
             self.vectors += [sums[:, 0], apart]
             self.factors += [-1.0 / weight, factor]
-            self._add_gram(scaled)
 
     def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
         """Return a point inside each column: the mean of the tile before, or of this one.
@@ -91,6 +101,8 @@ class Running:
             return np.where(whole, (tile.T @ np.square(root)) / weight, 0.0)
         if self.shift is not None:
             return self.shift
+        if self.fused is not None:
+            return inner_point(tile, root)
         return np.square(root) @ tile / weight
 
     def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
@@ -128,7 +140,8 @@ class Running:
         return mean - before.mean, before.weight * weight / (before.weight + weight)
 
     def _add_gram(self, scaled: Matrix) -> None:
-        assert self.gram is not None
+        if self.gram is None:
+            return
         if is_sparse(scaled):
             right = scaled if self.columns is None else scaled[:, self.columns]
             self.gram += to_dense(scaled.T @ right)
@@ -142,6 +155,8 @@ class Running:
         self.few = rows if self.few is None else (self.few + rows).with_row(apart)
 
     def result(self) -> Moments:
+        if self.fused is not None:
+            self.fused.finish()
         gram: Float | FewRows | None = self.gram if self.few is None else self.few
         if self.keeps and gram is None:
             gram = np.zeros((len(self.plain.mean), len(self.plain.mean)))

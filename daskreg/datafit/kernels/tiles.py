@@ -195,3 +195,13 @@ def dense_scratch(block: Block, rows: int, dtype: np.dtype[Any]) -> AnyArray | N
     if is_sparse(block.X):
         return None
     return np.empty((min(rows, block.n_rows), block.X.shape[1]), dtype=dtype)
+
+
+def stored(X: AnyArray) -> tuple[AnyArray, bool | None]:
+    """Return X, read-only, in a type that compiled loops know; True where it is float16."""
+    half = X.dtype == np.float16
+    if half or X.dtype == np.bool_:
+        X = X.view(np.uint16 if half else np.uint8)
+    X = X.view()
+    X.flags.writeable = False  # one type for the compiler, whoever owns the block
+    return X, True if half else None

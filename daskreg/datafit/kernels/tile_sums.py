@@ -1,0 +1,120 @@
+"""Moments and Gram matrix of dense tiles, in machine code and BLAS, a piece of a tile at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+
+from .tiles import stored, tile_borders
+
+#: Bytes of the rows that are shifted and multiplied while they are in cache.
+PIECE_BYTES = 2**19
+#: Rows whose products may be added up in float32.
+FLUSH_ROWS = 4096
+#: Rows whose mean is the first shift of their columns.
+FIRST_ROWS = 256
+
+
+class TileSums:
+    """What :class:`Running` needs of a dense tile; the Gram matrix is added up on the way.
+
+    Parameters
+    ----------
+    n_features : int
+    dtype : dtype
+        Type of the Gram products; they are added in float64 every ``FLUSH_ROWS`` rows.
+    gram : ndarray, shape (p, p) or (p, f), or None
+        Where products are added; of all columns its upper triangle only, until :meth:`finish`.
+    columns : ndarray of int, shape (f,), or None
+        Right columns of the products; None: all.
+    """
+
+    def __init__(
+        self,
+        n_features: int,
+        dtype: np.dtype[Any],
+        gram: Float | None,
+        columns: AnyArray | None,
+    ) -> None:
+        self.gram = gram
+        self.columns = columns
+        self.dtype = dtype
+        rows = PIECE_BYTES // max(1, n_features * dtype.itemsize)
+        self.rows = min(max(rows, 128, n_features // 8), 512)
+        self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
+        own = gram is not None and columns is None and dtype != np.float64
+        self._part = np.zeros((n_features, n_features), dtype) if own else gram
+        self._waiting = 0
+
+    def add(self, tile: AnyArray, shift: Float, root: Float, right: Float) -> tuple[Float, Float]:
+        """Return the sums of ``d = root (tile - shift)`` with ``right``, (p, 1 + q), and of d d.
+
+        Parameters
+        ----------
+        tile : ndarray, shape (m, p)
+        shift : ndarray, shape (p,)
+        root : ndarray, shape (m,)
+            Square roots of the weights.
+        right : ndarray, shape (m, 1 + q)
+            The first column is ``root``.
+        """
+        from .compiled.moments import add_moments
+
+        X, half = stored(tile)
+        p, q = X.shape[1], right.shape[1] - 1
+        first, squares, cross = np.zeros(p), np.zeros(p), np.zeros((max(1, q), p))
+        targets = np.ascontiguousarray(right[:, 1:].T) if q else np.zeros((1, len(tile)))
+        for start, stop in tile_borders(len(tile), self.rows):
+            own = slice(start, stop)
+            out = None if self.gram is None else self._room[: stop - start]
+            z = np.ascontiguousarray(targets[:, own])
+            add_moments(X[own], half, shift, root[own], z, first, squares, cross, out)
+            if out is not None:
+                self._multiply(out)
+        return np.column_stack([first, *cross[:q]]), squares
+
+    def _multiply(self, scaled: AnyArray) -> None:
+        from scipy.linalg import blas
+
+        assert self.gram is not None
+        assert self._part is not None
+        if self.columns is not None:
+            self.gram += scaled.T @ scaled[:, self.columns]
+            return
+        multiply = blas.dsyrk if self.dtype == np.float64 else blas.ssyrk
+        # In the order of Fortran the lower triangle is the upper one here.
+        multiply(1.0, scaled.T, 1.0, self._part.T, lower=1, overwrite_c=1)
+        self._waiting += len(scaled)
+        if self._waiting >= FLUSH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._part is not self.gram and self._waiting:
+            assert self.gram is not None
+            assert self._part is not None
+            self.gram += self._part
+            self._part[:] = 0.0
+        self._waiting = 0
+
+    def finish(self) -> None:
+        """Add what waits, and fill the lower triangle; nothing may be added after it."""
+        if self.gram is None or self.columns is not None:
+            return
+        self._flush()
+        for start in range(0, len(self.gram), 256):
+            stop = min(start + 256, len(self.gram))
+            corner = self.gram[start:stop, start:stop]
+            corner[:] = np.triu(corner) + np.triu(corner, 1).T
+            self.gram[stop:, start:stop] = self.gram[start:stop, stop:].T
+
+
+def inner_point(tile: AnyArray, root: Float | None) -> Float:
+    """Return a point inside each column: the mean of the first rows that weigh something."""
+    if root is None:
+        return np.asarray(tile[:FIRST_ROWS].mean(axis=0, dtype=np.float64))
+    rows = np.flatnonzero(root)[:FIRST_ROWS]
+    weight = np.square(root[rows])
+    return np.asarray(weight @ tile[rows].astype(np.float64) / weight.sum())
