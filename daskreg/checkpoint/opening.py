@@ -14,23 +14,11 @@ from .codec import Classes
 from .container import unpack
 from .fingerprint import compare, fields_of
 from .keeper import Checkpoint
+from .schema import checked
 from .store import Store
 
 #: What ``resume`` may be.
 RESUME = (False, True, "auto", "must")
-#: What a file holds, and of which kind each part is.
-SCHEMA: dict[str, tuple[type, ...]] = {
-    "version": (str,),
-    "parameters": (dict,),
-    "data": (dict, type(None)),
-    "sums": (dict, type(None)),
-    "layout": (dict, type(None)),
-    "passes": (dict,),
-    "recent": (dict,),
-    "running": (tuple, type(None)),
-    "stages": (list,),
-    "bytes_read": (int,),
-}
 ADVICE = "Give it the value that it had"
 
 
@@ -107,7 +95,7 @@ def _latest(store: Store, classes: Classes, resume: bool | str) -> dict[str, Any
     damaged = []
     for name, content in store.generations():
         try:
-            held = _checked(unpack(content, classes))
+            held = checked(unpack(content, classes))
         except CheckpointError as error:
             damaged.append(f"{name}: {error}")
             continue
@@ -126,16 +114,3 @@ def _latest(store: Store, classes: Classes, resume: bool | str) -> dict[str, Any
     warnings.warn(f"{message}: the fit begins anew", UserWarning, stacklevel=2)
     store.sound = False
     return None
-
-
-def _checked(held: Any) -> dict[str, Any]:
-    """Return what a file holds if it has the parts that it must have."""
-    if not isinstance(held, dict) or set(held) != set(SCHEMA):
-        raise CheckpointError("it holds other things than a checkpoint does")
-    for name, kinds in SCHEMA.items():
-        if not isinstance(held[name], kinds):
-            raise CheckpointError(f"its {name} are of the wrong kind")
-    stage = {"signature", "n_passes", "content", "ended", "prepared"}
-    if not all(isinstance(kept, dict) and set(kept) == stage for kept in held["stages"]):
-        raise CheckpointError("its stages are of the wrong kind")
-    return held

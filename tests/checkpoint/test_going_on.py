@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +85,27 @@ def test_a_fit_with_a_checkpoint_costs_no_pass_more(
         case.make().fit(X, targets["labels"], checkpoint=tmp_path / "fit", checkpoint_every=3600)
     assert len(passes) == plain.n_passes_
     assert len(written) == 1  # at its end
+
+
+class Interrupts:
+    """A callback of somebody who presses Ctrl-C."""
+
+    def on_iteration(self, event: Any) -> None:
+        if event.n_iter == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_fit_that_was_interrupted_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, targets = data(tmp_path, "file")
+    case, path = CASES["fista"], tmp_path / "fit"
+    y = targets["y"]
+    plain = case.make().fit(X, y)
+    stopped = case.make().set_params(callbacks=[Interrupts()])
+    with pytest.raises(KeyboardInterrupt), pytest.warns(match="interrupted|outside"):
+        stopped.fit(X, y, checkpoint=path, checkpoint_every=3600)
+    with counted(monkeypatch) as passes:
+        again = case.make().fit(X, y, checkpoint=path, resume=True)
+    assert_equal(again, plain)
+    assert len(passes) == plain.n_passes_ - 3  # what the interrupted step had seen is kept

@@ -89,6 +89,17 @@ def test_other_data(path: Path, given: dict[str, Any], named: str) -> None:
         fitted(path, resume=True, **given)
 
 
+def test_another_solver_chosen_by_less_memory(tmp_path: Path) -> None:
+    path = tmp_path / "fit"
+    with pytest.warns(match="max_passes"):
+        Lasso(alpha=0.1, tol=1e-9, max_passes=1, solver="fista").fit(X, Y, checkpoint=path)
+    # What a plan with less memory would choose instead.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("daskreg.solvers.fista.Fista.name", "gram")
+        with pytest.raises(CheckpointError, match=r"solver was 'fista' and is 'gram'.*memory"):
+            Lasso(alpha=0.1, tol=1e-9, solver="fista").fit(X, Y, checkpoint=path, resume=True)
+
+
 def test_another_version(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("daskreg.checkpoint.opening.__version__", "9.9")
     with pytest.raises(CheckpointError, match=r"written by daskreg 0.1.0, this is 9.9"):
@@ -185,6 +196,49 @@ def test_all_damage_is_seen_without_a_fit(path: Path) -> None:
     for content in damage(path.read_bytes()):
         with pytest.raises(CheckpointError):
             unpack(content, KEPT)
+
+
+def set_to(*path: Any, to: Any) -> Any:
+    """Change one part of what a file holds."""
+
+    def change(held: dict[str, Any]) -> None:
+        part: Any = held
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = to
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda held: held.pop("stages"),
+        lambda held: held.update(more=1),
+        set_to("parameters", to={"alpha": 1}),
+        set_to("data", to={"number of rows": ("a",)}),
+        set_to("sums", to={"rows of X": "text"}),
+        set_to("layout", "rows", to=np.array([0, 5, 3])),
+        set_to("layout", "segments", to=np.array([0, 1 << 40])),
+        set_to("layout", "rows", to=None),
+        set_to("passes", to=[1]),
+        set_to("running", to=("key", {(1 << 40, 1): 0.0})),
+        set_to("running", to=("key", {(-1, 0): 0.0})),
+        set_to("running", to=("key",)),
+        set_to("stages", 0, to={"content": 1}),
+        set_to("stages", 0, "n_passes", to="many"),
+        set_to("bytes_read", to=None),
+    ],
+)
+def test_other_contents_are_no_checkpoint(path: Path, change: Any) -> None:
+    from daskreg.checkpoint.container import pack, unpack
+    from daskreg.linear_model._checkpoint import KEPT
+
+    held = unpack(path.read_bytes(), KEPT)
+    change(held)
+    path.write_bytes(b"".join(bytes(part) for part in pack(held, KEPT)))
+    with pytest.raises(CheckpointError, match="no checkpoint is whole"):
+        fitted(path, resume=True)
 
 
 def test_a_missing_file_beside_the_one_before_is_told(path: Path) -> None:
