@@ -51,6 +51,7 @@ def timed(library: Library, tol: Any) -> tuple[Found, dict[str, float]]:
         "peak_bytes": process.peak_bytes(os.getpid()),
         "before_bytes": before,
         "exact_peak": exact,
+        "load_average": os.getloadavg()[0],
     }
 
 

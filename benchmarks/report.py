@@ -155,6 +155,9 @@ def _machine(document: dict[str, Any]) -> Iterator[str]:
         f"{found['processor']}, {found['cores']} cores, {found['memory_bytes'] / 2**30:.0f} GiB, "
         f"{found['system']}; load average {found['load_average']:.1f} when this was measured."
     )
+    if found["load_average"] > 0.5:
+        yield ""
+        yield "Other work ran on the machine: CPU time tells more than seconds, and neither much."
     yield ""
     yield "| threads | memory read GB/s | gemm float32 GFLOP/s | float64 | disk read GB/s |"
     yield "|---|---|---|---|---|"
