@@ -8,8 +8,10 @@ class weights; log odds five times as large, near separation), ``scales`` (colum
 1e-3 to 1e3, not standardised), ``multinomial`` (10 classes), ``sparse`` (log counts in CSR),
 ``wide`` (a path of 50 alphas on more columns than rows, in memory and on disk by rows), ``batch``
 (alphas and folds together).  alpha is a fraction of the smallest one whose solution is zero.  A
-cell holds passes by the solver's own certificate, the first pass included, and the seconds to the
-last level in memory; "-" where ``--cap`` iterations end it.  ``--scale`` multiplies the rows.
+cell holds passes by the solver's own certificate, the first pass included, and the seconds in
+memory to 1e-6; "-" where ``--cap`` iterations end it.  ``--scale`` multiplies the rows.  ``auto``
+is what an estimator would take for these data; the last line says how much slower it is at most
+than the best of the others, by the least seconds of ``--repeat`` runs in turn.
 """
 
 from __future__ import annotations
@@ -20,189 +22,85 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import problems as data
 import threadpoolctl
+from pass_cases import GROUPS, Case
 
 from daskreg.datafit import Datafit
 from daskreg.design import as_design
-from daskreg.losses import Logistic, Multinomial, Squared
+from daskreg.linear_model._choose import Task, choose, for_classes
+from daskreg.linear_model._costs import Costs
+from daskreg.linear_model._planning import sample_size
+from daskreg.losses import Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
-from daskreg.solvers import BatchScreening, Fista, Gram, QuasiNewton, solve
+from daskreg.solvers import SOLVERS, Gram, solve
 from daskreg.splits import ContiguousFolds
-
-LEVELS = (1e-3, 1e-6, 1e-9)
-RHOS = (0.5, 0.9, 0.99)
-FRACTIONS = (0.1, 0.01, 0.001)
-
-
-@dataclass(frozen=True)
-class Case:
-    """Data, a loss, alphas, and the solvers to compare on them."""
-
-    name: str
-    make: Callable[[], tuple[Any, Any]]
-    loss: Any
-    fractions: tuple[float, ...]
-    solvers: dict[str, Any]
-    folds: int = 0
-    options: dict[str, Any] = field(default_factory=dict)
-    levels: tuple[float, ...] = LEVELS
-
-
-def sampled(times: int, n_columns: int = 300) -> QuasiNewton:
-    return QuasiNewton(metric="sample", sample_rows=times * n_columns)
-
-
-def lasso(scale: float) -> Iterator[Case]:
-    solvers = {
-        "gram": Gram(), "sample 30p": sampled(30), "sample 10p": sampled(10), "fista": Fista(),
-    }  # fmt: skip
-    for rho in RHOS:
-        for fraction in FRACTIONS:
-
-            def make(rho: float = rho) -> Any:
-                return data.lasso(int(200_000 * scale), 300, rho)
-
-            yield Case(f"lasso rho {rho} alpha {fraction}", make, Squared(), (fraction,), solvers)
-
-
-def logistic(scale: float) -> Iterator[Case]:
-    solvers = {"gram metric": QuasiNewton(), "sample 30p": sampled(30), "fista": Fista()}
-    for rho in RHOS:
-        for fraction in FRACTIONS:
-
-            def make(rho: float = rho) -> Any:
-                return data.labels(int(40_000 * scale), 300, rho)
-
-            yield Case(
-                f"logistic rho {rho} alpha {fraction}", make, Logistic(), (fraction,), solvers
-            )
-
-
-def hard(scale: float) -> Iterator[Case]:
-    solvers = {"gram metric": QuasiNewton(), "sample 30p": sampled(30), "fista": Fista()}
-    kinds = {
-        "0.5% positives, balanced": ({"shift": -7.3}, {"class_weight": "balanced"}),
-        "near separation": ({"factor": 5.0}, {}),
-    }
-    for kind, (settings, options) in kinds.items():
-        for fraction in FRACTIONS:
-
-            def make(settings: Any = settings) -> Any:
-                return data.labels(int(40_000 * scale), 300, 0.9, **settings)
-
-            yield Case(
-                f"{kind} alpha {fraction}", make, Logistic(), (fraction,), solvers, options=options
-            )
-
-
-def scales(scale: float) -> Iterator[Case]:
-    for name, loss, solver in (
-        ("lasso", Squared(), Gram()), ("logistic", Logistic(), QuasiNewton()),
-    ):  # fmt: skip
-
-        def make(name: str = name) -> Any:
-            size = int(40_000 * scale), 300, 0.5
-            X, y = data.lasso(*size) if name == "lasso" else data.labels(*size)
-            return X * np.geomspace(1e-3, 1e3, X.shape[1]), y
-
-        solvers = {solver.name: solver, "sample 30p": sampled(30), "fista": Fista()}
-        yield Case(
-            f"{name}, columns of any unit, alpha 0.1", make, loss, (0.1,), solvers,
-            options={"standardize": False},
-        )  # fmt: skip
-
-
-def multinomial(scale: float) -> Iterator[Case]:
-    solvers = {"sampled Hessian": sampled(50, 60), "W x Gram": QuasiNewton(), "fista": Fista()}
-    for rho in (0.5, 0.9):
-        for fraction in (0.1, 0.01):
-
-            def make(rho: float = rho) -> Any:
-                return data.classes(int(20_000 * scale), 60, rho, 10)
-
-            yield Case(
-                f"10 classes rho {rho} alpha {fraction}", make, Multinomial(), (fraction,), solvers
-            )
-
-
-def sparse(scale: float) -> Iterator[Case]:
-    solvers = {"screening": BatchScreening(), "fista": Fista()}
-    for fraction in (0.1, 0.01):
-
-        def make() -> Any:
-            return data.counts(int(200_000 * scale), 50_000, 24)
-
-        yield Case(
-            f"counts 50,000 columns alpha {fraction}", make, Logistic(), (fraction,), solvers,
-            options={"standardize": False},
-        )  # fmt: skip
-
-
-def wide(scale: float) -> Iterator[Case]:
-    for where in ("in memory", "on disk by rows"):
-        for least in (0.06, 0.01):
-
-            def make(where: str = where) -> Any:
-                X, y = data.lasso(int(1000 * scale), 25_000, 0.0, n_informative=500)
-                return (data.on_disk(X) if where == "on disk by rows" else X), y
-
-            fractions = tuple(np.geomspace(1.0, least, 50))
-            name = f"50 alphas to {least}, 25,000 columns {where}"
-            yield Case(
-                name, make, Squared(), fractions, {"screening": BatchScreening()},
-                levels=(1e-6,), options={"standardize": False},
-            )  # fmt: skip
-
-
-def batch(scale: float) -> Iterator[Case]:
-    fractions = tuple(np.geomspace(1.0, 1e-3, 50))
-    for rho in (0.5, 0.9):
-
-        def lasso_data(rho: float = rho) -> Any:
-            return data.lasso(int(40_000 * scale), 300, rho)
-
-        yield Case(
-            f"lasso rho {rho}, 50 alphas x (5 folds + all rows)", lasso_data, Squared(), fractions,
-            {"gram": Gram(), "sample 30p": sampled(30)}, folds=5, levels=(1e-6,),
-        )  # fmt: skip
-
-        def label_data(rho: float = rho) -> Any:
-            return data.labels(int(6_000 * scale), 100, rho)
-
-        yield Case(
-            f"logistic rho {rho}, 50 alphas x (2 folds + all rows)", label_data, Logistic(),
-            fractions, {"gram metric": QuasiNewton()}, folds=2, levels=(1e-3, 1e-6),
-        )  # fmt: skip
-
-
-GROUPS = {
-    maker.__name__: maker
-    for maker in (lasso, logistic, hard, scales, multinomial, sparse, wide, batch)
-}
 
 
 def main() -> None:
     arguments = parse()
     lines = [heading(arguments)]
+    ratios: dict[str, float] = {}
     for group in arguments.only:
         for case in GROUPS[group](arguments.scale):
             with tempfile.TemporaryDirectory() as folder:
                 data.SCRATCH = Path(folder)
                 made = case.make()
-                for name, solver in case.solvers.items():
-                    cell = run(case, solver, *made, arguments.cap)
-                    lines.append(f"| {case.name} | {name} | {cell} |")
-                    print(lines[-1], flush=True)
+                name, solver = automatic(case, *made)
+                cells, best = measured(case, {**case.solvers, name: solver}, made, arguments)
+                lines += [f"| {case.name} | {which} | {cell} |" for which, cell in cells.items()]
+                others = min(best[which] for which in case.solvers)
+                ratios[case.name] = best[name] / others if others < np.inf else 1.0
+                print("\n".join(lines[-len(cells) :]), flush=True)
+    worst = max(ratios, key=lambda name: ratios[name])
+    lines.append(f"\nauto / best: at most {ratios[worst]:.2f} ({worst})")
+    print(lines[-1])
     if arguments.out:
         Path(arguments.out).write_text("\n".join(lines) + "\n")
+
+
+def measured(
+    case: Case, solvers: dict[str, Any], made: Any, arguments: Any
+) -> tuple[dict[str, str], dict[str, float]]:
+    """Cells, and the least seconds to 1e-6 or infinity, of solvers that run in turn."""
+    cells: dict[str, str] = {}
+    best = dict.fromkeys(solvers, np.inf)
+    for _ in range(arguments.repeat):
+        for name, solver in solvers.items():
+            passes, seconds = run(case, solver, *made, arguments.cap)
+            best[name] = min(best[name], seconds)
+            cells[name] = f"{passes} ({best[name]:.2f} s)" if best[name] < np.inf else passes
+    return cells, best
+
+
+def automatic(case: Case, X: Any, y: Any) -> tuple[str, Any]:
+    """What an estimator takes for these data: its name and the solver."""
+    fold = range(-1, case.folds) if case.folds else -1
+    problems = Problems.product(case.fractions, fold=fold, alpha_unit="fraction")
+    with as_design(X, y) as design:
+        design.prepare()
+        quadratic = isinstance(case.loss, Squared)
+        n_problems = problems.n_problems
+        task = Task(quadratic, design.n_features, design.n_samples, n_problems, has_l1=True)
+        choice = choose("auto", task)
+        if not quadratic:
+            plain = {k: v for k, v in case.options.items() if k == "class_weight"}
+            datafit = Datafit(design, case.loss, Problems.product(), **plain)
+            rows, n_outputs = sample_size(design, None), datafit.n_outputs
+            choice = for_classes(
+                choice,
+                n_outputs=n_outputs,
+                n_features=design.n_features,
+                class_count=datafit.first().class_count,
+                weighted=bool(plain),
+                costs=Costs.planned(design.plan, rows, n_problems, n_outputs),
+            )
+    return f"auto: {choice.name}", SOLVERS[choice.name]()
 
 
 def parse() -> argparse.Namespace:
@@ -210,6 +108,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--scale", type=float, default=1.0, help="factor of the rows")
     parser.add_argument("--cap", type=int, default=400, help="iterations at most")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each solver, in turn")
     parser.add_argument("--out", help="also write the table to this Markdown file")
     return parser.parse_args()
 
@@ -224,39 +123,40 @@ def heading(arguments: argparse.Namespace) -> str:
         "# Passes to a certificate\n\n"
         f"{datetime.date.today()}, {platform.machine()}, {os.cpu_count()} cores, numpy "
         f"{np.__version__} with {blas}.\nMade by `benchmarks/bench_passes.py --scale "
-        f"{arguments.scale:g} --cap {arguments.cap}`, whose docstring says what the problems are: "
-        "float64,\nin memory, with intercept, standardised where nothing else is said. Cells: "
-        "passes to relative gaps of\n1e-3/1e-6/1e-9 (the last column names other levels), and "
-        "seconds to the last one.\n\n| problem | solver | passes |\n| --- | --- | --- |"
+        f"{arguments.scale:g} --cap {arguments.cap} --repeat {arguments.repeat}`,\nwhose docstring "
+        "says what the problems are: float64, in memory, with intercept, standardised where\n"
+        "nothing else is said. Cells: passes to relative gaps of 1e-3/1e-6/1e-9, or to the levels "
+        "that are named,\nand the least seconds to 1e-6.\n\n"
+        "| problem | solver | passes |\n| --- | --- | --- |"
     )
     print(text)
     return text
 
 
-def run(case: Case, solver: Any, X: Any, y: Any, cap: int) -> str:
-    """Passes to each level; several problems at once are solved anew for each of them."""
-    alone = len(case.fractions) == 1
-    if alone:
-        gaps, seconds = solved(case, solver, X, y, cap, case.levels[-1])
-        passes = [next((n for n, gap in gaps if gap <= level), "-") for level in case.levels]
-        return f"{'/'.join(map(str, passes))} ({seconds:.1f} s)"
-    cells = []
+def run(case: Case, solver: Any, X: Any, y: Any, cap: int) -> tuple[str, float]:
+    """Passes to each level, and seconds to 1e-6 or infinity; several problems at once are solved
+    anew for each level."""
+    if len(case.fractions) == 1:
+        seen = solved(case, solver, X, y, cap, case.levels[-1])
+        passes = [next((n for n, gap, _ in seen if gap <= level), "-") for level in case.levels]
+        return "/".join(map(str, passes)), next((t for _, gap, t in seen if gap <= 1e-6), np.inf)
+    cells, seconds = [], np.inf
     for level in case.levels:
-        gaps, seconds = solved(case, solver, X, y, cap, level)
-        reached = gaps[-1][1] <= level
-        cells.append(f"{gaps[-1][0] if reached else '-'} to {level:g} ({seconds:.1f} s)")
-    return ", ".join(cells)
+        n_passes, gap, spent = solved(case, solver, X, y, cap, level)[-1]
+        cells.append(f"{n_passes if gap <= level else '-'} to {level:g}")
+        seconds = spent if level == 1e-6 and gap <= level else seconds
+    return ", ".join(cells), seconds
 
 
 def solved(
     case: Case, solver: Any, X: Any, y: Any, cap: int, tol: float
-) -> tuple[list[tuple[int, float]], float]:
-    """Passes and largest gap after every iteration; wall seconds."""
-    seen: list[tuple[int, float]] = []
+) -> list[tuple[int, float, float]]:
+    """Passes, largest gap and wall seconds after every iteration."""
+    seen: list[tuple[int, float, float]] = []
 
     class Gaps:
         def on_iteration(self, event: Any) -> None:
-            seen.append((design.n_passes, event.gap))
+            seen.append((design.n_passes, event.gap, time.perf_counter() - started))
 
     fold = range(-1, case.folds) if case.folds else -1
     problems = Problems.product(case.fractions, fold=fold, alpha_unit="fraction")
@@ -271,9 +171,9 @@ def solved(
         penalty = ElasticNet(problems.alpha * top, problems.l1_ratio)
         most = 100_000 if isinstance(solver, Gram) else cap  # sweeps in memory are no passes
         solution = solve(solver, datafit, penalty, tol=tol, max_iter=most, callbacks=[Gaps()])
-        seconds = time.perf_counter() - started
-        seen.append((design.n_passes, float(np.max(solution.relative_gap))))
-    return seen, seconds
+        gap = float(np.max(solution.relative_gap))
+        seen.append((design.n_passes, gap, time.perf_counter() - started))
+    return seen
 
 
 if __name__ == "__main__":

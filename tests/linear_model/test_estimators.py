@@ -124,7 +124,8 @@ def test_foreign_solver_names_ours(kind, name, data):
     ("model", "shape", "solver", "words"),
     [
         (LogisticRegression(), (30, 40), "sampled_newton", "30 rows are kept"),
-        (LogisticRegression(), (3000, 10), "quasi_newton", "10 columns"),
+        (LogisticRegression(), (3000, 10), "sampled_newton", "3000 rows are kept"),
+        (LogisticRegression(), (30000, 10), "quasi_newton", "10 columns"),
         (LogisticRegression(), (40, 600), "fista", "more columns than rows"),
         (LogisticRegression(C=0.1, l1_ratio=1.0), (40, 600), "screening", "those in use"),
         (Lasso(0.5), (40, 600), "screening", "more columns than rows"),
@@ -142,7 +143,7 @@ def test_auto_says_why(model, shape, solver, words):
 
 
 def test_rare_classes_with_weights_get_a_metric_of_rows():
-    X = np.random.default_rng(0).normal(size=(3000, 5))
+    X = np.random.default_rng(0).normal(size=(30_000, 5))
     y = X[:, 0] > 2.5
     plain = LogisticRegression().fit(X, y)
     model = LogisticRegression(class_weight="balanced").fit(X, y)

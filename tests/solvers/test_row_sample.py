@@ -139,3 +139,22 @@ def test_products_of_a_view_are_those_of_its_columns(kind):
     np.testing.assert_allclose(view.product(B), Z @ B, atol=1e-12)
     np.testing.assert_allclose(view.pullback(R), Z.T @ R, atol=1e-10)
     np.testing.assert_allclose(view.squares(np.abs(R)), (Z * Z).T @ np.abs(R), atol=1e-9)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, lambda X: X.astype(np.float32)])
+def test_the_gram_matrix_of_a_view_is_that_of_its_columns(kind, coarse, monkeypatch):
+    """Also of columns far from zero, and in float32 about as well as float32 adds."""
+    monkeypatch.setattr("daskreg.datafit.sample.COARSE", 0.0 if coarse else np.inf)
+    monkeypatch.setattr("daskreg.datafit.sample.TILE_BYTES", 8192)
+    X, y, weight = data()
+    X = kind((X + 100.0 * (np.arange(4) == 1)).astype(np.float32).astype(np.float64))
+    sample = draw(FakeDesign(X, y, weight), Squared(), 500, n_total=N)
+    view = sample.view(np.array([0.1, 100.0, 0.0, -0.2]), np.array([1.0, 2.0, 0.0, 0.5]))
+    bend = np.random.default_rng(1).random(sample.n_rows)
+    for chosen in (np.array([0, 1, 3]), np.arange(4), np.array([], dtype=int)):
+        Z = view.columns(chosen)
+        expected = Z.T @ (bend[:, None] * Z)
+        size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+        found = view.gram(chosen, bend)
+        assert (np.abs(found - expected) <= (2e-6 if coarse else 1e-9) * size).all()
