@@ -12,6 +12,8 @@ from daskreg._typing import Float
 
 #: Where the shift of an extreme distribution is looked for: next to a mass at zero, and uniform.
 LEAST_SHIFT, MOST_SHIFT = 1e-12, 1e6
+#: Pairs up to which the r-concave bound, whose cost is their square, is looked for.
+MOST_PAIRS = 500
 
 
 class ErrorBounds(NamedTuple):
@@ -43,7 +45,7 @@ def error_bounds(q: float, n_features: int, threshold: float, n_pairs: int) -> E
     :math:`4 (1 - \tau + 1/2B) / (1 + 1/B)` above, :math:`\tau` rounded up to a share of the 2B
     halves (Shah and Samworth 2013, theorem 2); NaN where its conditions do not hold.  The third
     is :math:`p \min\{D(\theta^2, 2\tau - 1, B, -1/2), D(\theta, \tau, 2B, -1/4)\}`, D as in
-    ``concave_tail``, or the second where that is smaller.
+    ``concave_tail``, or the smaller of the others where that is less, or pairs are above 500.
 
     Examples
     --------
@@ -57,6 +59,8 @@ def error_bounds(q: float, n_features: int, threshold: float, n_pairs: int) -> E
     # What reaches the threshold is a whole number of the halves.
     halves = int(np.ceil(np.round(2 * n_pairs * threshold, 9)))
     unimodal = _unimodal_factor(theta, halves / (2 * n_pairs), n_pairs) * theta * q
+    if n_pairs > MOST_PAIRS:
+        return ErrorBounds(plain, float(unimodal), float(np.fmin(plain, unimodal)))
     pairs = concave_tail(theta**2, halves - n_pairs, n_pairs, -0.5)
     singles = concave_tail(theta, halves, 2 * n_pairs, -0.25)
     # Such distributions are unimodal too.

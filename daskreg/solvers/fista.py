@@ -97,7 +97,7 @@ class Fista(Solver):
     name: ClassVar[str] = "fista"
 
     grow: float = 2.0
-    shrink: float = 0.93
+    shrink: float = 0.95
     restart: bool = True
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
