@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 import cloudpickle
-import distributed  # noqa: TID253 - loaded only where a client is active
+import dask  # noqa: TID253 - loaded only where a client is active
+import distributed  # noqa: TID253
 
 from daskreg._typing import State
-from daskreg.design.host import machine_memory, process_memory
-from daskreg.design.workers import Worker, loaded_libraries
+from daskreg.design.host import machine_memory
+from daskreg.design.workers import Worker
 from daskreg.exceptions import WorkersLostError
 
-from .outcome import Outcome, merge_outcomes
+from .outcome import Outcome
 from .patience import Patience
-from .progress import Events, Listener
+from .progress import Listener
+from .remote import call, itself, make_shard, merge, outcome_of, run_recipe, run_shard, standing
 from .running import Running
-from .scheduler import (
-    FAN_IN,
-    LARGE_PARTIAL,
-    LARGE_STATE,
-    Progress,
-    Scheduler,
-    fresh,
-    payload_of,
-)
-from .shards import Cancelled, Shard
+from .scheduler import FAN_IN, Progress, Scheduler, adds_on_workers, fresh, goes_once, payload_of
+from .shards import Shard
 from .taken import Taken
 
 #: Seconds between two looks at who is still there while a pass runs.
@@ -65,7 +58,7 @@ class Cluster(Scheduler):
             )
         hosts = [info["host"] for info in known.values()]
         # What heartbeats told is half a second old, which is long after a persist or a census.
-        standing = self.client.run(_standing, workers=list(known), on_error="ignore")
+        found = self.client.run(standing, workers=list(known), on_error="ignore")
         return [
             Worker(
                 address=address,
@@ -75,12 +68,12 @@ class Cluster(Scheduler):
                     self._limit or 1 << 62,
                     info["memory_limit"] or machine_memory() // hosts.count(info["host"]),
                 ),
-                memory=standing[address][0],
+                memory=found[address][0],
                 host=info["host"],
-                loaded=standing[address][1],
+                loaded=found[address][1],
             )
             for address, info in sorted(known.items())
-            if address in standing
+            if address in found
         ]
 
     def _known_workers(self) -> dict[str, Any]:
@@ -110,8 +103,8 @@ class Cluster(Scheduler):
         running: Running | None = None,
     ) -> list[Outcome]:
         payload: Any = payload_of(kernel, state, running.skip if running else frozenset())
-        if len(payload) > LARGE_STATE:
-            payload = self.client.submit(_itself, payload, key=fresh("state"), pure=False)
+        if goes_once(len(payload), len(self._shards)):
+            payload = self._state_task(payload)
         self._rehome(sorted(self._known_workers()))
         listener = Listener(self.client, progress)
         tasks: list[Any] = []
@@ -122,7 +115,8 @@ class Cluster(Scheduler):
                     self._submit, name=kernel.name, payload=payload, topic=listener.topic
                 )
                 taken = Taken(running, tasks, self._outcome_task)
-                outcomes = self._collect(tasks, again, partial_bytes > LARGE_PARTIAL, taken)
+                on_workers = adds_on_workers(partial_bytes, len(self._shards))
+                outcomes = self._collect(tasks, again, on_workers, taken)
         except BaseException as error:
             self.client.cancel(tasks)
             self._futures = [None for _ in self._shards]
@@ -135,6 +129,12 @@ class Cluster(Scheduler):
             raise
         listener.catch_up(self._shards, outcomes)
         return outcomes
+
+    def _state_task(self, payload: bytes) -> Any:
+        """A task whose value is the state: through the scheduler once, then among the workers."""
+        # Dask advises against large task arguments; this one is sent once instead of many times.
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
+            return self.client.submit(itself, payload, key=fresh("state"), pure=False)
 
     @property
     def _all(self) -> range:
@@ -155,7 +155,7 @@ class Cluster(Scheduler):
             last = last or (self._tree(tasks, taken.left) if large else taken.tasks)
             try:
                 results = self.client.sync(self.client._gather, last, callback_timeout=timeout)
-                return [*taken.outcomes, *(_outcome(result) for result in results)]
+                return [*taken.outcomes, *(outcome_of(result) for result in results)]
             except TimeoutError:
                 # Slow, or a worker died with results that nobody has fetched yet.
                 if any(task.status == "error" for task in last):
@@ -203,10 +203,10 @@ class Cluster(Scheduler):
         options = {"workers": [self._homes[i]], "pure": False}
         if future is not None:
             return self.client.submit(
-                _run_shard, future, payload, topic, *values, key=fresh(name), **options
+                run_shard, future, payload, topic, *values, key=fresh(name), **options
             )
         task = self.client.submit(
-            _make_shard if self._keep else _run_recipe,
+            make_shard if self._keep else run_recipe,
             cloudpickle.dumps(shard),
             payload,
             topic,
@@ -223,7 +223,7 @@ class Cluster(Scheduler):
         if task is not self._futures[i]:
             return task
         home = [self._homes[i]]
-        return self.client.submit(_outcome, task, key=fresh("outcome"), workers=home, pure=False)
+        return self.client.submit(outcome_of, task, key=fresh("outcome"), workers=home, pure=False)
 
     def _tree(self, tasks: list[Any], chosen: Sequence[int]) -> list[Any]:
         n_segments = self._shards[0].n_segments
@@ -231,7 +231,7 @@ class Cluster(Scheduler):
         while len(tasks) > 1:
             tasks = [
                 self.client.submit(
-                    _merge, n_segments, *tasks[i : i + FAN_IN], key=fresh("tree-sum"), pure=False
+                    merge, n_segments, *tasks[i : i + FAN_IN], key=fresh("tree-sum"), pure=False
                 )
                 for i in range(0, len(tasks), FAN_IN)
             ]
@@ -240,7 +240,7 @@ class Cluster(Scheduler):
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
         tasks = [
             self.client.submit(
-                _call, cloudpickle.dumps((function, args)), key=fresh("map"), pure=False
+                call, cloudpickle.dumps((function, args)), key=fresh("map"), pure=False
             )
             for args in arguments
         ]
@@ -249,75 +249,3 @@ class Cluster(Scheduler):
     def release(self) -> None:
         self._futures = []
         self._shards = []
-
-
-def _standing() -> tuple[int, frozenset[str]]:
-    return process_memory(), loaded_libraries()
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-def _call(pickled: bytes) -> Any:
-    function, arguments = pickle.loads(pickled)
-    return function(*arguments)
-
-
-def _make_shard(
-    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, *values: Any
-) -> Shard:
-    shard: Shard = pickle.loads(recipe)
-    shard.first = _run(shard, payload, topic, values)
-    return shard
-
-
-def _run_shard(
-    shard: Shard, payload: bytes, topic: tuple[str, str] | None, *values: Any
-) -> Outcome:
-    shard.first = None
-    return _run(shard, payload, topic, values)
-
-
-def _run_recipe(
-    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, *values: Any
-) -> Outcome:
-    return _run(pickle.loads(recipe), payload, topic, values)
-
-
-def _run(
-    shard: Shard, payload: bytes, topic: tuple[str, str] | None, values: Sequence[Any]
-) -> Outcome:
-    kernel, state, skip = pickle.loads(payload)
-    worker = distributed.get_worker()
-    progress = Events(worker, topic) if topic is not None else None
-    flag = _Abandoned(worker)
-    try:
-        outcome = shard.run(kernel, state, values, cancel=flag, progress=progress, skip=skip)
-    except Cancelled:
-        raise Cancelled from None  # nobody waits for what it has summed
-    if progress is not None:
-        progress.flush()
-    return outcome
-
-
-def _merge(n_segments: int, *results: Any) -> Outcome:
-    return merge_outcomes(n_segments, *(_outcome(result) for result in results))
-
-
-def _outcome(result: Any) -> Outcome:
-    outcome = result.first if isinstance(result, Shard) else result
-    assert isinstance(outcome, Outcome)
-    return outcome
-
-
-class _Abandoned:
-    """Whether nobody wants the result of the task that this thread runs any more."""
-
-    def __init__(self, worker: Any) -> None:
-        self._tasks, self._key = worker.state.tasks, worker.get_current_task()
-
-    def is_set(self) -> bool:
-        """Asked between blocks: a thread cannot be stopped from outside."""
-        task = self._tasks.get(self._key)
-        return task is None or task.state == "cancelled"

@@ -20,10 +20,12 @@ from .running import Running
 from .shards import Shard
 from .tier import Spooled
 
-#: State above this travels through the scheduler once, as a task of its own.
-LARGE_STATE = 1 << 20
-#: Partials above this are added by tree tasks on the workers instead of by the client.
-LARGE_PARTIAL = 1 << 20
+#: Bytes of a state that travels through the scheduler once, as a task of its own, and of what all
+#: the tasks of a pass may carry of it otherwise.
+LARGE_STATE, LARGE_STATES = 1 << 20, 4 << 20
+#: Bytes of a partial that tree tasks on the workers add instead of the client, and of what the
+#: client takes of all shards together.
+LARGE_PARTIAL, LARGE_PARTIALS = 1 << 20, 64 << 20
 #: Outcomes that one tree task adds.
 FAN_IN = 4
 
@@ -118,6 +120,16 @@ def payload_of(kernel: Any, state: State, skip: frozenset[int] = frozenset()) ->
     import cloudpickle
 
     return bytes(cloudpickle.dumps((kernel, dict(state), skip)))
+
+
+def goes_once(nbytes: int, n_shards: int) -> bool:
+    """Whether a state is too large for every task to carry it through the scheduler."""
+    return nbytes > LARGE_STATE or nbytes * n_shards > LARGE_STATES
+
+
+def adds_on_workers(nbytes: int, n_shards: int) -> bool:
+    """Whether partials are too large for the client to take all of them."""
+    return nbytes > LARGE_PARTIAL or nbytes * n_shards > LARGE_PARTIALS
 
 
 def fresh(name: str) -> str:

@@ -1,0 +1,150 @@
+"""What passes ask of a scheduler, counted: tasks, keys, messages and bytes."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import cloudpickle
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+from daskreg.design.passes.cluster import Cluster
+from daskreg.design.passes.scheduler import (
+    FAN_IN,
+    LARGE_PARTIALS,
+    LARGE_STATES,
+    adds_on_workers,
+    goes_once,
+)
+
+from . import helpers
+from .helpers import Correlate, make_data, make_design
+
+
+@pytest.fixture(scope="module", autouse=True)
+def helpers_travel_by_value():
+    cloudpickle.register_pickle_by_value(helpers)
+    yield
+    cloudpickle.unregister_pickle_by_value(helpers)
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            memory_limit="1GiB",
+            host="127.0.0.1",
+            dashboard_address=":0",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def standing(dask_scheduler):
+    """How much of everything the scheduler remembers, except for its bounded logs."""
+    state = dask_scheduler
+    return {
+        "tasks": len(state.tasks),
+        "groups": len(state.task_groups),
+        "prefixes": len(state.task_prefixes),
+        "unrunnable": len(state.unrunnable),
+        "wanted": sum(len(client.wants_what) for client in state.clients.values()),
+        "held": sum(len(worker.has_what) for worker in state.workers.values()),
+        "topics": len(state.get_events()) if hasattr(state, "get_events") else 0,
+        "bounded": all(
+            log.maxlen is not None for log in (state.transition_log, state.computations)
+        ),
+    }
+
+
+def settled(client, expected=None):
+    """The same, once what the client let go of has been forgotten."""
+    deadline = time.monotonic() + 10
+    found = client.run_on_scheduler(standing)
+    while found != expected and time.monotonic() < deadline:
+        time.sleep(0.05)
+        found, before = client.run_on_scheduler(standing), found
+        if expected is None and found == before:
+            break
+    return found
+
+
+@pytest.mark.parametrize("partial_bytes", [0, 2 << 20])
+@pytest.mark.parametrize("ballast", [0, 1 << 18])
+def test_nothing_grows_with_the_passes(client, ballast, partial_bytes):
+    X, y = make_data(n=20_000)
+    state = {"times": 1.0, "ballast": np.zeros(ballast)}
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.prepare(partial_bytes=partial_bytes)
+        for _ in range(3):
+            design.sum_over_rows(Correlate(), state)
+        before, futures = settled(client), len(client.futures)
+        for _ in range(40):
+            design.sum_over_rows(Correlate(), state)
+        assert settled(client, before) == before
+        assert len(client.futures) == futures
+        assert before["bounded"]
+        # The shards, and the state that they were made with, which Dask keeps for their sake.
+        assert before["tasks"] == (5 if ballast else 4)
+    assert settled(client)["tasks"] == 0
+
+
+def sent(client):
+    """Bytes and messages that the client has given to the scheduler."""
+    comm = client.scheduler_comm
+    return comm.byte_count, comm.message_count
+
+
+def test_a_large_state_is_sent_once_and_not_for_every_shard(client):
+    X, y = make_data(n=20_000)
+    nbytes = 8 << 18
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        small, _ = sent(client)
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        plain = sent(client)[0] - small
+        before, _ = sent(client)
+        design.sum_over_rows(Correlate(), {"times": 1.0, "ballast": np.zeros(nbytes // 8)})
+        extra = sent(client)[0] - before - plain
+    assert 0.95 * nbytes < extra < 1.5 * nbytes
+
+
+def test_a_very_large_state_is_sent_without_advice_against_it(client):
+    X, y = make_data(n=2_000)
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.prepare()
+        design.sum_over_rows(Correlate(), {"times": 1.0, "ballast": np.zeros(12 << 17)})
+
+
+@pytest.mark.parametrize("n_shards", [1, 100, 10_000])
+def test_what_passes_through_scheduler_and_client_is_bounded(n_shards):
+    for nbytes in (100, 10_000, 1 << 19, 1 << 21, 1 << 27):
+        state = nbytes if goes_once(nbytes, n_shards) else nbytes * n_shards
+        assert state <= max(nbytes, LARGE_STATES)
+        left = 1 if adds_on_workers(nbytes, n_shards) else n_shards
+        assert nbytes * left <= max(nbytes, LARGE_PARTIALS)
+
+
+@pytest.mark.parametrize(("n_shards", "depth"), [(1, 0), (2, 1), (4, 1), (5, 2), (1000, 5)])
+def test_partials_meet_in_a_shallow_tree_of_a_third_as_many_tasks(n_shards, depth):
+    submitted = []
+
+    class Recorder:
+        def submit(self, function, *args, **options):
+            submitted.append([arg for arg in args if isinstance(arg, tuple)])
+            levels = [arg[1] for arg in args if isinstance(arg, tuple)]
+            return function.__name__, 1 + max(levels)
+
+    cluster = Cluster.__new__(Cluster)
+    cluster.client = Recorder()
+    cluster._shards = [SimpleNamespace(n_segments=n_shards)] * n_shards
+    cluster._futures = [None] * n_shards
+    (last,) = cluster._tree([("outcome", 0)] * n_shards, range(n_shards))
+    assert last[1] == depth
+    assert len(submitted) <= -(-(n_shards - 1) // (FAN_IN - 1)) + depth
+    assert all(len(args) <= FAN_IN for args in submitted)
