@@ -14,7 +14,6 @@ from daskreg.design.layout import Layout
 from daskreg.design.passes.running import MakePass
 from daskreg.design.passes.scheduler import PassResult
 from daskreg.design.passes.shards import Cancelled
-
 from daskreg.exceptions import DataError
 
 from .codec import Classes
