@@ -1,7 +1,7 @@
 """One file of a JSON header and raw arrays, with a checksum over all of it.
 
 Layout: magic (8 bytes), format version (uint32), length of the header (uint64), header, arrays,
-BLAKE2b digest of everything before (32 bytes); integers little-endian, arrays at multiples of 64.
+SHA-256 digest of everything before (32 bytes); integers little-endian, arrays at multiples of 64.
 The header lists type, shape and order of each array, so that the length of the file follows from
 it: no number in the file can ask for more memory than the file itself takes.
 """
@@ -52,7 +52,7 @@ def pack(value: Any, classes: Classes) -> Iterator[bytes | memoryview]:
 def _parts(
     header: bytes, arrays: list[AnyArray], orders: list[list[int]]
 ) -> Iterator[bytes | memoryview]:
-    checksum = hashlib.blake2b(digest_size=_DIGEST)
+    checksum = hashlib.sha256()
     written = 0
 
     def counted(part: bytes | memoryview) -> bytes | memoryview:
@@ -83,7 +83,7 @@ def unpack(content: bytes | bytearray, classes: Classes) -> Any:
     if len(body) < _START.size + _DIGEST or bytes(body[:8]) != MAGIC:
         raise CheckpointError("it is not a checkpoint, or cut off at the beginning")
     body, digest = body[:-_DIGEST], bytes(body[-_DIGEST:])
-    if hashlib.blake2b(body, digest_size=_DIGEST).digest() != digest:
+    if hashlib.sha256(body).digest() != digest:
         raise CheckpointError("its checksum is wrong: it is cut off or was changed")
     _, version, length = _START.unpack(body[: _START.size])
     if version != FORMAT_VERSION:

@@ -14,6 +14,7 @@ from daskreg.design.layout import Layout
 from daskreg.design.passes.running import MakePass
 from daskreg.design.passes.scheduler import PassResult
 from daskreg.design.passes.shards import Cancelled
+from daskreg.exceptions import DataError
 
 from .codec import Classes
 from .container import pack
@@ -145,7 +146,9 @@ class Checkpoint:
             self._running.set()
             if isinstance(error, Cancelled) and asked() is not None:
                 self._end()
-            self.save()
+            # Data that no model can use are not worth a file that a later fit would go on from.
+            if not isinstance(error, DataError) and (self._passes or self._running.nodes()):
+                self.save()
             raise
         finally:
             self._running = None

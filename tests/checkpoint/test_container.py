@@ -175,7 +175,7 @@ def forged(header: object, arrays: bytes = b"", version: int = FORMAT_VERSION) -
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     body = struct.pack("<8sIQ", MAGIC, version, len(text)) + text
     body += bytes(-len(body) % 64) + arrays if arrays else b""
-    return body + hashlib.blake2b(body, digest_size=32).digest()
+    return body + hashlib.sha256(body).digest()
 
 
 @pytest.mark.parametrize(

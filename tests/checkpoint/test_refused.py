@@ -150,6 +150,14 @@ def test_arguments_that_do_nothing_alone(tmp_path: Path) -> None:
         Lasso().fit(X, Y, checkpoint=tmp_path / "fit", checkpoint_every=-1)
 
 
+def test_data_that_no_model_can_use_leave_no_file(tmp_path: Path) -> None:
+    wrong = X.copy()
+    wrong[-1, 0] = np.nan
+    with pytest.raises(daskreg.DataError, match="NaN"):
+        fitted(tmp_path / "fit", X=wrong)
+    assert not list(tmp_path.iterdir())
+
+
 # -- damage ----------------------------------------------------------------------------------------
 
 
