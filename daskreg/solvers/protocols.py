@@ -298,6 +298,8 @@ class SelectiveDatafit(Datafit, Protocol):
         Whether columns can be read alone; else ``restricted`` is one pass.
     most_columns : int
         How many of them memory holds.
+    second_moment : array of shape (n_features,)
+        As in :class:`SmoothDatafit`.
     """
 
     @property
@@ -310,6 +312,8 @@ class SelectiveDatafit(Datafit, Protocol):
     def reads_columns(self) -> bool: ...
     @property
     def most_columns(self) -> int: ...
+    @property
+    def second_moment(self) -> Float: ...
 
     def restricted(self, columns: npt.NDArray[np.intp]) -> Any:
         """The same problems on some columns, gathered in memory, in the same coordinates."""

@@ -117,6 +117,25 @@ def limited(
     return before if (before | ~columns).all() and before.any() else columns
 
 
+def pool_of(
+    state: ScreeningState, alpha: Float, columns: npt.NDArray[np.bool_], most: int
+) -> npt.NDArray[np.bool_]:
+    """Return the columns to hold in memory for this round and others.
+
+    The pool at hand where it has all of them, else these and, up to half of what memory holds,
+    those with the largest gradients beside the alphas to come, whether they are wanted yet or not.
+    """
+    if (state.pool | ~columns).all():
+        return state.pool
+    score = np.zeros(len(columns))
+    for path in np.unique(state.paths.which):
+        smallest = alpha[state.paths.which == path].min()
+        score = np.maximum(score, state.entry[:, path] / smallest)
+    everyone = np.arange(len(alpha))
+    turn = Round(everyone, columns, most // 2)
+    return limited(turn, score, most, np.zeros_like(columns))
+
+
 def seen_from(
     state: ScreeningState,
     penalty: ElasticNet,
@@ -161,6 +180,24 @@ def passed_on(
         held[..., later] = held[..., [last]]
         held_intercept[:, later] = held_intercept[:, [last]]
     return held, held_intercept
+
+
+def proven_within(
+    state: ScreeningState, chosen: npt.NDArray[np.intp], columns: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Whether all columns that each chosen problem may use are among these."""
+    known = [state.survivors.get(problem) for problem in chosen.tolist()]
+    return np.array([own is not None and bool(columns[own].all()) for own in known])
+
+
+def replaced(found: Candidates, seen: Candidates, places: npt.NDArray[np.intp]) -> Candidates:
+    """What was found, with what a pass has seen at some places."""
+    parts = []
+    for name in ("coef", "intercept", "objective", "bound", "violation"):
+        values = getattr(found, name).copy()
+        values[..., places] = getattr(seen, name)
+        parts.append(values)
+    return Candidates(*parts)
 
 
 def spread(found: Candidates, chosen: npt.NDArray[np.intp], state: ScreeningState) -> Candidates:

@@ -14,11 +14,23 @@ from daskreg.penalties import ElasticNet
 
 from .base import Solver, solve
 from .fista import Fista
+from .gap_safe import is_covered, may_be_active
 from .gram import Gram
 from .protocols import SelectiveDatafit, require
 from .quasi_newton import QuasiNewton
-from .results import Candidates, Goal
-from .rounds import Limits, Round, limited, next_round, passed_on, seen_from, spread
+from .results import Candidates, Goal, Solution
+from .rounds import (
+    Limits,
+    Round,
+    limited,
+    next_round,
+    passed_on,
+    pool_of,
+    proven_within,
+    replaced,
+    seen_from,
+    spread,
+)
 from .screening_state import ScreeningState
 from .start import start_point
 from .working_set import Paths, entry_alpha, wanted_columns
@@ -47,7 +59,11 @@ class BatchScreening(Solver):
     columns evaluates the solutions: their duality gaps certify a problem or name the columns that
     were missing.  Nothing is ever ruled out for good.
 
-    Passes: 1 + one per round, and one more per round where storage cannot read columns alone.
+    Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
+    the room for them holds are gathered at once, those that rounds to come may want first, and
+    rounds take theirs from this pool until one wants another column.
+
+    Passes: 1 + one per round, and one more for each pool where storage cannot read columns alone.
 
     Parameters
     ----------
@@ -111,6 +127,8 @@ class BatchScreening(Solver):
             entry=seen,
             reached=reached,
             working=np.zeros(datafit.n_features, dtype=bool),
+            pool=np.zeros(datafit.n_features, dtype=bool),
+            survivors={},
             paths=paths,
             length=length,
             short_of_memory=np.zeros(datafit.n_problems, dtype=bool),
@@ -130,15 +148,36 @@ class BatchScreening(Solver):
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
-        columns = self._columns(penalty, state, turn)
-        coef, intercept = self._solve(datafit, penalty, state, chosen, columns)
-        evaluation = datafit.value_and_grad(coef, intercept, chosen, precise=True)
-        one = penalty.take(chosen)
-        found = Candidates.best_of(one, coef, intercept, evaluation, np.arange(len(chosen)))
+        columns = self._columns(penalty, state, turn, datafit.reads_columns)
+        pool = columns
+        if not datafit.reads_columns:
+            pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
+        part = _held(datafit, pool, columns).take(chosen)
+        solution = self._solve(part, penalty, state, chosen, columns)
+        coef = np.zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
+        coef[columns] = solution.coef
         target = state.goal.tol * state.goal.null_value[chosen]
+        proven = proven_within(state, chosen, columns) & (solution.dual_gap <= target)
+        looked = np.flatnonzero(~proven)
+        found = _candidates(solution, coef)
+        entry, reached, survivors = state.entry, state.reached, state.survivors
+        if looked.size:
+            own, one = chosen[looked], penalty.take(chosen[looked])
+            evaluation = datafit.value_and_grad(
+                coef[..., looked], solution.intercept[:, looked], own, precise=True
+            )
+            seen = Candidates.best_of(
+                one, coef[..., looked], solution.intercept[:, looked], evaluation,
+                np.arange(len(own)),
+            )  # fmt: skip
+            found = replaced(found, seen, looked)
+            certified = seen.objective - seen.bound <= target[looked]
+            entry, reached = seen_from(state, one, own, evaluation.grad, certified)
+            survivors = self._survivors(
+                datafit, penalty, state, own, evaluation.grad, seen, certified
+            )
         done = found.objective - found.bound <= target
-        entry, reached = seen_from(state, one, chosen, evaluation.grad, done)
-        held, held_intercept = passed_on(state, penalty.alpha, chosen, coef, intercept)
+        held, held_intercept = passed_on(state, penalty.alpha, chosen, coef, solution.intercept)
         length = min(2 * state.length, 50) if done.all() else state.length
         if not done.any():
             length = max(1, state.length // 2)
@@ -152,6 +191,8 @@ class BatchScreening(Solver):
             entry=entry,
             reached=reached,
             working=columns,
+            pool=pool,
+            survivors=survivors,
             length=length,
             short_of_memory=short,
             n_iter=n_iter,
@@ -159,27 +200,32 @@ class BatchScreening(Solver):
         )
 
     def _columns(
-        self, penalty: ElasticNet, state: ScreeningState, turn: Round
+        self, penalty: ElasticNet, state: ScreeningState, turn: Round, reads_columns: bool
     ) -> npt.NDArray[np.bool_]:
         new = max(LEAST_NEW, int(turn.used.sum())) if self.n_columns is None else self.n_columns
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )
+        for problem in turn.problems.tolist():
+            own = state.survivors.get(problem, np.empty(0, dtype=np.intp))
+            wanted[own], new = np.inf, max(new, len(own))
+        if not reads_columns and not ((wanted > 1.0) & ~state.pool).any():
+            # All that must enter is in memory: what only may is not worth a pass.
+            wanted = np.where(state.pool, wanted, 0.0)
         return limited(turn, wanted, 0 if turn.full else new, state.working)
 
     def _solve(
         self,
-        datafit: SelectiveDatafit,
+        part: Any,
         penalty: ElasticNet,
         state: ScreeningState,
         chosen: npt.NDArray[np.intp],
         columns: npt.NDArray[np.bool_],
-    ) -> tuple[Float, Float]:
-        """Solve the chosen problems on some columns; coefficients of all columns come back."""
+    ) -> Solution:
+        """Solve the chosen problems on some columns."""
         members = np.flatnonzero(columns)
-        part = datafit.restricted(members).take(chosen)
         solver = self.inner if self.inner is not None else _inner(part, self.gram_columns)
-        solution = solve(
+        return solve(
             solver,
             part,
             penalty.restricted(members).take(chosen),
@@ -187,9 +233,47 @@ class BatchScreening(Solver):
             max_iter=MAX_INNER,
             start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
         )
-        coef = np.zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
-        coef[members] = solution.coef
-        return coef, solution.intercept
+
+    def _survivors(
+        self,
+        datafit: SelectiveDatafit,
+        penalty: ElasticNet,
+        state: ScreeningState,
+        own: npt.NDArray[np.intp],
+        grad: Float,
+        seen: Candidates,
+        certified: npt.NDArray[np.bool_],
+    ) -> dict[int, npt.NDArray[np.intp]]:
+        """Columns that may be active, by problem, where so few are left that a round takes them."""
+        survivors = {k: v for k, v in state.survivors.items() if k not in own[certified]}
+        open_ = np.flatnonzero(~certified & is_covered(datafit, penalty)[own])
+        if not open_.size:
+            return survivors
+        gap = (seen.objective - seen.bound)[open_]
+        square = datafit.second_moment
+        left = may_be_active(penalty.take(own[open_]), grad[..., open_], gap, square)
+        for place, problem in enumerate(own[open_].tolist()):
+            members = np.flatnonzero(left[:, place])
+            if len(members) <= min(self.gram_columns, datafit.most_columns):
+                survivors[problem] = members
+        return survivors
+
+
+def _candidates(solution: Solution, coef: Float) -> Candidates:
+    """What the solver of a round found, with bounds that hold on its columns."""
+    bound = solution.objective - solution.dual_gap
+    return Candidates(coef, solution.intercept, solution.objective, bound, solution.violation)
+
+
+def _held(
+    datafit: SelectiveDatafit, pool: npt.NDArray[np.bool_], columns: npt.NDArray[np.bool_]
+) -> Any:
+    """The datafit on some columns, from those of a pool that stays in memory."""
+    held = datafit.restricted(np.flatnonzero(pool))
+    if pool.sum() == columns.sum():
+        return held
+    held.first()  # gathers the pool, in one pass where it is new
+    return held.restricted(np.flatnonzero(columns[pool]))
 
 
 def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: Any) -> Candidates:

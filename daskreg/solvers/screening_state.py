@@ -27,6 +27,10 @@ class ScreeningState:
         Alpha of that solution.
     working : array of bool, shape (n_features,)
         Columns of the last round.
+    pool : array of bool, shape (n_features,)
+        Columns in memory that it was taken from.
+    survivors : dict of array of int, by problem
+        Columns of which it is proven that the solution uses no others, where these are few.
     paths : Paths
     length : int
         Alphas of each path in the next round.
@@ -39,6 +43,8 @@ class ScreeningState:
     entry: Float
     reached: Float
     working: npt.NDArray[np.bool_]
+    pool: npt.NDArray[np.bool_]
+    survivors: dict[int, npt.NDArray[np.intp]]
     paths: Paths
     length: int
     short_of_memory: npt.NDArray[np.bool_]
@@ -55,9 +61,14 @@ class ScreeningState:
             self,
             coef=self.coef[..., columns],
             intercept=self.intercept[:, columns],
+            survivors=self._survivors(columns),
             paths=self.paths.take(columns),
             short_of_memory=self.short_of_memory[columns],
             n_iter=self.n_iter[columns],
             goal=replace(self.goal, null_value=self.goal.null_value[columns]),
             candidates=self.candidates.take(columns),
         )
+
+    def _survivors(self, columns: AnyArray) -> dict[int, npt.NDArray[np.intp]]:
+        places = np.arange(self.n_iter.size)[columns].tolist()
+        return {new: self.survivors[k] for new, k in enumerate(places) if k in self.survivors}
