@@ -33,7 +33,7 @@ NEWTON = ("quasi_newton", "sampled_newton")
 SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
 #: What a round of screening may take: columns with Gram matrices, and problems (None: all), in the
 #: order in which they are given up.
-ROUNDS = ((MOST_GRAM, None), (1024, None), (1024, 64), (512, 64), (512, 32), (256, 16))
+ROUNDS = ((MOST_GRAM, None), (1024, None), (1024, 64), (1024, 16), (512, 16), (256, 16))
 
 
 @dataclass(frozen=True)

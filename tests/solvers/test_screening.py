@@ -192,3 +192,45 @@ def test_wanted_columns_rise_no_faster_than_assumed():
     wanted = wanted_columns(entry, np.array([1.0]), paths, alpha, chosen)
     np.testing.assert_array_equal(wanted > 0.0, entry[:, 0] > min(0.8 - 0.5 * 0.2, NEAR * 0.8))
     assert (np.diff(wanted[wanted > 0.0]) > 0.0).all()
+
+
+@pytest.mark.parametrize("reads_columns", [False, True])
+@pytest.mark.parametrize("start", [False, True])
+def test_a_round_takes_no_more_problems_than_it_may(reads_columns, start, monkeypatch):
+    fit, penalty = make(Squared(), fold=(-1, 0, 2), n_alphas=6, reads_columns=reads_columns)
+    widths = []
+    plain = Datafit.value_and_grad
+
+    def watched(self, coef, *args, **kwargs):
+        widths.append(coef.shape[2])
+        return plain(self, coef, *args, **kwargs)
+
+    whole = solve(BatchScreening(), fit, penalty, tol=1e-8)
+    monkeypatch.setattr(Datafit, "value_and_grad", watched)
+    warm = (0.5 * whole.coef, whole.intercept) if start else None
+    found = solve(BatchScreening(n_problems=2), fit, penalty, tol=1e-8, start=warm)
+    assert found.converged.all()
+    assert max(widths) <= 2
+    np.testing.assert_allclose(found.objective, whole.objective, atol=2e-8 * fit.null_value.max())
+
+
+def test_columns_that_are_at_hand_are_not_read_again():
+    rng = np.random.default_rng(0)
+    n, p = 200, 4000
+    X = rng.normal(size=(n, p))
+    for j in range(1, p):
+        X[:, j] = 0.5 * X[:, j - 1] + 0.87 * X[:, j]
+    y = X[:, :: p // 20] @ rng.normal(size=20) + rng.normal(size=n)
+    design = FakeDesign(X, y)
+    design.reads_columns = False
+    alphas = np.geomspace(1.0, 0.06, 50)
+    fit = Datafit(design, Squared(), Problems.product(alpha=alphas, alpha_unit="fraction"))
+    penalty = ElasticNet(alphas * alpha_max(fit.null_grad).max(), np.ones(50))
+    gathers = []
+    select = design.select
+    design.select = lambda columns: gathers.append(len(columns)) or select(columns)
+    found = solve(BatchScreening(length=10), fit, penalty, tol=1e-6)
+    assert found.converged.all()
+    n_rounds = design.n_passes - 1 - len(gathers)
+    assert len(gathers) < n_rounds
+    assert max(gathers) <= p // 2
