@@ -6,7 +6,7 @@ import pytest
 import scipy.linalg
 import threadpoolctl
 
-from daskreg.design.passes.blas import single_threaded_blas
+from daskreg.design.passes.blas import scipy_blas, single_threaded_blas
 
 
 def limits():
@@ -54,5 +54,14 @@ def test_who_leaves_last_restores(two_threads):
     with single_threaded_blas():
         leave.set()
         thread.join()
+        assert limits() == {1}
+    assert limits() == {2}
+
+
+def test_a_library_that_is_loaded_while_kernels_run_is_limited(two_threads):
+    scipy_blas.cache_clear()
+    with single_threaded_blas():
+        threadpoolctl.threadpool_limits(2, user_api="blas")  # as it comes
+        assert scipy_blas().ddot([1.0], [2.0]) == 2.0
         assert limits() == {1}
     assert limits() == {2}

@@ -17,6 +17,7 @@ from daskreg._array import is_sparse
 from daskreg._typing import AnyArray, Float, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
+from daskreg.design.passes.blas import scipy_blas
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 
 from .tiles import RowData, column_sums, stored, tile_borders
@@ -185,10 +186,9 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
 
 def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
-    from scipy.linalg import blas
-
     from .compiled.dense import widen
 
+    blas = scipy_blas()
     multiply = blas.sgemm if dtype == np.float32 else blas.dgemm
     X, half = stored(walk.X)
     p, n_columns = walk.coef.shape

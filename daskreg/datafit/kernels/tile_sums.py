@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.design.passes.blas import scipy_blas
 
 from .tiles import stored, tile_borders
 
@@ -77,13 +78,12 @@ class TileSums:
         return np.column_stack([first, *cross[:q]]), squares
 
     def _multiply(self, scaled: AnyArray) -> None:
-        from scipy.linalg import blas
-
         assert self.gram is not None
         assert self._part is not None
         if self.columns is not None:
             self.gram += scaled.T @ scaled[:, self.columns]
             return
+        blas = scipy_blas()
         multiply = blas.dsyrk if self.dtype == np.float64 else blas.ssyrk
         # In the order of Fortran the lower triangle is the upper one here.
         multiply(1.0, scaled.T, 1.0, self._part.T, lower=1, overwrite_c=1)

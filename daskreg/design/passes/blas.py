@@ -10,12 +10,12 @@ from typing import Any
 
 _lock = threading.Lock()
 _running = 0
-_limiter: Any = None
+#: What limits libraries now; a later one knows those that were loaded meanwhile.
+_limiters: list[Any] = []
 
 
 @cache
 def _controller() -> Any:
-    import scipy.linalg  # noqa: F401 - has a BLAS of its own, and only loaded ones are found
     import threadpoolctl
 
     return threadpoolctl.ThreadpoolController()
@@ -35,6 +35,11 @@ def _any_thread_may_set() -> None:
         clear(force=True)
 
 
+def _limit() -> None:
+    _any_thread_may_set()
+    _limiters.append(_controller().limit(limits=1))
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """One BLAS thread for as long as any kernel of this process runs.
@@ -42,11 +47,10 @@ def single_threaded_blas() -> Iterator[None]:
     The limits of threadpoolctl are process-wide, so that tasks which each set and reset them would
     race; here the first to enter sets them and the last to leave restores them.
     """
-    global _running, _limiter
+    global _running
     with _lock:
         if _running == 0:
-            _any_thread_may_set()
-            _limiter = _controller().limit(limits=1)
+            _limit()
         _running += 1
     try:
         yield
@@ -55,6 +59,22 @@ def single_threaded_blas() -> Iterator[None]:
             _running -= 1
             if _running == 0:
                 _any_thread_may_set()
-                _limiter.restore_original_limits()
+                while _limiters:
+                    _limiters.pop().restore_original_limits()
                 _any_thread_may_set()
-                _limiter = None
+
+
+@cache
+def scipy_blas() -> Any:
+    """Return the BLAS routines of scipy, under the limit of whatever runs.
+
+    Its library is another one than that of numpy, and is loaded here at the latest: processes
+    that do without it save its memory.
+    """
+    from scipy.linalg import blas
+
+    with _lock:
+        _controller.cache_clear()
+        if _running:
+            _limit()
+    return blas
