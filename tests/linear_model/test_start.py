@@ -63,7 +63,7 @@ def test_a_solution_is_found_where_it_is_known(data, model, targets, tmp_path):
         again = type(model)(**model.get_params()).fit(X, y, start=start)
         assert again.n_passes_ < known.n_passes_
         assert np.max(again.n_iter_) < n_iter / 3
-        assert_allclose(again.coef_, coef, atol=1e-6)
+        assert_allclose(again.coef_, coef, atol=1e-5)
 
 
 @pytest.mark.parametrize("q", [2, 3])

@@ -155,7 +155,8 @@ def test_passes_run_out(solver):
     rest = solve(solver, datafit, penalty, tol=1e-9, max_iter=9000, start=start)
     assert rest.converged.all()
     np.testing.assert_allclose(rest.objective, whole.objective, rtol=1e-8)
-    assert rest.n_passes <= whole.n_passes + 2
+    # Momentum and step size are no part of a start, so Fista may go another way.
+    assert rest.n_passes <= (1.5 * whole.n_passes if solver == Fista() else whole.n_passes + 2)
 
 
 def test_the_start_is_evaluated_however_few_passes_are_left():
