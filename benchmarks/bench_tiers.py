@@ -60,10 +60,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--folder", help="Where the files go; default a temporary folder.")
     arguments = parser.parse_args()
     if arguments.ahead:
-        from daskreg.design import plan
+        from daskreg.design import terms
         from daskreg.design.passes import ahead
 
-        plan.IN_FLIGHT = ahead.IN_FLIGHT = arguments.ahead
+        terms.IN_FLIGHT = ahead.IN_FLIGHT = arguments.ahead
     return arguments
 
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-
 from daskreg._typing import Partial, State
 
 from .columns import Columns
 from .dealing import Hand
+from .facts import Facts
 from .layout import Layout
 from .origin import Origin, check_columns
 from .passes.running import Journal, Running
@@ -29,7 +28,7 @@ from .work import Beside, Work
 NOTHING = Beside()
 
 
-class Design:
+class Design(Facts):
     """Data to fit on, wherever it lies; made by :func:`as_design`.
 
     Nothing is read before the first pass, except where row counts are unknown or a collection
@@ -91,53 +90,6 @@ class Design:
         return self.placement.columns
 
     @property
-    def n_samples(self) -> int | None:
-        return self._columns.X.n_rows
-
-    @property
-    def n_features(self) -> int:
-        return self._columns.X.n_columns
-
-    @property
-    def n_targets(self) -> int:
-        return self._columns.y.n_columns if self._columns.y is not None else 0
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._columns.X.dtype
-
-    @property
-    def sparse(self) -> bool:
-        return self._columns.X.sparse
-
-    @property
-    def has_weights(self) -> bool:
-        return self._columns.sample_weight is not None
-
-    @property
-    def has_offset(self) -> bool:
-        return self._columns.offset is not None
-
-    @property
-    def has_groups(self) -> bool:
-        return self._columns.groups is not None
-
-    @property
-    def row_chunks(self) -> tuple[int, ...] | None:
-        """Lengths of the natural runs of rows of X."""
-        return self._columns.X.row_chunks
-
-    @property
-    def beside_is_cheap(self) -> bool:
-        """Whether what lies beside X can be read without computing a collection."""
-        return not any(rows.computed for name, rows in self._columns.parts() if name != "X")
-
-    @property
-    def row_nbytes(self) -> float:
-        """Bytes of a row of X in its storage type; of sparse X on average."""
-        return float(self._columns.X.row_nbytes)
-
-    @property
     def memory_limit(self) -> int | None:
         """Bytes that each process may hold; None: what the machine has."""
         return self.placement.memory_limit
@@ -146,16 +98,6 @@ class Design:
     def process_memory(self) -> int | None:
         """Bytes that the smallest process which runs shards may hold, as far as it is known."""
         return self.placement.process_memory
-
-    @property
-    def resident(self) -> bool:
-        """Whether X lies in the memory of this process."""
-        return self._columns.X.resident
-
-    @property
-    def takes_whole_rows(self) -> bool:
-        """Whether these are selected columns, and whole rows are read for them."""
-        return self._columns.X.takes_whole_rows
 
     @property
     def layout(self) -> Layout | None:

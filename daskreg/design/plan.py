@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from daskreg.exceptions import MemoryPlanError
 
-from .columns import IN_FLIGHT, Columns
+from .columns import Columns
 from .host import format_bytes
 from .layout import Layout
 from .sources.base import Rows
+from .terms import HEADROOM, libraries_nbytes, memory_terms, readers_nbytes
 from .work import Beside, Elsewhere, Work
-from .workers import LIBRARY_NBYTES, LOCAL_SHARE, MIB, Worker
+from .workers import LOCAL_SHARE, MIB, Worker
 
 #: Data in this process's memory below this size never meet a scheduler.
 SMALL = 8 * MIB
@@ -20,9 +21,6 @@ SMALL = 8 * MIB
 MAX_BLOCK = 64 * MIB
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
-#: What a process still grows by before the first pass ends: libraries loaded late, thread stacks,
-#: freed memory that the allocator keeps.
-HEADROOM = 48 * MIB
 #: Levels of the summation tree, about.
 LEVELS = 8
 #: Terms of the memory: what lasts from pass to pass, and what is let go at the end of each.
@@ -139,9 +137,10 @@ def choose_block(
     where the data would not feed every thread, but no smaller than the partial that it costs."""
     if block_size is not None:
         return block_size
-    readers = _readers_nbytes(columns)
+    readers = readers_nbytes(columns)
     left = min(
-        (w.usable - w.memory - HEADROOM - _libraries(columns, w)) // max(1, w.threads) - readers
+        (w.usable - w.memory - HEADROOM - libraries_nbytes(columns, w)) // max(1, w.threads)
+        - readers
         for w in workers
     )
     most = max(MIN_BLOCK // 4, min(MAX_BLOCK, left // 8))
@@ -184,7 +183,7 @@ def make_plan(
     worker = min(workers, key=lambda w: w.usable - w.memory)
     # Sums that are added as they come leave one for each level of the tree and each thread.
     n_sums = min(n_shards, LEVELS + 2 * worker.threads) if merged else n_shards
-    terms = _terms(columns, worker, work, block_bytes, in_memory, layout, n_sums, local)
+    terms = memory_terms(columns, worker, work, block_bytes, in_memory, layout, n_sums, local)
     own = sum(terms.get(name, 0) for name in IN_A_PASS)
     terms["other rows, read in turn"] = work.beside.kept + max(0, work.beside.passing - own)
     elsewhere = elsewhere or Elsewhere()
@@ -228,76 +227,6 @@ def make_plan(
 def _rereading(X: Rows, in_memory: bool, streams: bool) -> str:
     whole = X.takes_whole_rows and streams and not in_memory
     return "what is not pinned is taken from whole rows, which are read each pass" if whole else ""
-
-
-def _terms(
-    columns: Columns,
-    worker: Worker,
-    work: Work,
-    block_bytes: int,
-    in_memory: bool,
-    layout: Layout | None,
-    n_shards: int,
-    local: bool,
-) -> dict[str, int]:
-    tree = 2 + (max(1, layout.n_segments // max(1, n_shards)).bit_length() if layout else 1)
-    # A census runs on every thread.
-    running = min(worker.threads, max(1, n_shards)) if layout else worker.threads
-    terms = {
-        "process as it stands": worker.memory,
-        "libraries and threads to come": HEADROOM + _libraries(columns, worker, work.libraries),
-    }
-    if not in_memory:
-        # Workers are started with a malloc that hands back what is freed; here it keeps a block.
-        kept = block_bytes if local else 0
-        terms["blocks in flight"] = running * (_in_flight(columns, block_bytes, layout) + kept)
-        # All threads make rows ready, before any block is in flight.
-        turning = worker.threads * max(rows.settle_nbytes for _, rows in columns.parts())
-        more = max(0, turning - terms["blocks in flight"])
-        terms["chunks of columns turned to rows"] = more
-    terms["kernel temporaries"] = running * work.temporaries
-    terms["partial sums"] = running * tree * work.partial_bytes
-    if local:
-        terms["solver"] = work.client_bytes + n_shards * work.partial_bytes
-    return terms
-
-
-def _libraries(columns: Columns, worker: Worker, more: Sequence[str] = ()) -> int:
-    """Bytes of what reading, and the work on what is read, is still going to import."""
-    needed = {name for _, rows in columns.parts() for name in rows.libraries} | set(more)
-    return sum(LIBRARY_NBYTES[name] for name in needed - worker.loaded)
-
-
-def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int:
-    """Bytes of blocks in one running shard: one in the kernel, one being decoded.
-
-    A chunk that is larger than a block is decoded whole and handed out in pieces.
-    """
-    factor = columns.X.decode_factor
-    size = block_bytes * (IN_FLIGHT - 1 + factor)
-    for name, rows in columns.parts():
-        chunk = _largest_cut_chunk(rows, layout)
-        if chunk and name == "X":
-            # Pieces are copied where they are pinned or the last of their chunk.
-            size = block_bytes * (IN_FLIGHT + 1)
-        size += chunk
-    return int(size) + _readers_nbytes(columns)
-
-
-def _readers_nbytes(columns: Columns) -> int:
-    """Bytes that open readers hold beside blocks; columns of one file are read together."""
-    readers: dict[str, int] = {}
-    for _, rows in columns.parts():
-        readers[rows.describe] = max(rows.reader_nbytes, readers.get(rows.describe, 0))
-    return sum(readers.values())
-
-
-def _largest_cut_chunk(rows: Rows, layout: Layout | None) -> int:
-    """Bytes it takes to decode the largest chunk that is larger than a block; 0: there is none."""
-    chunks = rows.row_chunks
-    if not chunks or rows.resident or layout is None or max(chunks) <= layout.largest_block:
-        return 0
-    return int(max(chunks) * rows.row_nbytes * rows.decode_factor)
 
 
 def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:

@@ -51,6 +51,8 @@ def cluster():
 @pytest.fixture
 def client(cluster):
     with Client(cluster) as client:
+        # One that an earlier test has ended may not be back yet.
+        client.wait_for_workers(2)
         yield client
 
 

@@ -6,7 +6,7 @@ import pytest
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.design import as_design
 from daskreg.design.host import peak_memory
-from daskreg.design.plan import HEADROOM
+from daskreg.design.terms import HEADROOM
 from daskreg.design.work import Beside
 from daskreg.design.workers import LOCAL_SHARE
 from daskreg.exceptions import MemoryPlanError

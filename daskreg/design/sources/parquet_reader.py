@@ -104,7 +104,8 @@ class ParquetReader(Reader):
             self._close_file()
             low, high = BUFFER_NBYTES
             buffer = 0 if whole else min(high, max(low, 2**24 // len(self._columns)))
-            file = parquet.ParquetFile(path, buffer_size=buffer, pre_buffer=whole)
+            # Arrow keeps what it has buffered before until the file is closed.
+            file = parquet.ParquetFile(path, buffer_size=buffer, pre_buffer=False)
             self._file = (path, whole), file
         return self._file[1]
 
