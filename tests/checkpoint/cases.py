@@ -55,6 +55,7 @@ CASES = {
     "screening": Case(_made("Lasso", alpha=0.1, solver="screening"), "y", further=1),
     "path": Case(_made("LassoCV", alphas=6, cv=3, eps=0.1, solver="screening"), "y", further=1),
     "LassoCV": Case(_made("LassoCV", alphas=10), "y"),
+    "few rows": Case(_made("LassoCV", alphas=5, cv=3, eps=0.1, solver="gram"), "y", "wide"),
     "RidgeCV": Case(_made("RidgeCV"), "y"),
     "LogisticRegressionCV": Case(
         _made("LogisticRegressionCV", Cs=[1e-2, 1e-1], l1_ratios=[1.0], cv=3), "labels"
@@ -80,8 +81,8 @@ RESULTS = (
 def data(folder: Path, kind: str) -> tuple[Any, dict[str, Any]]:
     """X, and targets by name."""
     rng = np.random.default_rng(7)
-    X = rng.normal(size=(N, P))
-    y = X[:, :4] @ [1.0, -2.0, 0.5, 3.0] + rng.normal(size=N)
+    X = rng.normal(size=(60, 400) if kind == "wide" else (N, P))
+    y = X[:, :4] @ [1.0, -2.0, 0.5, 3.0] + rng.normal(size=len(X))
     labels = {
         "y": y,
         "labels": (y > 0).astype(int),
