@@ -64,10 +64,15 @@ CASES = {
         _made("BootstrapPaths", n_replicates=3, alphas=[0.1, 0.2], loss="logistic"), "labels"
     ),
     "StabilitySelection": Case(_made("StabilitySelection", n_pairs=3, alphas=4), "y"),
+    "early, converged": Case(
+        _made("LogisticRegression", C=0.01, l1_ratio=1.0, solver="fista", tol=1e-3),
+        "labels",
+        rows={"validation": 0.2, "patience": 100},
+    ),
     "early": Case(
         _made("LogisticRegression", C=1.0, l1_ratio=1.0, solver="fista"),
         "labels",
-        rows={"validation": 0.2},
+        rows={"validation": 0.2, "patience": 1},
     ),
 }
 
