@@ -57,7 +57,7 @@ class Stage:
         self._before = int(design.n_passes)
 
     @property
-    def solution(self) -> Any:
+    def ending(self) -> Any:
         """What the stage ended with, if it has; its passes count as made."""
         if not self._kept.ended:
             return None
@@ -89,9 +89,9 @@ class Stage:
         self._checkpoint.save()
         self._checkpoint.close_stage()
 
-    def finish(self, solution: Any) -> None:
-        """Keep the solution in place of everything else about the stage."""
-        self._keep(solution)
+    def finish(self, ending: Any) -> None:
+        """Keep the ending in place of everything else about the stage."""
+        self._keep(ending)
         self._kept.ended = True
         self._checkpoint.close_stage()
         self._checkpoint.pause()

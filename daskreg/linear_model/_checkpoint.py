@@ -10,6 +10,7 @@ import scipy.sparse
 
 from daskreg.checkpoint import Checkpoint, Classes, open_checkpoint
 from daskreg.checkpoint.signals import listening
+from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.kernels.beside import Runs
 from daskreg.datafit.kernels.closing import Largest
 from daskreg.datafit.kernels.labels import LabelCounts
@@ -31,7 +32,7 @@ from daskreg.solvers.working_set import Paths
 #: What a checkpoint file may hold instances of: partial sums, states, solutions.
 KEPT = Classes(
     (
-        *(Sums, Moments, MomentsBatch, Groups, LabelCounts, Largest, Picked, Runs, Spread),
+        *(Sums, Moments, MomentsBatch, FewRows, Groups, LabelCounts, Largest, Picked, Runs, Spread),
         *(FistaState, GramState, QuasiNewtonState, ScreeningState),
         *(Quadratic, Quadratics, Point, Pairs, SharedRidge, Paths, Candidates, Goal),
         *(Solution, Status),

@@ -17,7 +17,7 @@ from daskreg.penalties import ElasticNet
 from .protocols import Datafit
 from .record import Record
 from .results import Candidates, Goal, Progress, Solution, Status
-from .resuming import Checkpoint, restored, snapshot_of, stage_of
+from .resuming import Checkpoint, ended_with, ending_of, restored, snapshot_of, stage_of
 
 
 class State(Protocol):
@@ -139,8 +139,8 @@ def solve(
     solver.check(datafit, penalty)
     callbacks = tuple(callbacks)
     stage = stage_of(checkpoint, solver, datafit)
-    if stage.solution is not None:
-        return stage.solution
+    if stage.ending is not None:
+        return ended_with(stage.ending, callbacks)
     solver.prepare(datafit)
     null = np.asarray(datafit.null_value if null_value is None else null_value, dtype=np.float64)
     null = np.broadcast_to(null, (datafit.n_problems,))
@@ -195,7 +195,7 @@ def solve(
         record.end(Status.INTERRUPTED)
     solution = record.solution(budget.spent)
     if finished:
-        stage.finish(solution)
+        stage.finish(ending_of(solution, callbacks))
     return solution
 
 

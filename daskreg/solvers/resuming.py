@@ -8,13 +8,14 @@ from typing import Any, Protocol
 from daskreg._typing import AnyArray
 
 from .record import Record
+from .results import Solution
 
 
 class Stage(Protocol):
     """One call of ``solve``, as whoever keeps checkpoints sees it."""
 
     @property
-    def solution(self) -> Any:
+    def ending(self) -> Any:
         """What it ended with, if it ended before; else None."""
 
     def recall(self) -> Any:
@@ -26,7 +27,7 @@ class Stage(Protocol):
     def suspend(self) -> None:
         """The loop ends without being finished: a later one goes on from the latest snapshot."""
 
-    def finish(self, solution: Any) -> None:
+    def finish(self, ending: Any) -> None:
         """Keep what it ended with."""
 
 
@@ -40,7 +41,7 @@ class Checkpoint(Protocol):
 class Unkept:
     """A stage that nobody keeps."""
 
-    solution: Any = None
+    ending: Any = None
 
     def recall(self) -> Any:
         return None
@@ -49,7 +50,7 @@ class Unkept:
 
     def suspend(self) -> None: ...
 
-    def finish(self, solution: Any) -> None: ...
+    def finish(self, ending: Any) -> None: ...
 
 
 def stage_of(checkpoint: Checkpoint | None, solver: Any, datafit: Any) -> Stage:
@@ -71,13 +72,12 @@ def snapshot_of(
 
     A callback with ``snapshot()`` and ``restore(snapshot)`` goes on with what it knew.
     """
-    told = [callback.snapshot() for callback in callbacks if hasattr(callback, "snapshot")]
     return {
         "record": record.snapshot(),
         "active": active,
         "state": state,
         "n_iter": n_iter,
-        "callbacks": told,
+        "callbacks": _told(callbacks),
     }
 
 
@@ -86,7 +86,27 @@ def restored(
 ) -> tuple[AnyArray, Any, int]:
     """Set record and callbacks to a snapshot; return active problems, state and iterations."""
     record.restore(snapshot["record"])
-    listening = (callback for callback in callbacks if hasattr(callback, "snapshot"))
-    for callback, told in zip(listening, snapshot["callbacks"], strict=True):
-        callback.restore(told)
+    _tell(callbacks, snapshot["callbacks"])
     return snapshot["active"], snapshot["state"], int(snapshot["n_iter"])
+
+
+def ending_of(solution: Solution, callbacks: Sequence[Any]) -> dict[str, Any]:
+    """Return what the loop ended with, and what callbacks knew then."""
+    return {"solution": solution, "callbacks": _told(callbacks)}
+
+
+def ended_with(ending: Mapping[str, Any], callbacks: Sequence[Any]) -> Solution:
+    """Set callbacks to what they knew at the end; return the solution."""
+    _tell(callbacks, ending["callbacks"])
+    solution: Solution = ending["solution"]
+    return solution
+
+
+def _told(callbacks: Sequence[Any]) -> list[Any]:
+    return [callback.snapshot() for callback in callbacks if hasattr(callback, "snapshot")]
+
+
+def _tell(callbacks: Sequence[Any], told: Sequence[Any]) -> None:
+    listening = (callback for callback in callbacks if hasattr(callback, "snapshot"))
+    for callback, snapshot in zip(listening, told, strict=True):
+        callback.restore(snapshot)

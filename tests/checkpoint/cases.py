@@ -55,6 +55,7 @@ CASES = {
     "screening": Case(_made("Lasso", alpha=0.1, solver="screening"), "y", further=1),
     "path": Case(_made("LassoCV", alphas=6, cv=3, eps=0.1, solver="screening"), "y", further=1),
     "LassoCV": Case(_made("LassoCV", alphas=10), "y"),
+    "few rows": Case(_made("LassoCV", alphas=5, cv=3, eps=0.1, solver="gram"), "y", "wide"),
     "RidgeCV": Case(_made("RidgeCV"), "y"),
     "LogisticRegressionCV": Case(
         _made("LogisticRegressionCV", Cs=[1e-2, 1e-1], l1_ratios=[1.0], cv=3), "labels"
@@ -63,10 +64,15 @@ CASES = {
         _made("BootstrapPaths", n_replicates=3, alphas=[0.1, 0.2], loss="logistic"), "labels"
     ),
     "StabilitySelection": Case(_made("StabilitySelection", n_pairs=3, alphas=4), "y"),
+    "early, converged": Case(
+        _made("LogisticRegression", C=0.01, l1_ratio=1.0, solver="fista", tol=1e-3),
+        "labels",
+        rows={"validation": 0.2, "patience": 100},
+    ),
     "early": Case(
         _made("LogisticRegression", C=1.0, l1_ratio=1.0, solver="fista"),
         "labels",
-        rows={"validation": 0.2},
+        rows={"validation": 0.2, "patience": 1},
     ),
 }
 
@@ -80,8 +86,8 @@ RESULTS = (
 def data(folder: Path, kind: str) -> tuple[Any, dict[str, Any]]:
     """X, and targets by name."""
     rng = np.random.default_rng(7)
-    X = rng.normal(size=(N, P))
-    y = X[:, :4] @ [1.0, -2.0, 0.5, 3.0] + rng.normal(size=N)
+    X = rng.normal(size=(60, 400) if kind == "wide" else (N, P))
+    y = X[:, :4] @ [1.0, -2.0, 0.5, 3.0] + rng.normal(size=len(X))
     labels = {
         "y": y,
         "labels": (y > 0).astype(int),

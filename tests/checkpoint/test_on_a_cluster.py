@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import dask
 import pytest
 from distributed import Client, LocalCluster
 
+from daskreg import checkpoint
 from daskreg.checkpoint.running import Running
 from daskreg.checkpoint.store import PREVIOUS
 from daskreg.design.passes.cluster import Cluster
@@ -90,6 +93,35 @@ def test_shards_of_a_running_pass_are_brought_before_it_ends(
     assert sum(brought) > 1  # every node came early, and none of them twice
     assert_equal(case.make().fit(X, y, **case.rows), plain)
     path.write_bytes(written[len(brought) - 1])
+    with counted(monkeypatch) as passes:
+        again = case.make().fit(X, y, **case.rows, checkpoint=path, resume=True)
+    assert sum(passes) == 0
+    assert_equal(again, plain)
+
+
+def test_a_signal_ends_a_pass_on_workers_and_keeps_their_finished_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    case, path = CASES["gram"], tmp_path / "fit"
+    X, targets = data(tmp_path, case.kind)
+    y = targets[case.target]
+    plain = case.make().fit(X, y, **case.rows)
+    wait, signalled = Cluster._wait, iter([os.kill])
+
+    def look_up(self: Cluster, tasks: list[Any]) -> bool:
+        """A signal comes when all shards have ended and nobody has looked."""
+        ended = wait(self, tasks)
+        send = next(signalled, None) if ended and tasks else None
+        if send is not None:
+            send(os.getpid(), signal.SIGTERM)
+        return ended and send is None
+
+    monkeypatch.setattr("daskreg.checkpoint.data.DataCheck.check", lambda *_: None)
+    monkeypatch.setattr(Cluster, "_wait", look_up)
+    with pytest.raises(SystemExit) as ended, checkpoint.on_signal():
+        case.make().fit(X, y, **case.rows, checkpoint=path, checkpoint_every=3600)
+    assert ended.value.code == checkpoint.STATUS
+    monkeypatch.undo()
     with counted(monkeypatch) as passes:
         again = case.make().fit(X, y, **case.rows, checkpoint=path, resume=True)
     assert sum(passes) == 0

@@ -65,10 +65,13 @@ class Threads(Scheduler):
             for shard in self._shards
         ]
         try:
-            return self._call(calls, f"daskreg-{kernel.name}")
+            outcomes = self._call(calls, f"daskreg-{kernel.name}")
         except BaseException:
             cancel.set()
             raise
+        if running is not None and running.is_set():
+            raise Cancelled
+        return outcomes
 
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
         return self._call([partial(function, *args) for args in arguments], "daskreg-map")
@@ -93,12 +96,14 @@ class Threads(Scheduler):
 def _run(shard: Shard, running: Running | None, *args: Any, **settings: Any) -> Outcome:
     if running is None:
         return shard.run(*args, **settings)
-    try:
-        return running.add(shard.run(*args, **settings))
-    except Cancelled as cancelled:
-        if cancelled.outcome is not None:
-            running.add(cancelled.outcome)
-        raise
+    outcome: Outcome | None = None
+    if not running.is_set():
+        try:
+            outcome = shard.run(*args, **settings)
+        except Cancelled as cancelled:
+            outcome = cancelled.outcome
+    # One that is told to stop hands in what it has: the pass ends when all of them have.
+    return Outcome([], 0, 0, 0.0, 0.0) if outcome is None else running.add(outcome)
 
 
 def _n_threads() -> int:
