@@ -23,17 +23,19 @@ def draw(document: dict[str, Any], groups: dict[str, list[Result]], path: Path) 
     shown = {case: [r for r in group if r.status != "lacks"] for case, group in groups.items()}
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
-    tallest = max(len(group) for group in shown.values())
+    counts = [len(group) for group in shown.values()]
+    tallest = [max(counts[row * columns : (row + 1) * columns]) for row in range(rows)]
     figure, axes = plt.subplots(
-        rows, columns, figsize=(4.7 * columns, 0.9 + rows * (0.85 + 0.27 * tallest)), squeeze=False
-    )
+        rows, columns, figsize=(4.7 * columns, 0.9 + 0.85 * rows + 0.27 * sum(tallest)),
+        squeeze=False, height_ratios=tallest,
+    )  # fmt: skip
     low, high = _limits(shown)
     for place, axis in enumerate(axes.ravel()):
         if place >= len(shown):
             axis.set_visible(False)
             continue
         case, group = list(shown.items())[place]
-        _panel(axis, document["cases"][case], group, (low, high), tallest)
+        _panel(axis, document["cases"][case], group, (low, high), tallest[place // columns])
     settings = document["settings"]
     figure.suptitle(
         "Seconds to a certified relative gap of 1e-6", x=0.012, ha="left", fontsize=15,

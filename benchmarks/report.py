@@ -104,14 +104,16 @@ def _summary(document: dict[str, Any], groups: dict[str, list[Result]]) -> Itera
         least, least_cpu = min(ratios, default=math.nan), min(cpus, default=math.nan)
         wall, cpu = [*wall, least], [*cpu, least_cpu]
         rival = label(rivals[0].library)
+        if not ratios:
+            yield f"| {title} | not reached | {rival} | - | - |"
+            continue
         yield f"| {title} | {seconds} | {rival} | {least:.2g} | {least_cpu:.2g} |"
     usable = [value for value in wall if math.isfinite(value)]
     usable_cpu = [value for value in cpu if math.isfinite(value)]
     if usable and usable_cpu:
-        yield (
-            f"| geometric mean | | | {statistics.geometric_mean(usable):.2g} | "
-            f"{statistics.geometric_mean(usable_cpu):.2g} |"
-        )
+        mean, mean_cpu = map(statistics.geometric_mean, (usable, usable_cpu))
+        cases = f"{len(usable)} of {len(groups)} cases"
+        yield f"| geometric mean of {cases} | | | {mean:.2g} | {mean_cpu:.2g} |"
 
 
 def _case(case: dict[str, Any], group: list[Result]) -> Iterator[str]:

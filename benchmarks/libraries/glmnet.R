@@ -15,6 +15,9 @@ if (sparse) {
   x <- matrix(raw("X.bin", "double", n * p), n, p)
 }
 if (family != "gaussian") y <- factor(y)
+wanted <- length(alphas)
+# Its own advice is never to ask for a single lambda; the classes need the way down to it.
+if (family == "multinomial") alphas <- c(alphas[1] * 100^(19:1 / 19), alphas)
 glmnet.control(fdev = 0, devmax = 1)
 # The part of fold k: rows (k - 1) n / K .. k n / K, the first ones one longer where n / K is not whole.
 sizes <- rep(n %/% folds, folds) + (seq_len(folds) <= n %% folds)
@@ -36,9 +39,15 @@ while (length(line <- readLines(input, 1)) > 0) {
     writeBin(c(as.double(model$a0), as.double(as.matrix(model$beta))), out)
   } else {
     model <- do.call(glmnet, settings)
+    if (length(model$lambda) < length(alphas)) {
+      cat("failed", length(model$lambda), "of", length(alphas), "lambdas were solved\n")
+      flush(stdout()); close(out); next
+    }
+    kept <- tail(seq_along(alphas), wanted)
     for (beta in if (family == "multinomial") model$beta else list(model$beta))
-      writeBin(as.double(as.matrix(beta)), out)
-    writeBin(as.double(model$a0), out)
+      writeBin(as.double(as.matrix(beta[, kept])), out)
+    intercepts <- matrix(model$a0, ncol = length(alphas))
+    writeBin(as.double(intercepts[, kept]), out)
   }
   close(out)
   cat("done\n"); flush(stdout())

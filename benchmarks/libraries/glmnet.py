@@ -61,6 +61,8 @@ class Glmnet(Library):
         for line in self._process.stdout:
             if line.startswith(word):
                 return line[len(word) :].strip()
+            if line.startswith("failed"):
+                raise RuntimeError(line.strip())
         raise RuntimeError("R ended; its message is in the log")
 
     def fit(self, tol: Any) -> Found:
