@@ -202,7 +202,9 @@ class PlannedDesign(FakeDesign):
         memory = dict(zip(names, (temporaries, partial_bytes, client_bytes), strict=True))
         self.notes.append(note)
         sizes = {"peak": sum(memory.values()), "usable": self.usable, "memory_limit": self.usable}
-        self.plan = SimpleNamespace(memory=memory, **sizes)
+        rows = {"n_rows": self.n_samples, "n_columns": self.n_features, "total_bytes": 0}
+        work = {"bytes_streamed": 0, "n_threads": 1, "n_workers": 1}
+        self.plan = SimpleNamespace(memory=memory, **sizes, **rows, **work)
 
 
 def test_only_a_plan_without_room_for_the_classes_is_made_again():
