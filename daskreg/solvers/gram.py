@@ -202,11 +202,11 @@ def _paths(models: Quadratics, penalty: ElasticNet) -> list[tuple[Quadratic, Any
     for model, own in zip(models.parts, models.columns, strict=True):
         one = penalty.take(own)
         swept = one.has_l1 | one.positive
-        keys = np.stack([swept, np.where(swept, one.l1_ratio, 0), np.where(swept, model.output, 0)])
-        kinds, which = np.unique(keys, axis=1, return_inverse=True)
-        for number in range(kinds.shape[1]):
-            places = np.flatnonzero(which.reshape(-1) == number)
-            found.append((model.take(places), own[places]))
+        kinds: dict[tuple[float, int] | None, list[int]] = {}
+        keys = zip(swept.tolist(), one.l1_ratio.tolist(), model.output.tolist(), strict=True)
+        for place, (is_swept, l1_ratio, output) in enumerate(keys):
+            kinds.setdefault((l1_ratio, output) if is_swept else None, []).append(place)
+        found += [(model.take(places), own[places]) for places in kinds.values()]
     return found
 
 
