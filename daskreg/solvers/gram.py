@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._blas import single_threaded_blas
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
-from .parallel import parallel_map, serial_blas
+from .parallel import parallel_map
 from .protocols import QuadraticDatafit, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
@@ -173,7 +174,7 @@ def _solved(
             model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps, worst
         )
 
-    with serial_blas() if penalty.has_l1.any() else nullcontext():
+    with single_threaded_blas() if penalty.has_l1.any() else nullcontext():
         results = parallel_map(solved, paths)
     for (_, own), (found, sweeps) in zip(paths, results, strict=True):
         coef[:, own], n_sweeps[own] = found, sweeps

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from daskreg._array import is_sparse
+from daskreg._blas import scipy_blas
 from daskreg._typing import AnyArray, Float, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
-from daskreg.design.passes.blas import scipy_blas
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 
 from .tiles import RowData, column_sums, stored, tile_borders
