@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .cholesky import factor_of, solved
 from .quadratic import Quadratic
 
 #: Sweeps between two checks of the gap.
@@ -121,10 +121,11 @@ def _newton(block: Float, c: Float, held: Float, l1: Float, l2: Float) -> Float 
     """Step to the minimum for fixed signs; None where rounding leaves no descent."""
     slope = block @ held - c + l2 * held + l1 * np.sign(held)
     # More columns than rows make the block singular: a touch of ridge keeps a descent direction.
-    touch = 1e-15 * held.size * float(np.diag(block).max())
-    block = block + np.diag(l2 + touch)
+    diagonal = block.diagonal()
+    block = block.copy()
+    block.flat[:: held.size + 1] = diagonal + (l2 + 1e-15 * held.size * float(diagonal.max()))
     try:
-        move = -np.asarray(scipy.linalg.cho_solve(scipy.linalg.cho_factor(block), slope))
+        move = -solved(factor_of(block, overwrite=True), slope)
     except np.linalg.LinAlgError:
         return None
     return move if np.isfinite(move).all() and slope @ move < 0 else None
