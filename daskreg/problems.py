@@ -105,8 +105,13 @@ class Problems:
             "output": output,
             "bootstrap": bootstrap,
         }
-        axes = [np.array(axis, ndmin=1) for axis in given.values()]
-        grid = [axis.ravel() for axis in np.meshgrid(*axes, indexing="ij", copy=False)]
+        axes = [np.asarray(axis).reshape(-1) for axis in given.values()]
+        shape = tuple(axis.size for axis in axes)
+        grid = []
+        for place, axis in enumerate(axes):
+            values = np.empty(shape, dtype=axis.dtype)
+            values[...] = axis.reshape(-1, *[1] * (len(shape) - 1 - place))
+            grid.append(values.reshape(-1))
         return cls(**dict(zip(given, grid, strict=True)), alpha_unit=alpha_unit)
 
     @classmethod
