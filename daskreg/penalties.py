@@ -205,8 +205,10 @@ class ElasticNet:
 
         A relative excess of 1e-12 above an L1 bound counts as rounding, not as infeasible.
         """
-        excess = self._excess(v)
-        l1, l2 = self.l1, self.l2
+        excess, l1 = self._excess(v), self.l1
+        if not self.has_l2.any():
+            return np.where((excess > FEASIBLE * l1).any(axis=(0, 1)), np.inf, 0.0)
+        l2 = self.l2
         smooth = l2 > 0
         if smooth.all():
             return np.asarray((0.5 * excess**2 / l2).sum(axis=(0, 1)))

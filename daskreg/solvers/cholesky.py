@@ -5,6 +5,8 @@ A step of little data makes a dozen factors of a few rows: their checks cost mor
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import lapack
 
@@ -23,8 +25,9 @@ def factor_of(matrix: Float, *, overwrite: bool = False) -> Float:
         return matrix
     # The transpose of what is in C order is in the order of LAPACK.
     factor, info = lapack.dpotrf(matrix.T, lower=1, clean=0, overwrite_a=overwrite)
-    if info:
-        raise np.linalg.LinAlgError(f"the leading minor of order {info} is not positive definite")
+    # Some libraries take NaN for positive; whatever is not finite reaches the diagonal.
+    if info or not math.isfinite(factor.trace()):
+        raise np.linalg.LinAlgError(f"no Cholesky factor: order {len(matrix)}, LAPACK says {info}")
     return np.asarray(factor)
 
 
