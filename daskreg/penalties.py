@@ -7,6 +7,7 @@ n_problems); everything that depends on alpha has the problems on its last axis.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,9 @@ def _checked(name: str, values: npt.ArrayLike, upper: float = np.inf) -> Float:
     array = np.array(values, dtype=np.float64, ndmin=1)
     if array.ndim != 1:
         raise ValueError(f"{name} must be a number or 1-D, got shape {array.shape}")
-    wrong = ~((array >= 0) & (array <= upper) & np.isfinite(array))
-    if wrong.any():
+    right = (array >= 0) & (array < upper if upper == np.inf else array <= upper)
+    if not right.all():
+        wrong = ~right
         allowed = "finite and >= 0" if upper == np.inf else f"between 0 and {upper:g}"
         raise ValueError(f"{name} must be {allowed}, got {array[wrong][0]:g}")
     array.flags.writeable = False
@@ -81,7 +83,8 @@ class ElasticNet:
                 "alpha and l1_ratio must have one value per problem, "
                 f"got {alpha.size} and {l1_ratio.size} values"
             )
-        alpha, l1_ratio = (np.array(a) for a in np.broadcast_arrays(alpha, l1_ratio))
+        if alpha.size != l1_ratio.size:
+            alpha, l1_ratio = (np.array(a) for a in np.broadcast_arrays(alpha, l1_ratio))
         object.__setattr__(self, "alpha", alpha)
         object.__setattr__(self, "l1_ratio", l1_ratio)
         if self.penalty_weight is not None:
@@ -96,26 +99,32 @@ class ElasticNet:
     @property
     def has_l1(self) -> npt.NDArray[np.bool_]:
         """Whether each problem has an L1 part, shape (n_problems,)."""
-        return self.alpha * self.l1_ratio > 0
+        return self._strengths[0] > 0
 
     @property
     def has_l2(self) -> npt.NDArray[np.bool_]:
         """Whether each problem has a squared L2 part, shape (n_problems,)."""
-        return self.alpha * (1 - self.l1_ratio) > 0
+        return self._strengths[1] > 0
 
     @property
     def l1(self) -> Float:
         """``alpha * l1_ratio * u``, shape (n_features or 1, 1, n_problems)."""
-        return self._weighted(self.alpha * self.l1_ratio)
+        return self._weighted(self._strengths[0])
 
     @property
     def l2(self) -> Float:
         """``alpha * (1 - l1_ratio) * u``, shape (n_features or 1, 1, n_problems)."""
-        return self._weighted(self.alpha * (1 - self.l1_ratio))
+        return self._weighted(self._strengths[1])
+
+    @cached_property
+    def _strengths(self) -> tuple[Float, Float]:
+        """Of L1 and L2 before the weights, (n_problems,) each: asked for many times a step."""
+        return self.alpha * self.l1_ratio, self.alpha * (1 - self.l1_ratio)
 
     def _weighted(self, strength: Float) -> Float:
-        u = np.ones(1) if self.penalty_weight is None else self.penalty_weight
-        return u[:, None, None] * strength
+        if self.penalty_weight is None:
+            return strength[None, None]
+        return self.penalty_weight[:, None, None] * strength
 
     def check(self, n_features: int) -> None:
         """Raise ``ValueError`` unless there is one ``penalty_weight`` per feature."""
@@ -140,8 +149,15 @@ class ElasticNet:
 
     def take(self, columns: npt.ArrayLike) -> ElasticNet:
         """The penalty of some problems; ``columns`` may repeat."""
-        index = np.asarray(columns)
-        return replace(self, alpha=self.alpha[index], l1_ratio=self.l1_ratio[index])
+        index = np.asarray(columns).reshape(-1)
+        other = object.__new__(ElasticNet)  # what was checked is not checked again
+        other.__dict__.update(
+            alpha=self.alpha[index],
+            l1_ratio=self.l1_ratio[index],
+            penalty_weight=self.penalty_weight,
+            positive=self.positive,
+        )
+        return other
 
     def restricted(self, columns: npt.ArrayLike) -> ElasticNet:
         """The penalty of some features, given by their positions."""
@@ -189,9 +205,13 @@ class ElasticNet:
 
         A relative excess of 1e-12 above an L1 bound counts as rounding, not as infeasible.
         """
-        excess = self._excess(v)
-        l1, l2 = np.broadcast_to(self.l1, v.shape), np.broadcast_to(self.l2, v.shape)
+        excess, l1 = self._excess(v), self.l1
+        if not self.has_l2.any():
+            return np.where((excess > FEASIBLE * l1).any(axis=(0, 1)), np.inf, 0.0)
+        l2 = self.l2
         smooth = l2 > 0
+        if smooth.all():
+            return np.asarray((0.5 * excess**2 / l2).sum(axis=(0, 1)))
         value = np.divide(0.5 * excess**2, l2, out=np.zeros_like(excess), where=smooth)
         value[~smooth & (excess > FEASIBLE * l1)] = np.inf
         return np.asarray(value.sum(axis=(0, 1)))
@@ -203,10 +223,9 @@ class ElasticNet:
         a caller projects such a ``v`` to exactly zero there; any other value makes ``s`` zero.
         """
         size = v if self.positive else np.abs(v)
-        l1 = np.broadcast_to(self.l1, v.shape)
-        binding = (np.broadcast_to(self.l2, v.shape) == 0) & (size > 0)
+        binding = (self.l2 == 0) & (size > 0)
         with np.errstate(over="ignore"):
-            scale = np.divide(l1, size, out=np.full(v.shape, np.inf), where=binding)
+            scale = np.divide(self.l1, size, out=np.full(v.shape, np.inf), where=binding)
         return np.asarray(scale.min(axis=(0, 1)))
 
     def best_dual(self, linear: Float, quadratic: Float, v: Float) -> Float:
@@ -227,19 +246,25 @@ class ElasticNet:
         linear = np.maximum(linear, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = np.where(quadratic > 0, linear / quadratic, 0.0)
-        l2 = np.broadcast_to(self.l2, v.shape)
+        if self.has_l2.any():
+            scale = self._root(scale, linear, quadratic, v)
+        scale = np.minimum(scale, self.dual_scale(v))
+        return scale * linear - 0.5 * scale**2 * quadratic - self.conjugate(scale * v)
+
+    def _root(self, scale: Float, linear: Float, quadratic: Float, v: Float) -> Float:
+        """Root of the derivative in s by Newton's method, from ``scale`` on its right."""
+        l1, l2 = self.l1, self.l2
         size = np.where(l2 > 0, np.maximum(v, 0.0) if self.positive else np.abs(v), 0.0)
         per_l2 = np.divide(size, l2, out=np.zeros(v.shape), where=l2 > 0)
         for _ in range(50 if size.any() else 0):
-            excess = np.maximum(scale * size - self.l1, 0.0)
+            excess = np.maximum(scale * size - l1, 0.0)
             slope = linear - scale * quadratic - (excess * per_l2).sum(axis=(0, 1))
             bend = quadratic + ((excess > 0) * size * per_l2).sum(axis=(0, 1))
             lower = np.maximum(scale + slope / np.where(bend > 0, bend, 1.0), 0.0)
             if (lower >= scale * (1 - 1e-15)).all():
                 break
             scale = np.minimum(lower, scale)
-        scale = np.minimum(scale, self.dual_scale(v))
-        return scale * linear - 0.5 * scale**2 * quadratic - self.conjugate(scale * v)
+        return scale
 
     def alpha_max(self, null_grad: Float, l1_ratio: npt.ArrayLike | None = None) -> Float:
         """Smallest alpha whose solution has no penalised coefficient; see :func:`alpha_max`.

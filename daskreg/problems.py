@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from ._typing import AnyArray, Float
 
 AlphaUnit = Literal["mean", "sum", "fraction"]
 UNITS = ("mean", "sum", "fraction")
+#: What is an array with one value per problem.
+AXES = ("alpha", "l1_ratio", "output", "fold", "bootstrap")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +105,13 @@ class Problems:
             "output": output,
             "bootstrap": bootstrap,
         }
-        axes = [np.atleast_1d(np.asarray(axis)) for axis in given.values()]
-        grid = [axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")]
+        axes = [np.asarray(axis).reshape(-1) for axis in given.values()]
+        shape = tuple(axis.size for axis in axes)
+        grid = []
+        for place, axis in enumerate(axes):
+            values = np.empty(shape, dtype=axis.dtype)
+            values[...] = axis.reshape(-1, *[1] * (len(shape) - 1 - place))
+            grid.append(values.reshape(-1))
         return cls(**dict(zip(given, grid, strict=True)), alpha_unit=alpha_unit)
 
     @classmethod
@@ -113,8 +120,7 @@ class Problems:
         units = {part.alpha_unit for part in parts}
         if len(units) != 1:
             raise ValueError(f"batches of different alpha_unit cannot be joined: {sorted(units)}")
-        names = ("alpha", "l1_ratio", "output", "fold", "bootstrap")
-        axes = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        axes = {name: np.concatenate([getattr(part, name) for part in parts]) for name in AXES}
         return cls(**axes, alpha_unit=units.pop())
 
     @property
@@ -124,12 +130,13 @@ class Problems:
     def take(self, columns: npt.ArrayLike) -> Problems:
         """Some of the problems; ``columns`` are positions or a mask."""
         index = np.asarray(columns)
-        chosen: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                chosen[field.name] = value[index]
-        return replace(self, **chosen)
+        other = object.__new__(Problems)  # what was checked is not checked again
+        other.__dict__["alpha_unit"] = self.alpha_unit
+        for name in AXES:
+            axis = getattr(self, name)[index].reshape(-1)
+            axis.flags.writeable = False
+            other.__dict__[name] = axis
+        return other
 
     def resolve(
         self, total_weight: npt.ArrayLike = 1.0, alpha_max: npt.ArrayLike | None = None
@@ -165,7 +172,8 @@ class Problems:
 
 
 def _require(name: str, axis: AnyArray, upper: float, least: int = 0) -> None:
-    wrong = ~((axis >= least) & (axis <= upper) & np.isfinite(axis))
-    if wrong.any():
+    right = (axis >= least) & (axis < upper if upper == np.inf else axis <= upper)
+    if not right.all():
+        wrong = ~right
         allowed = f"finite and >= {least}" if upper == np.inf else f"between 0 and {upper:g}"
         raise ValueError(f"{name} must be {allowed}, got {axis[wrong][0]}")

@@ -245,20 +245,19 @@ def best_between(
         Share of a constant in u; of 0 or 1, whose entropy is zero.
     """
     values = np.vstack([np.zeros_like(linear), entropy])
-    largest = np.minimum(1.0, penalty.dual_scale(v))
+    scales = np.outer(ENTROPY_SCALES, np.minimum(1.0, penalty.dual_scale(v)))
+    rest = 1.0 - scales * share
+    place = np.divide(scales * (1.0 - share), rest, out=np.zeros_like(rest), where=rest > 0.0)
+    bounds = rest * _interpolate(place, values) + scales * linear
     best = np.zeros_like(linear)
-    for fraction in ENTROPY_SCALES:
-        scale = largest * fraction
-        rest = 1.0 - scale * share
-        place = np.divide(scale * (1.0 - share), rest, out=np.zeros_like(rest), where=rest > 0.0)
-        bound = rest * _interpolate(place, values) + scale * linear - penalty.conjugate(scale * v)
-        best = np.fmax(best, bound)
+    for scale, bound in zip(scales, bounds, strict=True):  # all at once would take room for all v
+        best = np.fmax(best, bound - penalty.conjugate(scale * v))
     return best
 
 
 def _interpolate(place: Float, values: Float) -> Float:
-    """Piecewise linear values at ``place`` (C,), known at the nodes (n_nodes, C)."""
+    """Piecewise linear values at ``place`` (n_places, C), known at the nodes (n_nodes, C)."""
     right = np.clip(np.searchsorted(NODES, place, side="right"), 1, len(NODES) - 1)
     weight = np.clip((place - NODES[right - 1]) / (NODES[right] - NODES[right - 1]), 0.0, 1.0)
-    columns = np.arange(len(place))
+    columns = np.arange(values.shape[1])
     return (1.0 - weight) * values[right - 1, columns] + weight * values[right, columns]

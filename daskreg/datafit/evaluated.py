@@ -47,7 +47,7 @@ def evaluation_of(
     slope = residual / place.total_weight * survey.fit_intercept
     grad = sums["grad"].reshape(-1, *residual.shape)
     grad = place.centred_grad(grad, residual, state.get("shift", 0.0))
-    numbers = np.unique(weighting).tolist()
+    numbers = sorted(set(weighting.tolist()))
     columns = [np.flatnonzero(weighting == number) for number in numbers]
     points: list[DualPoint] = []
     if survey.loss.is_classifier:

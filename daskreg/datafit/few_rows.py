@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daskreg._blas import single_threaded_blas
 from daskreg._typing import AnyArray, Float
-from daskreg.design.passes.blas import single_threaded_blas
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ def _first(
 ) -> tuple[FirstPass, Float | None]:
     """Return the summary of moments, and the Gram columns of ``metric``, of mostly the same."""
     require_weight(moments.weight)
-    moments, metric = settled(moments), settled(metric)
+    same, moments = metric is moments, settled(moments)
+    metric = moments if same else settled(metric)
     geometry = Geometry.of(moments, fit_intercept, standardize)
     mean = moments.target_mean
     cross = geometry.products(moments, moments.cross, mean)

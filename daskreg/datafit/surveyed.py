@@ -129,7 +129,7 @@ class Surveyed(ABC):
 
     def grams(self) -> dict[int, GramData]:
         """Return the same for every ``weighting`` of the problems, by its number: no other pass."""
-        return {number: self._gram(number) for number in np.unique(self.weighting).tolist()}
+        return {number: self._gram(number) for number in sorted(set(self.weighting.tolist()))}
 
     def _gram(self, number: int) -> GramData:
         if not isinstance(self.loss, Squared):

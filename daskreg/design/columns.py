@@ -12,6 +12,8 @@ from .sources.base import Rows
 
 #: Blocks alive in a stream: the one in the kernel and the one being read.
 IN_FLIGHT = 2
+#: What a block has, in order.
+ROLES = ("X", *BESIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Columns:
 
     def parts(self) -> list[tuple[str, Rows]]:
         """Name and rows of what is there."""
-        named = ((name, getattr(self, name)) for name in ("X", *BESIDE))
-        return [(name, rows) for name, rows in named if rows is not None]
+        known = self.__dict__
+        return [(name, known[name]) for name in ROLES if known[name] is not None]
 
     def cut(self, start: int, stop: int) -> Columns:
         """The recipes of rows ``start:stop``."""

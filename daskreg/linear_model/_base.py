@@ -122,7 +122,9 @@ class LinearModel(BaseEstimator, ABC):
         early = None
         try:
             settings = self._settings(design)
-            known = known_models(start, opening, is_classifier(self))
+            known = None
+            if start is not None:
+                known = known_models(start, opening, is_classifier(self))
             known = known or previous_models(self, opening)
             early = watch(validation, patience, self, **rows)
             settings = settings if early is None else early.settings(settings)

@@ -54,11 +54,9 @@ def largest_slice(plan: Callable[[int], Plan], n_problems: int) -> tuple[int, Pl
 def path_numbers(problems: Problems) -> Places:
     """Return the path of each problem, (K,): equal where all but alpha is."""
     axes = problems.fold, problems.bootstrap, problems.output, problems.l1_ratio
-    number = np.zeros(problems.n_problems, dtype=np.intp)
-    for axis in axes:
-        values, place = np.unique(np.asarray(axis), return_inverse=True)
-        number = number * len(values) + place
-    return np.asarray(np.unique(number, return_inverse=True)[1], dtype=np.intp)
+    kinds = list(zip(*(np.asarray(axis).tolist() for axis in axes), strict=True))
+    number = {kind: place for place, kind in enumerate(sorted(set(kinds)))}
+    return np.array([number[kind] for kind in kinds], dtype=np.intp)
 
 
 def cut(problems: Problems, size: int) -> list[Places]:

@@ -196,7 +196,7 @@ def _solution(
         return _solve_part(solver, datafit.take(own), penalty.take(own), settings, begin)
 
     if size >= datafit.n_problems:
-        return run(np.arange(datafit.n_problems), start)
+        return _solve_part(solver, datafit, penalty, settings, start)
     problems = settings.problems
     slices = cut(problems, size)
     untried, limits = partial(_untried, datafit), settings.limits

@@ -175,8 +175,11 @@ def solve(
             why = Status.STOPPED if any(stop) else budget.exhausted
             if ended.any():
                 keep = np.flatnonzero(~ended)
-                active, state = active[keep], state.take(keep)
-                parts = _take(*parts, keep)
+                active = active[keep]
+                if keep.size:
+                    parts = _take(*parts, keep)
+                if keep.size or checkpoint is not None:  # which keeps the state of nobody, too
+                    state = state.take(keep)
             if why is not Status.STOPPED:
                 # A callback that stopped here is to be asked again, about the same step.
                 stage.commit(partial(snapshot_of, record, active, state, n_iter, callbacks))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .cholesky import factor_of, solved
 from .quadratic import Quadratic
 
 #: Sweeps between two checks of the gap.
@@ -32,21 +32,30 @@ def _distance(slope: float, b: float, l1: float, positive: bool) -> float:
 
 @numba.njit(cache=True, nogil=True)
 def descend(
-    G: Float, q: Float, b: Float, l1: Float, l2: Float, positive: bool, tol: float, n_max: int
+    G: Float,
+    q: Float,
+    b: Float,
+    l1: Float,
+    l2: Float,
+    active: npt.NDArray[np.bool_],
+    positive: bool,
+    tol: float,
+    n_max: int,
 ) -> int:
     """Sweep until every scaled KKT residual is below ``tol``; return the number of sweeps.
 
     ``b`` and its gradient ``q = G b - c`` (p,) are changed in place.  The residual of coordinate
     j is divided by the root of its curvature, so its square is twice the gain in objective.
-    Sweeps visit the active set: nonzero coordinates and those whose residual was too large.
+    Sweeps visit the active set: nonzero coordinates and those whose residual was too large; it is
+    kept in ``active`` (p,), for an array that is made here takes a quarter of the time to compile.
     """
     n_features = b.size
-    active = np.zeros(n_features, dtype=np.bool_)
     n_sweeps = 0
     while n_sweeps < n_max:
         settled = True
         for j in range(n_features):
             h = G[j, j]
+            active[j] = False
             if h <= 0.0:
                 continue
             h += l2[j]
@@ -121,10 +130,11 @@ def _newton(block: Float, c: Float, held: Float, l1: Float, l2: Float) -> Float 
     """Step to the minimum for fixed signs; None where rounding leaves no descent."""
     slope = block @ held - c + l2 * held + l1 * np.sign(held)
     # More columns than rows make the block singular: a touch of ridge keeps a descent direction.
-    touch = 1e-15 * held.size * float(np.diag(block).max())
-    block = block + np.diag(l2 + touch)
+    diagonal = block.diagonal()
+    block = block.copy()
+    block.flat[:: held.size + 1] = diagonal + (l2 + 1e-15 * held.size * float(diagonal.max()))
     try:
-        move = -np.asarray(scipy.linalg.cho_solve(scipy.linalg.cho_factor(block), slope))
+        move = -solved(factor_of(block, overwrite=True), slope)
     except np.linalg.LinAlgError:
         return None
     return move if np.isfinite(move).all() and slope @ move < 0 else None
@@ -191,11 +201,11 @@ def _solve_one(
     b = np.maximum(b, 0.0) if penalty.positive else b
     unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
     tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-    n_sweeps = 0
+    n_sweeps, active = 0, np.empty(b.size, dtype=bool)
     while n_sweeps < max_sweeps:
         allowed = min(ROUND, max_sweeps - n_sweeps)
         b, q = b.copy(), G @ b - c
-        used = descend(G, q, b, l1, l2, penalty.positive, tol, allowed)
+        used = descend(G, q, b, l1, l2, active, penalty.positive, tol, allowed)
         n_sweeps += max(used, 1)
         b = refine(G, c, b, l1, l2, penalty.positive, used)
         if model.gap(penalty, b[:, None])[0] <= target:

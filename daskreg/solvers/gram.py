@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._blas import single_threaded_blas
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
-from .parallel import parallel_map, serial_blas
+from .parallel import parallel_map
 from .protocols import QuadraticDatafit, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
@@ -173,7 +174,7 @@ def _solved(
             model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps, worst
         )
 
-    with serial_blas() if penalty.has_l1.any() else nullcontext():
+    with single_threaded_blas() if penalty.has_l1.any() else nullcontext():
         results = parallel_map(solved, paths)
     for (_, own), (found, sweeps) in zip(paths, results, strict=True):
         coef[:, own], n_sweeps[own] = found, sweeps
@@ -202,11 +203,11 @@ def _paths(models: Quadratics, penalty: ElasticNet) -> list[tuple[Quadratic, Any
     for model, own in zip(models.parts, models.columns, strict=True):
         one = penalty.take(own)
         swept = one.has_l1 | one.positive
-        keys = np.stack([swept, np.where(swept, one.l1_ratio, 0), np.where(swept, model.output, 0)])
-        kinds, which = np.unique(keys, axis=1, return_inverse=True)
-        for number in range(kinds.shape[1]):
-            places = np.flatnonzero(which.reshape(-1) == number)
-            found.append((model.take(places), own[places]))
+        kinds: dict[tuple[float, int] | None, list[int]] = {}
+        keys = zip(swept.tolist(), one.l1_ratio.tolist(), model.output.tolist(), strict=True)
+        for place, (is_swept, l1_ratio, output) in enumerate(keys):
+            kinds.setdefault((l1_ratio, output) if is_swept else None, []).append(place)
+        found += [(model.take(places), own[places]) for places in kinds.values()]
     return found
 
 

@@ -66,8 +66,10 @@ def nonlinear_step(
         return value, np.append(slope.ravel(), slope0) + shift
 
     shift = np.zeros_like(grad)
-    shift = grad - at(position)[1]
-    here, (value, slope) = position, at(position)
+    value, slope = at(position)
+    shift = grad - slope
+    here, slope = position, grad
+    value += float(shift @ position)
     first = value
     for _ in range(MAX_STEPS):
         coef, intercept = here[:-q].reshape(-1, q), here[-q:]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
 
 from daskreg._typing import AnyArray, Float
 
+from .cholesky import factor_of, solved
 from .curvature import Curvature
 
 #: A pair whose curvature is below this share of the metric's own along the step tells nothing.
@@ -95,8 +95,8 @@ class Metric:
         block = self.factor * self.curvature.block(active) + signed[active] @ self.vectors[active].T
         coupling = self.factor * self.curvature.coupling(active) + signed[active] @ last
         own = self.factor * self.curvature.own + signed[-q:] @ last
-        factor = scipy.linalg.cho_factor(own)
-        block -= coupling @ scipy.linalg.cho_solve(factor, coupling.T)
+        factor = factor_of(own)
+        block -= coupling @ solved(factor, coupling.T)
         return Reduced(np.ascontiguousarray(block), coupling, factor)
 
 
@@ -110,19 +110,18 @@ class Reduced:
         ``B_AA - B_A0 inv(B_00) B_0A``.
     coupling : array of shape (n_active, q)
         ``B_A0``.
-    factor : Cholesky factor of ``B_00``, as scipy returns it
+    factor : array of shape (q, q)
+        Cholesky factor of ``B_00``.
     """
 
     block: Float
     coupling: Float
-    factor: tuple[Float, bool]
+    factor: Float
 
     def slope(self, grad: Float, intercept_grad: Float) -> Float:
         """Gradient by the active coefficients, (n_active,), the intercepts at their optimum."""
-        return grad - self.coupling @ scipy.linalg.cho_solve(self.factor, intercept_grad)
+        return grad - self.coupling @ solved(self.factor, intercept_grad)
 
     def intercept_step(self, move: Float, intercept_grad: Float) -> Float:
         """Where the intercepts go, (q,), when the active coefficients move."""
-        return -np.asarray(
-            scipy.linalg.cho_solve(self.factor, intercept_grad + self.coupling.T @ move)
-        )
+        return -solved(self.factor, intercept_grad + self.coupling.T @ move)

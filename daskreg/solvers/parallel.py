@@ -5,19 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from functools import cache
-from typing import Any, TypeVar
+from contextlib import nullcontext
+from typing import TypeVar
+
+from daskreg._blas import limited_blas, single_threaded_blas
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@cache
-def _controller() -> Any:
-    import threadpoolctl
-
-    return threadpoolctl.ThreadpoolController()
 
 
 def n_cores() -> int:
@@ -26,16 +20,6 @@ def n_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
-
-
-def serial_blas() -> AbstractContextManager[Any]:
-    """One BLAS thread inside: many small products and factors, each too short to share.
-
-    Where another process has a core, threads of BLAS that wait for each other have been measured
-    to take seconds for a factor of milliseconds.
-    """
-    limit: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return limit
 
 
 def parallel_map(
@@ -50,11 +34,11 @@ def parallel_map(
     work = list(items)
     n_threads = min(n_cores(), len(work))
     if n_threads <= 1:
-        with serial_blas() if small and work else nullcontext():
+        with single_threaded_blas() if small and work else nullcontext():
             return [function(item) for item in work]
     share = max(1, n_cores() // n_threads)
     with (
-        _controller().limit(limits=share, user_api="blas"),
+        single_threaded_blas() if share == 1 else limited_blas(share),
         ThreadPoolExecutor(n_threads, "daskreg-solve") as pool,
     ):
         futures = [pool.submit(function, item) for item in work]

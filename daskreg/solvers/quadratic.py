@@ -11,6 +11,8 @@ import scipy.linalg
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
+from .cholesky import factor_of, solved
+
 EPS = float(np.finfo(np.float64).eps)
 #: Columns shorter than this share of the longest one are rounding.
 SHORT = 1e-14
@@ -135,7 +137,7 @@ def _groups(free: npt.NDArray[np.bool_]) -> list[tuple[AnyArray, AnyArray]]:
 
 def _solve_semidefinite(matrix: Float, right: Float) -> Float:
     try:
-        return np.asarray(scipy.linalg.cho_solve(scipy.linalg.cho_factor(matrix), right))
+        return solved(factor_of(matrix), right)
     except np.linalg.LinAlgError:
         return least_norm(matrix, right)
 
@@ -163,15 +165,15 @@ def least_norm(matrix: Float, right: Float, rounding: float = 0.0) -> Float:
     seen = values > cutoff
     directions = vectors[:, seen]
 
-    def solved(rest: Float) -> Float:
+    def inverted(rest: Float) -> Float:
         inside = (directions.T @ (rest / scale)) / values[seen, None]
         return np.asarray(directions @ inside) / scale
 
-    coef = solved(right)
+    coef = inverted(right)
     if not seen.all():
         basis = np.linalg.qr(vectors[:, ~seen] / scale)[0]
         coef = coef - basis @ (basis.T @ coef)
-        coef = coef + solved(right - matrix @ coef)  # what rounding of the projection has moved
+        coef = coef + inverted(right - matrix @ coef)  # what rounding of the projection has moved
     return coef
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 import scipy.sparse.linalg
 
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .cholesky import factor_of, solved
 from .coupled_step import coupled_step
 from .metric import Metric
 from .quadratic import Quadratic
@@ -102,9 +102,9 @@ def _direct(metric: Metric, penalty: ElasticNet, coef: Float, grad: Float, targe
     reduced = metric.reduced(members)
     block = reduced.block
     block[np.diag_indices(len(members))] += l2[members]
-    factor = scipy.linalg.cho_factor(block, overwrite_a=True)
+    factor = factor_of(block, overwrite=True)
     right = reduced.slope(slope[members], slope[n_coef:])
-    step[members] = -np.asarray(scipy.linalg.cho_solve(factor, right))
+    step[members] = -solved(factor, right)
     step[n_coef:] = reduced.intercept_step(step[members], slope[n_coef:])
     return step
 
@@ -186,7 +186,7 @@ def _on(
         held = coef[members]
         block = reduced.block
         c = block @ held - reduced.slope(grad[members], grad[n_coef:])
-        square = c @ scipy.linalg.cho_solve(scipy.linalg.cho_factor(block), c)
+        square = c @ solved(factor_of(block), c)
         model = Quadratic(block, c[:, None], np.array([square]), np.zeros(1, dtype=np.intp))
         restricted = penalty.restricted(members)
         first = start[members][:, None]

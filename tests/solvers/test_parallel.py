@@ -7,6 +7,7 @@ import threading
 import pytest
 import threadpoolctl
 
+from daskreg import _blas
 from daskreg.solvers import parallel
 from daskreg.solvers.parallel import parallel_map
 
@@ -53,3 +54,22 @@ def test_an_error_is_raised(monkeypatch):
     monkeypatch.setattr(parallel, "n_cores", lambda: 2)
     with pytest.raises(ZeroDivisionError):
         parallel_map(lambda item: 1 / item, [1, 0, 2])
+
+
+def test_blas_that_is_loaded_after_the_first_work_is_limited_too(monkeypatch):
+    class Nothing:
+        lib_controllers = ()
+
+        def select(self, **_):
+            return self
+
+    monkeypatch.setattr(parallel, "n_cores", lambda: 2)
+    with monkeypatch.context() as before:
+        before.setattr(threadpoolctl, "ThreadpoolController", Nothing)
+        _blas._controller.cache_clear()
+        parallel_map(abs, [1, 2])
+    _blas.scipy_blas.cache_clear()
+    _blas.scipy_blas()
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        found = parallel_map(lambda _: threadpoolctl.threadpool_info(), [0, 1])[0]
+    assert {pool["num_threads"] for pool in found if pool["user_api"] == "blas"} == {1}

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from daskreg._array import is_sparse
+from daskreg._blas import scipy_blas
 from daskreg._typing import AnyArray, Float, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
-from daskreg.design.passes.blas import scipy_blas
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 
 from .tiles import RowData, column_sums, stored, tile_borders
@@ -173,14 +173,14 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     shift = np.zeros(p, dtype) if walk.shift is None else walk.shift.astype(dtype, copy=False)
     rows = lone_rows(p, dtype.itemsize)
     scratch = None if X.dtype == dtype and walk.shift is None else np.empty((rows, p), dtype)
-    grad = np.zeros((p, 1))
+    part, eta, grad = np.empty(p, dtype), np.empty(rows, dtype), np.zeros((p, 1))
     target = walk.target[0]
     for start, stop, beside in walk.beside(TILES_A_CALL * rows):
         offset = beside.offset[target if len(beside.offset) > 1 else 0]
         parts = beside.y[target], offset, beside.weight[0]
         run(
             *(X[start:stop], half, coef, shift, float(walk.intercept[0]), *parts),
-            *(scratch, rows, walk.sums[0], grad[:, 0]),
+            *(scratch, part, eta, walk.sums[0], grad[:, 0]),
         )
     return grad
 

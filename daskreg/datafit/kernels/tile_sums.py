@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._blas import scipy_blas
 from daskreg._typing import AnyArray, Float
-from daskreg.design.passes.blas import scipy_blas
 
 from .tiles import stored, tile_borders
 

@@ -44,6 +44,8 @@ class Outcome:
 
 def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
     """Add what can be added; the tree decides, not the order of arrival."""
+    if len(outcomes) == 1:
+        return outcomes[0]
     total = DyadicSum(n_segments)
     for outcome in outcomes:
         total.update(outcome.nodes)

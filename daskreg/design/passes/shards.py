@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Protocol
 
+from daskreg._blas import single_threaded_blas
 from daskreg._typing import State
 from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
 
 from .ahead import stream
-from .blas import single_threaded_blas
 from .dyadic import DyadicSum
 from .ledger import LEDGER, owned
 from .lender import Lender

@@ -112,11 +112,14 @@ def squared_rows(
     offset: Float,
     weight: Float,
     scratch: Any,
-    rows: int,
+    part: AnyArray,
+    eta: AnyArray,
     sums: Float,
     grad: Float,
 ) -> None:
-    """Add the sums of one column of coefficients over all rows of X, ``rows`` at a time.
+    """Add the sums of one column of coefficients over all rows of X, tile by tile.
+
+    The caller makes the arrays: to compile what makes them takes longer than all runs.
 
     Parameters
     ----------
@@ -129,10 +132,12 @@ def squared_rows(
     y, offset, weight : ndarray, shape (m,)
     scratch : ndarray, shape (rows, p), or None
         Where a tile is widened and shifted.
+    part, eta : ndarray, shape (p,) and (rows,)
+        Of any content, for the sums and the products of one tile.
     sums : ndarray, shape (2,)
     grad : ndarray, shape (p,)
     """
-    part, eta = np.empty_like(coef), np.empty(rows, coef.dtype)
+    rows = eta.size
     for start in range(0, X.shape[0], rows):
         own = slice(start, min(start + rows, X.shape[0]))
         e = eta[: own.stop - start]
@@ -158,12 +163,13 @@ def logistic_rows(
     offset: Float,
     weight: Float,
     scratch: Any,
-    rows: int,
+    part: AnyArray,
+    eta: AnyArray,
     sums: Float,
     grad: Float,
 ) -> None:
     """Do for labels 0 and 1 what :func:`squared_rows` does for numbers; ``sums`` is (9,)."""
-    part, eta = np.empty_like(coef), np.empty(rows, coef.dtype)
+    rows = eta.size
     for start in range(0, X.shape[0], rows):
         own = slice(start, min(start + rows, X.shape[0]))
         e = eta[: own.stop - start]

@@ -1,24 +1,25 @@
-"""BLAS at one thread while kernels run: set once per process, counted, put back at the end."""
+"""BLAS at one thread while kernels or solvers run: set once per process, counted, put back."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
 _lock = threading.Lock()
 _running = 0
-#: What limits libraries now; a later one knows those that were loaded meanwhile.
-_limiters: list[Any] = []
+#: Libraries that are limited now, and the threads that each had.
+_limited: list[tuple[Any, int]] = []
 
 
 @cache
 def _controller() -> Any:
+    """Return what sets the threads of the libraries; to look for them takes milliseconds."""
     import threadpoolctl
 
-    return threadpoolctl.ThreadpoolController()
+    return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
 def _any_thread_may_set() -> None:
@@ -37,15 +38,30 @@ def _any_thread_may_set() -> None:
 
 def _limit() -> None:
     _any_thread_may_set()
-    _limiters.append(_controller().limit(limits=1))
+    before = [(library, library.num_threads) for library in _controller().lib_controllers]
+    for library, n_threads in before:
+        if n_threads != 1:
+            library.set_num_threads(1)
+            _limited.append((library, n_threads))
+
+
+def _restore() -> None:
+    _any_thread_may_set()
+    while _limited:
+        library, n_threads = _limited.pop()
+        library.set_num_threads(n_threads)
+    _any_thread_may_set()
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """One BLAS thread for as long as any kernel of this process runs.
 
-    The limits of threadpoolctl are process-wide, so that tasks which each set and reset them would
-    race; here the first to enter sets them and the last to leave restores them.
+    Also for many small products and factors, each too short to share: where another process has a
+    core, threads of BLAS that wait for each other have been measured to take seconds for a factor
+    of milliseconds.  The limits of threadpoolctl are process-wide, so that tasks which each set
+    and reset them would race; here the first to enter sets them and the last to leave restores
+    them.
     """
     global _running
     with _lock:
@@ -58,10 +74,13 @@ def single_threaded_blas() -> Iterator[None]:
         with _lock:
             _running -= 1
             if _running == 0:
-                _any_thread_may_set()
-                while _limiters:
-                    _limiters.pop().restore_original_limits()
-                _any_thread_may_set()
+                _restore()
+
+
+def limited_blas(n_threads: int) -> AbstractContextManager[Any]:
+    """So many BLAS threads inside, of each thread that shares the cores with others."""
+    limit: AbstractContextManager[Any] = _controller().limit(limits=n_threads)
+    return limit
 
 
 @cache

@@ -6,7 +6,7 @@ import pytest
 import scipy.linalg
 import threadpoolctl
 
-from daskreg.design.passes.blas import scipy_blas, single_threaded_blas
+from daskreg._blas import scipy_blas, single_threaded_blas
 
 
 def limits():
