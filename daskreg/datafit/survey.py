@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,9 @@ from .kernels.fused import pays
 from .kernels.moments import MomentsKernel
 from .kernels.tiles import compute_dtype
 from .moments import Groups
+from .sample import RowSample
 from .summary import summarise
 from .weightings import Weightings
-
-if TYPE_CHECKING:
-    from .sample import RowSample
 
 #: Narrower Gram matrices are float64 always: their cost is reading X ...
 NARROW = 128

@@ -15,11 +15,12 @@ from daskreg.losses import PointwiseLoss, Squared
 from daskreg.splits import Folds
 
 from .coordinates import Coordinates
+from .drawing import sample_of
 from .evaluation import Evaluation
 from .first import FirstPass
 from .gram import GramData
 from .kernels.tiles import compute_dtype
-from .sample import RowSample, sample_of
+from .sample import RowSample
 from .survey import Survey
 
 

@@ -104,7 +104,15 @@ def make_sparse_classification(
 ) -> SparseFiles:
     """Write ``X`` and ``y`` (0 and 1) of a sparse logistic model to ``folder``.
 
-    See `make_sparse_regression` for the parameters.
+    Parameters
+    ----------
+    folder, n_rows, n_columns, n_informative, correlation, seed, dtype, block_rows, format, \
+n_threads, on_block
+        As in `make_sparse_regression`.
+
+    Returns
+    -------
+    SparseFiles
 
     Examples
     --------
@@ -127,7 +135,23 @@ def write_problem(
     n_threads: int | None = None,
     on_block: Callable[[int], None] | None = None,
 ) -> SparseFiles:
-    """Write any `SparseProblem`; see `make_sparse_regression`."""
+    """Write any `SparseProblem`.
+
+    Parameters
+    ----------
+    problem : SparseProblem
+    folder, format, n_threads, on_block
+        As in `make_sparse_regression`.
+
+    Returns
+    -------
+    SparseFiles
+
+    Raises
+    ------
+    ValueError
+        Another format.
+    """
     if format not in ("npy", "zarr"):
         raise ValueError(f"format={format!r} must be 'npy' or 'zarr'")
     folder = Path(folder)

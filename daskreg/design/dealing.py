@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .columns import Columns
-from .layout import MAX_SEGMENTS, Layout, by_home, make_layout
+from .layout import MAX_SEGMENTS, Hand, Layout, by_home, make_layout
 from .origin import Origin
 from .passes.active import active_scheduler
 from .passes.lender import Lender
@@ -28,9 +28,6 @@ LONG_SHARD = 16 << 30
 #: Bytes of a shard at most where finished shards are to be kept: a pass that ends early loses
 #: those that ran.
 KEPT_SHARD = 1 << 30
-
-#: The segments of a shard, and the address of the worker that holds their blocks already.
-Hand = tuple[Sequence[int], str | None]
 
 
 def count_shards(

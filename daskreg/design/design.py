@@ -10,7 +10,6 @@ from typing import Any, Self
 from daskreg._typing import Partial, State
 
 from .columns import Columns
-from .dealing import Hand
 from .facts import Facts
 from .layout import Layout
 from .origin import Origin, check_columns
@@ -22,6 +21,7 @@ from .plan import Plan
 from .ready import Readiness
 from .recognise import open_rows
 from .sources.base import Rows
+from .sources.selected import select_columns
 from .work import Beside, Work
 
 #: No other design is read in turn.
@@ -65,7 +65,7 @@ class Design(Facts):
     ) -> None:
         self.feature_names = feature_names or columns.X.names
         self.labels = getattr(columns.X, "labels", None)
-        self.placement = Placement(
+        self._placement = Placement(
             columns,
             memory_limit=memory_limit,
             block_size=block_size,
@@ -86,34 +86,8 @@ class Design(Facts):
         self._seen = False
 
     @property
-    def _columns(self) -> Columns:
-        return self.placement.columns
-
-    @property
-    def memory_limit(self) -> int | None:
-        """Bytes that each process may hold; None: what the machine has."""
-        return self.placement.memory_limit
-
-    @property
-    def process_memory(self) -> int | None:
-        """Bytes that the smallest process which runs shards may hold, as far as it is known."""
-        return self.placement.process_memory
-
-    @property
-    def layout(self) -> Layout | None:
-        """Borders of blocks and segments; None until the rows are known and the plan is made."""
-        return self.placement.layout
-
-    @property
-    def plan(self) -> Plan:
-        """What a fit would read, keep and cost; printing it shows a table.
-
-        Raises
-        ------
-        MemoryPlanError
-            If the data cannot be worked on inside the memory limit.
-        """
-        return self.placement.plan
+    def placement(self) -> Placement:
+        return self._placement
 
     def prepare(
         self,
@@ -269,7 +243,7 @@ class Design(Facts):
         layout = self._placed()
         names, place = self.feature_names, self.placement
         return Design(
-            replace(self._columns, X=self._columns.X.select(chosen)),
+            replace(self._columns, X=select_columns(self._columns.X, chosen)),
             memory_limit=place.memory_limit,
             block_size=place.block_size,
             feature_names=None if names is None else tuple(names[i] for i in chosen),
@@ -289,24 +263,6 @@ class Design(Facts):
             return False
         # By the plan, so that a fit that goes on from a checkpoint decides as it did before.
         return self._seen and self.plan.bytes_streamed == 0 < self.plan.bytes_pinned
-
-    @property
-    def most_columns(self) -> int:
-        """How many selected columns the plan has left room for; all where nobody asked for room.
-
-        Columns of a sparse matrix differ: they are taken for four times the average.
-        """
-        X, room = self._columns.X, self.placement.work.selected_bytes
-        total = (X.n_rows or 0) * X.row_nbytes
-        if not room or room >= total:
-            return self.n_features
-        share = room / total / (4 if self.sparse else 1)
-        return max(1, int(share * self.n_features))
-
-    @property
-    def hands(self) -> list[Hand]:
-        """Segments of each shard and the worker that it is on; none before shards are placed."""
-        return self.placement.hands
 
     def replace_groups(self, groups: Any) -> None:
         """Lay ``groups``, an array of shape (n_samples,), beside X; plan and shards are made anew.

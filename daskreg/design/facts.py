@@ -1,4 +1,4 @@
-"""Facts: what is known of a design's rows without reading any."""
+"""Facts: what is known of a design's rows, and planned for them, without reading any."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ from typing import Any
 import numpy as np
 
 from .columns import Columns
+from .layout import Hand, Layout
+from .passes.scheduler import Scheduler
+from .placement import Placement
+from .plan import Plan
 
 
 class Facts(ABC):
-    """Sizes and types of the columns of a design."""
+    """Sizes and types of the columns of a design, and where its rows are to be."""
 
     @property
     @abstractmethod
+    def placement(self) -> Placement:
+        """The rows, planned and dealt out."""
+
+    @property
     def _columns(self) -> Columns:
         """The rows of X and of what lies beside."""
+        return self.placement.columns
 
     @property
     def n_samples(self) -> int | None:
@@ -74,3 +83,57 @@ class Facts(ABC):
     def takes_whole_rows(self) -> bool:
         """Whether these are selected columns, and whole rows are read for them."""
         return self._columns.X.takes_whole_rows
+
+    @property
+    def memory_limit(self) -> int | None:
+        """Bytes that each process may hold; None: what the machine has."""
+        return self.placement.memory_limit
+
+    @property
+    def process_memory(self) -> int | None:
+        """Bytes that the smallest process which runs shards may hold, as far as it is known."""
+        return self.placement.process_memory
+
+    @property
+    def layout(self) -> Layout | None:
+        """Borders of blocks and segments; None until the rows are known and the plan is made."""
+        return self.placement.layout
+
+    @property
+    def plan(self) -> Plan:
+        """What a fit would read, keep and cost; printing it shows a table.
+
+        Raises
+        ------
+        MemoryPlanError
+            If the data cannot be worked on inside the memory limit.
+        """
+        return self.placement.plan
+
+    @property
+    def scheduler(self) -> Scheduler | None:
+        """Who holds the shards; None before they are placed."""
+        return self.placement.scheduler
+
+    @property
+    def hands(self) -> list[Hand]:
+        """Segments of each shard and the worker that it is on; none before shards are placed."""
+        return self.placement.hands
+
+    @property
+    def data(self) -> str:
+        """What the shards call these rows; another name each time that they are placed."""
+        return self.placement.data
+
+    @property
+    def most_columns(self) -> int:
+        """How many selected columns the plan has left room for; all where nobody asked for room.
+
+        Columns of a sparse matrix differ: they are taken for four times the average.
+        """
+        X, room = self._columns.X, self.placement.work.selected_bytes
+        total = (X.n_rows or 0) * X.row_nbytes
+        if not room or room >= total:
+            return self.n_features
+        share = room / total / (4 if self.sparse else 1)
+        return max(1, int(share * self.n_features))

@@ -10,6 +10,9 @@ from itertools import accumulate, pairwise
 #: Segments are the leaves of the summation tree; some hundreds keep shards even and trees small.
 MAX_SEGMENTS = 256
 
+#: The segments of a shard, and the address of the worker that holds their blocks already.
+Hand = tuple[Sequence[int], str | None]
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -68,7 +71,7 @@ class Layout:
         return [range(a, b) for a, b in pairwise(cuts) if b > a]
 
 
-def by_home(homes: Sequence[str | None], n_shards: int) -> list[tuple[Sequence[int], str | None]]:
+def by_home(homes: Sequence[str | None], n_shards: int) -> list[Hand]:
     """Segments grouped by the worker that holds their block, each group cut into shards.
 
     Parameters

@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from daskreg._typing import AnyArray
 
-from .layout import Layout
+from .layout import Hand, Layout
 from .passes.lender import Lender
 from .passes.scheduler import Scheduler
+from .plan import Plan
 from .work import Elsewhere
 
-if TYPE_CHECKING:
-    from .dealing import Hand
-    from .design import Design
+
+class Whole(Protocol):
+    """What a selection of columns needs to know of the design that they are of.
+
+    Attributes
+    ----------
+    n_passes, bytes_read, bytes_pinned : int
+    origin : Origin or None
+        Where its own columns were selected from.
+    """
+
+    n_passes: int
+    bytes_read: int
+    bytes_pinned: int
+    origin: Origin | None
+
+    @property
+    def plan(self) -> Plan:
+        """What its work reads and keeps."""
+
+    @property
+    def layout(self) -> Layout | None:
+        """Its blocks and segments now."""
+
+    @property
+    def hands(self) -> list[Hand]:
+        """How they are dealt out; empty where they are not."""
+
+    @property
+    def scheduler(self) -> Scheduler | None:
+        """Who holds its shards."""
+
+    @property
+    def data(self) -> str:
+        """What its shards call their blocks."""
+
+    @property
+    def takes_whole_rows(self) -> bool:
+        """Whether whole rows are read for its columns."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +62,14 @@ class Origin:
 
     Attributes
     ----------
-    design : Design
+    design : Whole
         It may have been planned anew, or closed, since.
     columns : ndarray of int, shape (n_columns,)
     layout : Layout
         Its blocks and segments when the columns were selected; those of the selection for ever.
     """
 
-    design: Design
+    design: Whole
     columns: AnyArray
     layout: Layout
 
@@ -48,13 +85,13 @@ class Origin:
     @property
     def scheduler(self) -> Scheduler | None:
         """One for the processes that it runs on; None where it runs nowhere now."""
-        scheduler = self.design.placement.scheduler
+        scheduler = self.design.scheduler
         return None if scheduler is None else scheduler.another()
 
     @property
     def lender(self) -> Lender | None:
         """Who holds whole blocks with the same borders."""
-        return Lender(self.design.placement.data, self.columns) if self.hands else None
+        return Lender(self.design.data, self.columns) if self.hands else None
 
     def charge(self, nbytes: int) -> None:
         """Count a pass that read whole rows for some of their columns: of whoever they are."""

@@ -9,8 +9,8 @@ from dataclasses import replace
 from daskreg.exceptions import MemoryPlanError
 
 from .columns import Columns, check_lengths
-from .dealing import Hand, choose_scheduler, deal, draft, make_shards
-from .layout import Layout
+from .dealing import choose_scheduler, deal, draft, make_shards
+from .layout import Hand, Layout
 from .origin import Origin
 from .passes.running import Journal
 from .passes.scheduler import Scheduler

@@ -41,6 +41,15 @@ __all__ = [
 def load(path: str | os.PathLike[str]) -> Any:
     """Return the fitted estimator that ``save`` wrote; no code in the file is run.
 
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    estimator
+        Of the class that was saved, with its parameters and fitted attributes.
+
     Raises
     ------
     ModelFileError

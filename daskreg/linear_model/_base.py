@@ -88,6 +88,7 @@ class LinearModel(BaseEstimator, ABC):
             one, and the iterate with the smallest, ``best_iteration_``, is kept.  A fraction
             costs no pass, other rows one over them an iteration.
         patience : int, default=5
+            Iterations without a smaller mean loss on the ``validation`` rows that end the fit.
         checkpoint : str or path-like, optional
             A file, or a URL that fsspec knows, that the fit writes now and then and at its end,
             with ``PATH.previous`` beside it.  A pass that is under way is kept too.
@@ -239,6 +240,16 @@ class LinearModel(BaseEstimator, ABC):
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the fitted model to one file that ``daskreg.load`` and ``xarray`` read.
+
+        Parameters
+        ----------
+        path : str or path-like
+            A file in a folder that exists, usually ``NAME.zarr.zip``; one that is there is
+            replaced whole.
+
+        Returns
+        -------
+        Path
 
         Raises
         ------

@@ -11,7 +11,7 @@ import numpy as np
 
 from daskreg.callbacks import listener
 from daskreg.datafit import Footprint
-from daskreg.datafit.sample import affordable_rows
+from daskreg.datafit.drawing import affordable_rows
 from daskreg.design.host import format_bytes, machine_memory
 from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton

@@ -61,7 +61,19 @@ class Resampling(BaseEstimator, ABC):
     ) -> Any:
         """Solve the path on every resample of the rows.
 
-        Parameters are those of :meth:`Lasso.fit`; y is one target.
+        Parameters
+        ----------
+        X : array, data frame, store or path of shape (n_samples, n_features)
+        y : array of shape (n_samples,), or column name of X
+            One target, or labels of two classes.
+        sample_weight, offset, sample_dim, feature_names, start
+            As in :meth:`Lasso.fit`; ``start`` is where all resamples begin.
+        checkpoint, checkpoint_every, resume
+            As in :meth:`Lasso.fit`.
+
+        Returns
+        -------
+        self
 
         Raises
         ------

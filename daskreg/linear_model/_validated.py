@@ -130,6 +130,8 @@ class CrossValidated(LinearModel, ABC):
             Data that no model can use: NaN, infinity, wrong lengths, folds without rows ...
         MemoryPlanError
             The fit cannot run within ``memory_limit``.
+        CheckpointError
+            The checkpoint is damaged, of another version, or belongs to another fit.
         DaskregError
             Passes or time ran out before anything could be chosen.
         KeyboardInterrupt

@@ -63,10 +63,13 @@ class ElasticNet(Regressor):
     missing_chunks : {'raise', 'fill'}, default='raise'
         Whether chunks that a store lacks are an error or its fill value.
     scratch : path or None, default=None
-        Folder for what is spooled.
+        Folder for copies on disk, removed after the fit: of ``cache``, and of rows that cannot be
+        read from the middle (text, collections, chunks of columns); None: that of Dask for
+        temporary files, else the system's.
     cache : {'auto', 'memory', 'disk', None}, default='auto'
-        Where rows stay between passes: in memory as far as they fit, the rest on a local disk where
-        that is faster than their source ('auto') or always ('disk'); in memory alone; nowhere.
+        Where rows stay between passes.  'memory': there, as far as they fit; 'auto': the rest on a
+        local disk, where the first reads show that to be faster than their source; 'disk': the
+        rest on a local disk always; None: nowhere.
     callbacks : sequence, default=()
         Objects whose ``on_iteration(progress)`` is called after each iteration.
     verbose : bool, default=False
@@ -85,8 +88,8 @@ class ElasticNet(Regressor):
     certificate_ : str or ndarray
         'gap' or 'violation': what stopping was decided on.
     status_ : str or ndarray
-        'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled' or
-        'interrupted'.
+        'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled'
+        (rounding), 'memory' (no room for more of the columns in use) or 'interrupted'.
     solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str

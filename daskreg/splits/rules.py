@@ -35,6 +35,13 @@ class _Parting(Folds):
 class ContiguousFolds(_Parting):
     """Runs of rows, the first ``n_rows % n_splits`` of them one row longer: unshuffled k-fold.
 
+    Parameters
+    ----------
+    n_splits : int
+        Folds, at least 2.
+    n_rows : int
+        Of the data, at least ``n_splits``.
+
     Examples
     --------
     >>> ContiguousFolds(3, n_rows=7).codes(RowKeys(0, 7))
@@ -59,6 +66,12 @@ class ShuffledFolds(_Parting):
 
     Folds differ in size by about ``sqrt(2 n_rows / n_splits)`` rows, and few rows may leave one
     empty.
+
+    Parameters
+    ----------
+    n_splits : int
+        Folds, at least 2.
+    seed : int
     """
 
     n_splits: int
@@ -77,6 +90,12 @@ class GroupedFolds(_Parting):
     """The fold of a row is a hash of its group: no group is in two folds.
 
     Meant for many groups: few, or a large one, leave folds of unequal size or empty.
+
+    Parameters
+    ----------
+    n_splits : int
+        Folds, at least 2.
+    seed : int
     """
 
     n_splits: int

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
+from daskreg.design.sources.selected import select_columns
 from daskreg.design.spool.rows import SpooledRows
 from daskreg.exceptions import DataError
 
@@ -82,7 +83,7 @@ def test_each_chunk_of_some_columns_is_read_once_whatever_the_passes(
     read_ranges(ready, values)
     assert sum(source.loads.values()) == x.npartitions
     chosen = np.array([0, 2, P - 1])
-    with ready.select(chosen).open() as reader:
+    with select_columns(ready, chosen).open() as reader:
         np.testing.assert_array_equal(reader.read(3, 260), values[3:260, chosen])
 
 

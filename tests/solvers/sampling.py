@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import logsumexp, softmax, xlogy
 
 from daskreg.datafit import Datafit
-from daskreg.datafit.sample import draw, sample_of
+from daskreg.datafit.drawing import draw, sample_of
 from tests.fake_design import FakeDesign
 
 from .stand_in import Counter, Evaluation

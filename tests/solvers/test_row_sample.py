@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from daskreg.datafit.drawing import affordable_rows, class_shares, draw
 from daskreg.datafit.kernels.sample import SampleKernel, uniforms
 from daskreg.datafit.kernels.tiles import Labels
-from daskreg.datafit.sample import affordable_rows, class_shares, draw
 from daskreg.exceptions import DataError
 from daskreg.losses import Logistic, Squared
 from tests.fake_design import FakeDesign

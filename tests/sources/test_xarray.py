@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from daskreg.design.recognise import open_rows
-from daskreg.design.sources.xr import boxes_of_rows
+from daskreg.design.sources.variables import boxes_of_rows
 from daskreg.exceptions import DataError, MissingDependencyError
 
 from .readings import check_rows

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from daskreg.design.sources.base import Rows, Table
-from daskreg.design.sources.labels import Labels
-from daskreg.design.sources.xr import column_names, labels_of
+from daskreg.design.sources.labels import Labels, column_names, labels_of
 from daskreg.exceptions import DataError
 
 from .rows import DaskRows, array_rows

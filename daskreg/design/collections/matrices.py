@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
-from daskreg.design.sources.sparse import canonical
+from daskreg.design.sources.csr import canonical
 from daskreg.exceptions import DataError
 
 

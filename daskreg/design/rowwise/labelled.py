@@ -83,7 +83,7 @@ def _pieces(X: Any, samples: tuple[Any, ...], feature_dims: Any, feature_names: 
 
 def _check_places(pieces: list[Any], samples: tuple[Any, ...], names: Sequence[str]) -> None:
     """Raise ``DataError`` where variables of several dimensions lie in another order."""
-    from daskreg.design.sources.xr import column_names
+    from daskreg.design.sources.labels import column_names
 
     found = [name for piece in pieces for name in column_names(piece, samples)]
     if found != list(names):

@@ -136,15 +136,13 @@ class Rows(ABC):
         """Whether reading some columns alone may read less than all of them."""
         return self.resident or self.persisted
 
-    def select(self, columns: AnyArray) -> Rows:
-        """Some columns, ascending places, of the same rows.
+    def select(self, columns: AnyArray) -> Rows | None:
+        """Some columns, ascending places, of the same rows, in the type of the whole X.
 
-        The default reads whole rows and slices them.  A source that can read columns alone does
-        so; then values have the type of the whole X still.
+        None, the default: these rows are read whole, and whoever reads them slices them
+        (``select_columns``).
         """
-        from .selected import SelectedColumns
-
-        return SelectedColumns(self, columns)
+        return None
 
     #: ``distributed`` futures this recipe needs, in the order ``open`` expects their values.
     futures: Sequence[Any] = ()

@@ -77,10 +77,10 @@ class RawRows(Rows):
     def reads_columns(self) -> bool:
         return self._column_stride is not None
 
-    def select(self, columns: AnyArray) -> Rows:
+    def select(self, columns: AnyArray) -> Rows | None:
         """Where columns lie one after another, these are read alone."""
         if self._column_stride is None:
-            return super().select(columns)
+            return None
         rows = copy.copy(self)
         rows._columns, rows.n_columns = self._columns[columns], len(columns)
         rows.names, rows.describe = names_of(self, columns), describe(self, columns)

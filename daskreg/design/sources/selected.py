@@ -11,14 +11,13 @@ from daskreg._typing import AnyArray, Matrix
 
 from .base import Reader, Rows
 from .chunked import by_whole_chunks
+from .csr import canonical
 from .labels import Labels
 
 
 def take_columns(matrix: Matrix, columns: AnyArray, out: AnyArray | None = None) -> Matrix:
     """Columns of a dense or CSR matrix, as blocks hold them: C-contiguous or canonical CSR."""
     if not isinstance(matrix, np.ndarray):
-        from .sparse import canonical
-
         return canonical(matrix[:, columns], matrix.dtype)
     shape = len(matrix), len(columns)
     if out is None or out.shape != shape or out.dtype != matrix.dtype:
@@ -76,7 +75,7 @@ class SelectedColumns(Rows):
         """Columns of these columns: still one slice of each row."""
         if self._columns is None:
             return SelectedColumns(self._base, columns)
-        return self._base.select(self._columns[columns])
+        return select_columns(self._base, self._columns[columns])
 
     def cut(self, start: int, stop: int) -> Rows:
         cut = SelectedColumns(self._base.cut(start, stop), self._columns)
@@ -93,6 +92,12 @@ class SelectedColumns(Rows):
         state = self.__dict__.copy()
         state.pop("chunk_homes", None)
         return state | {"futures": (None,) * len(self.futures), "names": None, "labels": None}
+
+
+def select_columns(rows: Rows, columns: AnyArray) -> Rows:
+    """Some columns, ascending places: read alone where the source can, else sliced from rows."""
+    alone = rows.select(columns)
+    return SelectedColumns(rows, columns) if alone is None else alone
 
 
 def describe(rows: Rows, columns: AnyArray) -> str:

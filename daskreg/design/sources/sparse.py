@@ -12,6 +12,7 @@ from daskreg.exceptions import DataError
 
 from .base import Reader, Rows
 from .checks import native_dtype
+from .csr import canonical
 
 #: Formats that can be cut by rows without converting the whole.
 FORMATS = ("csr", "csc", "coo", "lil")
@@ -88,24 +89,6 @@ class _SparseReader(Reader):
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> Any:
         return canonical(self._cut(start - self._first, stop - self._first), self._dtype)
-
-
-def canonical(block: Any, dtype: np.dtype[Any]) -> Any:
-    """CSR with sorted, unique, smallest indices and native values; copies only what differs."""
-    from scipy.sparse import csr_array
-
-    small = max(block.nnz, *block.shape) < 2**31
-    index = np.dtype(np.int32 if small else np.int64)
-    parts = (
-        block.data.astype(dtype, copy=False),
-        block.indices.astype(index, copy=False),
-        block.indptr.astype(index, copy=False),
-    )
-    result = csr_array(parts, shape=block.shape)
-    if not result.has_canonical_format:
-        result = result.copy()
-        result.sum_duplicates()
-    return result
 
 
 def _cut_csr(matrix: Any) -> Callable[[int, int], Any]:

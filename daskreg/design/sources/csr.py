@@ -1,0 +1,25 @@
+"""CSR as every block holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def canonical(block: Any, dtype: np.dtype[Any]) -> Any:
+    """CSR with sorted, unique, smallest indices and native values; copies only what differs."""
+    from scipy.sparse import csr_array
+
+    small = max(block.nnz, *block.shape) < 2**31
+    index = np.dtype(np.int32 if small else np.int64)
+    parts = (
+        block.data.astype(dtype, copy=False),
+        block.indices.astype(index, copy=False),
+        block.indptr.astype(index, copy=False),
+    )
+    result = csr_array(parts, shape=block.shape)
+    if not result.has_canonical_format:
+        result = result.copy()
+        result.sum_duplicates()
+    return result
