@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from typing import Any
+
+#: Columns up to which products and factors of p x p take less than threads save.
+SHORT = 512
 
 _lock = threading.Lock()
 _running = 0
@@ -75,6 +78,15 @@ def single_threaded_blas() -> Iterator[None]:
             _running -= 1
             if _running == 0:
                 _restore()
+
+
+def blas_for(width: int) -> AbstractContextManager[Any]:
+    """One BLAS thread where matrices of so many columns are too short to share, else as it is.
+
+    Around a whole fit: threads of BLAS that wait between its passes spin, and have been measured
+    to take seconds of both cores for a fit of a tenth of one.
+    """
+    return single_threaded_blas() if width <= SHORT else nullcontext()
 
 
 def limited_blas(n_threads: int) -> AbstractContextManager[Any]:

@@ -24,6 +24,7 @@ class FakeDesign:
         self.has_weights = sample_weight is not None
         self.has_offset = offset is not None
         self.reads_columns = True
+        self.journal = None
         self.memory_limit = self.process_memory = None
         self.n_passes = 0
         self.n_sweeps = 0

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._blas import blas_for
 from daskreg._typing import Float
 from daskreg.datafit import Datafit, fit_free
 from daskreg.design.work import Beside
@@ -137,6 +138,11 @@ def fit_problems(design: Any, settings: Settings, start: Known | None = None) ->
     DataError, MemoryPlanError, CompatibilityError
         From the first pass, the plan, and the solver's check of what it was given.
     """
+    with blas_for(design.n_features):
+        return _fit(design, settings, start)
+
+
+def _fit(design: Any, settings: Settings, start: Known | None) -> Fitted:
     settings = replace(settings, limits=settings.limits.begun(design))
     datafit = Datafit(
         design,
