@@ -250,6 +250,9 @@ def best_between(
     place = np.divide(scales * (1.0 - share), rest, out=np.zeros_like(rest), where=rest > 0.0)
     bounds = rest * _interpolate(place, values) + scales * linear
     best = np.zeros_like(linear)
+    if not (penalty.has_l1.any() or penalty.positive):
+        with np.errstate(invalid="ignore"):  # of no use where it is infinite, at scales of zero
+            return np.fmax(best, np.fmax.reduce(bounds - scales**2 * penalty.conjugate(v)))
     for scale, bound in zip(scales, bounds, strict=True):  # all at once would take room for all v
         best = np.fmax(best, bound - penalty.conjugate(scale * v))
     return best

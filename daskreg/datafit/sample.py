@@ -188,6 +188,9 @@ class View:
         """Yield (start, stop, rows of X in float64)."""
         X, n_rows = self.sample.rows.X, self.sample.n_rows
         step = n_rows if is_sparse(X) else max(64, TILE_BYTES // (8 * X.shape[1]))
-        for start in range(0, n_rows, max(step, 1)):
+        if step >= n_rows:
+            yield 0, n_rows, as_type(X, np.dtype(np.float64))
+            return
+        for start in range(0, n_rows, step):
             tile = take_rows(X, start, start + step)
             yield start, min(start + step, n_rows), as_type(tile, np.dtype(np.float64))

@@ -170,10 +170,10 @@ class Survey:
             )
         p, n = self.design.n_features, self.design.n_samples or np.inf
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
-        dtype = np.dtype(np.float64) if small else compute_dtype(self.design.dtype, tol)
+        dtype = "float64" if small else compute_dtype(self.design.dtype, tol).name
         apart = self.loss.is_classifier and self.class_weight is not None
         return MomentsKernel(
-            *(self.loss.is_classifier, None, dtype.name, self.weightings, apart, self.plain_gram),
+            *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),
             compiled=pays(self.design, 1),
         )
 

@@ -43,6 +43,8 @@ class Logistic(PointwiseLoss):
     def curvature(self, y: Float, eta: Float) -> Float:
         small = np.exp(-np.abs(eta))
         curvature = small / np.square(1.0 + small)
+        if np.shape(y) == curvature.shape:
+            return np.asarray(curvature)
         return np.broadcast_to(curvature, np.broadcast_shapes(np.shape(y), np.shape(eta)))
 
     def inverse_link(self, eta: Float) -> Float:

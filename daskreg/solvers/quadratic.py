@@ -40,7 +40,7 @@ class Quadratic:
 
     def take(self, columns: npt.ArrayLike) -> Quadratic:
         index = np.asarray(columns)
-        return replace(self, c=self.c[:, index], yy=self.yy[index], output=self.output[index])
+        return Quadratic(self.G, self.c[:, index], self.yy[index], self.output[index])
 
     def grad(self, coef: Float) -> Float:
         """Shape (n_features, n_problems)."""

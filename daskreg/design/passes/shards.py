@@ -210,7 +210,7 @@ class Shard:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
             specs = [spec for spec in run.specs if spec.index not in skip]
-            missing = [spec for spec in specs if spec.index not in {**lent, **pinned}]
+            missing = [s for s in specs if s.index not in lent and s.index not in pinned]
             blocks = self._stream(stack, run.columns, missing, own, reads_X)
             for spec in specs:
                 block = pinned.get(spec.index)
