@@ -11,8 +11,8 @@ import numpy as np
 
 from daskreg import __version__
 from daskreg.design.layout import Layout
+from daskreg.design.passes.outcome import PassResult
 from daskreg.design.passes.running import MakePass
-from daskreg.design.passes.scheduler import PassResult
 from daskreg.design.passes.shards import Cancelled
 from daskreg.exceptions import DataError
 

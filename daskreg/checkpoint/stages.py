@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .fingerprint import Fields, compare, fields_of
-
-if TYPE_CHECKING:
-    from .keeper import Checkpoint
 
 ADVICE = (
     "Data and parameters are the same, so what chose it differs: give the same solver= and "
@@ -41,18 +38,37 @@ class Kept:
     prepared: list[str] = field(default_factory=list)
 
 
+class Keeper(Protocol):
+    """Who keeps stages, and writes them when it is time."""
+
+    def open_stage(self, kept: Kept) -> None:
+        """Passes from now on belong to the steps of this stage."""
+
+    def close_stage(self) -> None:
+        """Passes from now on belong to no step."""
+
+    def forget_recent(self) -> None:
+        """Let go of passes that a snapshot stands for now."""
+
+    def pause(self) -> None:
+        """Write if it is time; ``Preempted`` where a signal has asked for an end."""
+
+    def save(self) -> bool:
+        """Write now; False where the disk refuses it."""
+
+
 class Stage:
     """Hands a solver's loop what is kept of it, and keeps what it says.
 
     Parameters
     ----------
-    checkpoint : Checkpoint
+    checkpoint : Keeper
     kept : Kept
     design : Design
         Whose passes are counted.
     """
 
-    def __init__(self, checkpoint: Checkpoint, kept: Kept, design: Any) -> None:
+    def __init__(self, checkpoint: Keeper, kept: Kept, design: Any) -> None:
         self._checkpoint, self._kept, self._design = checkpoint, kept, design
         self._before = int(design.n_passes)
 

@@ -13,8 +13,9 @@ from .columns import Columns
 from .facts import Facts
 from .layout import Layout
 from .origin import Origin, check_columns
+from .passes.outcome import PassResult
 from .passes.running import Journal, Running
-from .passes.scheduler import PassResult, Progress, sum_over_rows
+from .passes.scheduler import Progress, sum_over_rows
 from .passes.tier import Spooled
 from .placement import Placement
 from .plan import Plan

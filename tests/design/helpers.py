@@ -131,3 +131,9 @@ class StartsAndSums:
         assert block.y is not None
         numbers = block.start + np.arange(block.n_rows)
         return np.array([np.sum(block.y[:, 0] != numbers), block.n_rows])
+
+
+def sums(design: Design, times: tuple[float, ...] = (1.0, 2.0, 1.0)) -> list[Any]:
+    """One pass for each factor; the design is closed after them."""
+    with design:
+        return [design.sum_over_rows(Correlate(), {"times": t}) for t in times]

@@ -1,4 +1,4 @@
-"""What a shard gives back from one pass, and how the outcomes of several are added."""
+"""What a shard gives back from one pass, how several are added, and what the pass gives back."""
 
 from __future__ import annotations
 
@@ -58,3 +58,18 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
         seconds=max(outcome.seconds for outcome in outcomes),
         spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
     )
+
+
+@dataclass(frozen=True)
+class PassResult:
+    """The sum over all rows, and what it took.
+
+    ``n_passes`` is 0 where it is known from a pass that has been counted.
+    """
+
+    partial: Partial
+    bytes_read: int = 0
+    bytes_pinned: int = 0
+    kernel_seconds: float = 0.0
+    spooled: Spooled = field(default_factory=Spooled)
+    n_passes: int = 1

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from daskreg._typing import Partial, State
 from daskreg.design.layout import Layout
 
 from .dyadic import Node
-from .outcome import Outcome
-
-if TYPE_CHECKING:
-    from .scheduler import PassResult
+from .outcome import Outcome, PassResult
 
 
 class Running(Protocol):

@@ -8,17 +8,15 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from daskreg._typing import Partial, State
+from daskreg._typing import State
 from daskreg.design.workers import Worker
 
 from .dyadic import DyadicSum
-from .outcome import Outcome, merge_outcomes
+from .outcome import Outcome, PassResult, merge_outcomes
 from .running import Running
 from .shards import Shard
-from .tier import Spooled
 
 #: Bytes of a state that travels through the scheduler once, as a task of its own, and of what all
 #: the tasks of a pass may carry of it otherwise.
@@ -30,21 +28,6 @@ LARGE_PARTIAL, LARGE_PARTIALS = 1 << 20, 64 << 20
 FAN_IN = 4
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class PassResult:
-    """The sum over all rows, and what it took.
-
-    ``n_passes`` is 0 where it is known from a pass that has been counted.
-    """
-
-    partial: Partial
-    bytes_read: int = 0
-    bytes_pinned: int = 0
-    kernel_seconds: float = 0.0
-    spooled: Spooled = field(default_factory=Spooled)
-    n_passes: int = 1
 
 
 class Scheduler(ABC):

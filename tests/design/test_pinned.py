@@ -1,0 +1,144 @@
+"""What a plan keeps in memory between passes, what it refuses, and that all of it is let go."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from daskreg.design.blocks import Block
+from daskreg.design.host import parse_bytes
+from daskreg.design.passes.ledger import LEDGER, Ledger
+from daskreg.design.passes.runs import spread_pins
+from daskreg.exceptions import MemoryPlanError
+
+from .helpers import (
+    Correlate,
+    make_data,
+    make_design,
+    sums,
+)
+
+
+def test_what_fits_is_read_once():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192)
+    sums(design)
+    assert design.n_passes == 3
+    assert design.bytes_read == X.nbytes + y.nbytes
+
+
+def test_one_pass_plans_pin_nothing():
+    X, y = make_data()
+    with make_design(X, y, block_size=8192) as design:
+        plan = design.prepare(passes=1)
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        assert plan.bytes_pinned == design.bytes_pinned == 0
+        assert design.bytes_read == X.nbytes + y.nbytes
+
+
+def test_rows_in_memory_are_views_and_count_no_bytes():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192, resident=True)
+    sums(design)
+    assert design.bytes_read == 3 * y.nbytes
+    assert design.plan.bytes_pinned == 0
+
+
+def test_a_fixed_part_is_pinned_and_the_rest_streams(monkeypatch):
+    # The test process grows as others run in it; the plan is to see one size.
+    monkeypatch.setattr("daskreg.design.passes.threads.process_memory", lambda: 100 << 20)
+    X, y = make_data(n=60_000, p=64)
+    probe = make_design(X, y, block_size=1 << 18).plan
+    fixed = probe.peak - probe.memory["blocks pinned between passes"]
+    limit = int((fixed + X.nbytes / 2) / 0.85)
+    design = make_design(X, y, block_size=1 << 18, memory_limit=limit)
+    expected = sums(make_design(X, y, block_size=1 << 18))
+    for result, same in zip(sums(design), expected, strict=True):
+        np.testing.assert_array_equal(result, same)
+    total = X.nbytes + y.nbytes
+    plan = design.plan
+    assert 0 < plan.bytes_pinned < total
+    assert plan.bytes_pinned + plan.bytes_streamed == total
+    streamed = (design.bytes_read - total) / 2
+    assert streamed == pytest.approx(plan.bytes_streamed, rel=0.15)
+    assert plan.peak <= plan.usable
+
+
+def test_a_pinned_block_keeps_no_chunk_alive():
+    X, y = make_data()
+    with make_design(X, y, block_size=8192, row_chunks=(len(X),)) as design:
+        design.prepare()
+        (shard, *_) = design.placement.scheduler._shards
+        design.placement.scheduler._shards = [shard]
+        shard.pins = frozenset({0, 2})
+        shard.run(Correlate(), {"times": 1.0})
+        pinned = LEDGER.blocks(shard._token).values()
+        assert [block.index for block in pinned] == [0, 2]
+        roots = [block.X if block.X.base is None else block.X.base for block in pinned]
+        assert sum(root.nbytes for root in roots) <= LEDGER.nbytes
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.77, 1.0])
+def test_pins_are_the_share_of_the_rows_up_to_one_block(share):
+    rows = (0, 10, 20, 27, 40, 50, 61, 70, 80, 90, 100)
+    pinned = sum(rows[i + 1] - rows[i] for i in spread_pins(rows, share))
+    assert share * 100 - 13 < pinned <= share * 100
+
+
+@pytest.mark.parametrize("passes", [1, None])
+@pytest.mark.parametrize("options", [{}, {"row_chunks": (5000,)}, {"block_size": 1 << 20}])
+def test_advice_of_a_plan_that_does_not_fit_makes_it_fit(passes, options):
+    X, y = make_data()
+    work = {"passes": passes, "partial_bytes": 1 << 22, "temporaries": 1 << 24}
+    with pytest.raises(MemoryPlanError) as refused:
+        make_design(X, y, memory_limit=1 << 20, **options).prepare(**work)
+    advice = re.search(r"Raise memory_limit to ([\d.]+ \w+) or more", str(refused.value))
+    limit = parse_bytes(advice[1])
+    plan = make_design(X, y, memory_limit=limit, **options).prepare(**work)
+    assert plan.peak <= plan.usable
+
+
+def test_the_ledger_is_empty_when_the_design_is_closed():
+    X, y = make_data()
+    design = make_design(X, y, block_size=8192)
+    design.sum_over_rows(Correlate(), {"times": 1.0})
+    shards = design.placement.scheduler._shards
+    assert sum(LEDGER.held_by(shard._token) for shard in shards) == X.nbytes + y.nbytes
+    design.close()
+    assert sum(LEDGER.held_by(shard._token) for shard in shards) == 0
+
+
+def test_a_plan_that_cannot_fit_says_what_to_change_before_a_byte_is_read():
+    X, y = make_data()
+    design = make_design(X, y, memory_limit=1 << 20)
+    with pytest.raises(MemoryPlanError, match=r"Raise memory_limit to .* or more"):
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+    assert design._columns.X.reads == []
+
+
+def test_the_plan_prints_what_it_knows():
+    X, y = make_data()
+    text = str(make_design(X, y, block_size=4096).plan)
+    for word in ("5,000 rows", "40 columns", "float32", "blocks", "shards", "pinned", "limit"):
+        assert word in text
+
+
+def test_a_block_is_no_smaller_than_the_partial_that_it_costs():
+    X, y = make_data(n=60_000, p=64)
+    with make_design(X, y) as design:
+        assert design.prepare().n_blocks > 8
+        assert design.prepare(passes=1, partial_bytes=8 << 20).n_blocks <= 2
+
+
+def test_a_released_shard_pins_nothing_that_was_on_its_way():
+    X, y = make_data(n=100)
+    block = Block(X, y, None, None, 0, 0)
+    ledger = Ledger()
+    assert not ledger.pin("shard", block, 1 << 30)
+    ledger.open("shard")
+    assert ledger.pin("shard", block, 1 << 30)
+    ledger.release("shard")
+    assert not ledger.pin("shard", block, 1 << 30)
+    assert ledger.nbytes == 0
