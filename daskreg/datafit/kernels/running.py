@@ -65,7 +65,7 @@ class Running:
             return
         z_shift = np.square(ones) @ z / weight
         right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
-        shift = self._shift(tile, ones, weight)
+        shift = self._shift(tile, root, weight)
         scaled: Matrix
         if is_sparse(tile):
             scaled = scale_rows(shift_stored(tile, shift), ones)
@@ -88,22 +88,23 @@ class Running:
             self.vectors += [sums[:, 0], apart]
             self.factors += [-1.0 / weight, factor]
 
-    def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
+    def _shift(self, tile: Matrix, root: Float | None, weight: float) -> Float:
         """Return a point inside each column: the mean of the tile before, or of this one.
 
         Rows without weight have no say: a column that only they vary is constant.  Sparse columns
         are shifted where every row of the tile is stored, elsewhere zero lies inside them.
         """
+        ones = np.ones(tile.shape[0]) if root is None else root
         if is_sparse(tile):
             whole = np.bincount(tile.indices, minlength=tile.shape[1]) == tile.shape[0]
             if not whole.any():
                 return np.zeros(tile.shape[1])
-            return np.where(whole, (tile.T @ np.square(root)) / weight, 0.0)
+            return np.where(whole, (tile.T @ np.square(ones)) / weight, 0.0)
         if self.shift is not None:
             return self.shift
         if self.fused is not None:
             return inner_point(tile, root)
-        return np.square(root) @ tile / weight
+        return np.square(ones) @ tile / weight
 
     def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
         if len(self.scratch) < len(tile):
@@ -135,7 +136,7 @@ class Running:
             products - np.outer(first, z_first) / weight,
         )
         before = self.plain
-        self.plain = before + tile
+        self.plain = before + tile if before.weight else tile
         self.shift = mean
         return mean - before.mean, before.weight * weight / (before.weight + weight)
 

@@ -15,8 +15,8 @@ from .tiles import stored, tile_borders
 PIECE_BYTES = 2**19
 #: Rows whose products may be added up in float32.
 FLUSH_ROWS = 4096
-#: Rows whose mean is the first shift of their columns.
-FIRST_ROWS = 256
+#: Rows whose mean is the first shift of their columns: the rest of a wide block is read once.
+FIRST_ROWS = 32
 
 
 class TileSums:
