@@ -149,8 +149,8 @@ class MomentsKernel:
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
         few = self.columns is None and not is_sparse(X) and 2 * len(z) <= X.shape[1]
-        compiled = self.compiled and not is_sparse(X)
-        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, few, compiled)
+        sizes = X.shape[1], z.shape[1]
+        sums = Running(*sizes, self.columns, self.gram_dtype, few, self.compiled, is_sparse(X))
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = self.rows(X)

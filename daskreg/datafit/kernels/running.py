@@ -9,7 +9,7 @@ from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.moments import Moments, add_outer
 
-from .tile_sums import TileSums, inner_point
+from .tile_sums import TileSums, add_sparse_gram, inner_point, mirror
 
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
 #: variance is rounding.
@@ -29,7 +29,9 @@ class Running:
     few : bool
         Keep the rows instead of their Gram matrix: they are dense, and few beside the columns.
     compiled : bool
-        Run compiled loops over dense tiles that are not kept.
+        Run compiled loops over tiles that are not kept.
+    sparse : bool
+        Tiles are compressed sparse rows.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Running:
         gram_dtype: str,
         few: bool = False,
         compiled: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
@@ -54,7 +57,8 @@ class Running:
         self.shift: Float | None = None
         self.scratch = np.empty((0, n_features))
         self.fused: TileSums | None = None
-        if compiled and not few:
+        self.upper = compiled and sparse and self.gram is not None and self.columns is None
+        if compiled and not few and not sparse:
             self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
 
     def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
@@ -143,6 +147,9 @@ class Running:
     def _add_gram(self, scaled: Matrix) -> None:
         if self.gram is None:
             return
+        if self.upper:
+            add_sparse_gram(scaled, self.gram)
+            return
         if is_sparse(scaled):
             right = scaled if self.columns is None else scaled[:, self.columns]
             self.gram += to_dense(scaled.T @ right)
@@ -158,6 +165,8 @@ class Running:
     def result(self) -> Moments:
         if self.fused is not None:
             self.fused.finish()
+        if self.upper:
+            mirror(self.gram)
         gram: Float | FewRows | None = self.gram if self.few is None else self.few
         if self.keeps and gram is None:
             gram = np.zeros((len(self.plain.mean), len(self.plain.mean)))
