@@ -261,3 +261,26 @@ def test_columns_of_a_sparse_row_come_in_any_order_and_twice():
     mirror(gram)
     dense = np.array([[2.0, 0, 0, 4.0], [0, 4.0, 5.0, 0]])
     np.testing.assert_array_equal(gram, dense.T @ dense)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("columns", [(), None])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("by_label", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_moments_prove_values_finite_only_where_they_are(kind, columns, compiled, by_label, value):
+    loss = Logistic() if by_label else Squared()
+    block, _ = sample(loss, "float64", n=200, p=5)
+    kernel = MomentsKernel(by_label, columns, compiled=compiled)
+    for place in [(0, 0), (37, 1), (199, 4)]:
+        X = np.array(block.X)
+        X[place] = value
+        bad = Block(kind(X), block.y, None, None, 0, 0)
+        assert not kernel.proves_finite(kernel(bad, {}), bad)
+        weight = np.ones(len(X))
+        weight[place[0]] = 0.0  # hides the value
+        bad = Block(kind(X), block.y, weight, None, 0, 0)
+        assert not kernel.proves_finite(kernel(bad, {}), bad)
+    good = Block(kind(block.X), block.y, None, None, 0, 0)
+    proven = kernel.proves_finite(kernel(good, {}), good)
+    assert proven or by_label  # labels summed apart prove nothing

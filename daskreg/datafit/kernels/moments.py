@@ -91,6 +91,13 @@ class MomentsKernel:
         tallies = rows.tallies if coded else None
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
+    def proves_finite(self, share: Sums, block: Block) -> bool:
+        """Whether the sums of a block could not be finite if a value of X were not."""
+        found = share["moments"].moments.get((ALL, None))
+        if found is None or found.n_rows < block.n_rows:
+            return False  # rows that weigh nothing hide their values
+        return bool(np.isfinite(found.mean).all())
+
     def _rows_by_label(self, block: Block) -> _Rows:
         assert block.y is not None
         y = block.y[:, 0]

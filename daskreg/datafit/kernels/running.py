@@ -147,7 +147,7 @@ class Running:
     def _add_gram(self, scaled: Matrix) -> None:
         if self.gram is None:
             return
-        if self.upper:
+        if self.upper:  # the lower triangle waits for the end
             add_sparse_gram(scaled, self.gram)
             return
         if is_sparse(scaled):
@@ -165,7 +165,7 @@ class Running:
     def result(self) -> Moments:
         if self.fused is not None:
             self.fused.finish()
-        if self.upper:
+        if self.upper and self.gram is not None:
             mirror(self.gram)
         gram: Float | FewRows | None = self.gram if self.few is None else self.few
         if self.keeps and gram is None:
