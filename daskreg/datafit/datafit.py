@@ -118,6 +118,11 @@ class Datafit(Surveyed):
         return bool(self.design.reads_columns)
 
     @property
+    def resident(self) -> bool:
+        """Whether X lies in the memory of this process: a pass costs no more than its products."""
+        return bool(self.design.resident)
+
+    @property
     def most_columns(self) -> int:
         """Columns that ``restricted`` may hold in what the plan has left for them."""
         return int(self.design.most_columns)

@@ -73,6 +73,10 @@ def joined(first: Float | FewRows, second: Float | FewRows, row: Float) -> Float
     if isinstance(first, FewRows) and isinstance(second, FewRows):
         rows = (first + second).with_row(row)
         return rows if rows.pays else rows.matrix()
-    total = matrix_of(first) + matrix_of(second)
+    if isinstance(first, FewRows):
+        return first.with_row(row).matrix() + matrix_of(second)
+    if isinstance(second, FewRows):
+        return first + second.with_row(row).matrix()
+    total = first + second
     total += np.outer(row, row)
     return total

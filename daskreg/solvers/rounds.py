@@ -10,9 +10,17 @@ import numpy.typing as npt
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .protocols import SelectiveDatafit
 from .results import Candidates
 from .screening_state import ScreeningState
 from .working_set import entry_alpha
+
+#: Columns that a round may add at least.
+LEAST_NEW = 1000
+#: The same for a lone problem on data in memory, for each root of the number of columns: a Gram
+#: matrix of so many columns costs about as much as a pass, and more of them would cost more.
+NEW_IN_MEMORY = 2.0
+FEWEST_NEW, MOST_NEW = 300, 600
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,14 @@ def _largest(used: npt.NDArray[np.bool_], coef: Float, most: int) -> npt.NDArray
     kept = np.zeros_like(used)
     kept[np.argsort(-size, kind="stable")[: min(most, int(used.sum()))]] = True
     return kept
+
+
+def least_new(datafit: SelectiveDatafit, n_problems: int) -> int:
+    """Return the columns that a round of so many problems may add, however few are in use."""
+    if n_problems > 1 or not getattr(datafit, "resident", False):
+        return LEAST_NEW
+    new = int(NEW_IN_MEMORY * datafit.n_features**0.5)
+    return min(max(new, FEWEST_NEW), MOST_NEW)
 
 
 def limited(

@@ -22,6 +22,7 @@ from .results import Candidates, Goal, Solution
 from .rounds import (
     Limits,
     Round,
+    least_new,
     limited,
     next_round,
     passed_on,
@@ -41,8 +42,6 @@ INNER = 0.1
 SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
-#: Columns that a round may add at least.
-LEAST_NEW = 1000
 #: Problems whose start is looked at together.
 AT_ONCE = 16
 #: Iterations of the solver of a round at most.
@@ -70,8 +69,8 @@ class BatchScreening(Solver):
     length : int, optional
         Alphas of a path in the first round; by default 10, or 25 where gathering columns is a pass.
     n_columns : int, optional
-        Columns that a round may add; by default as many as are in use, at least 1000.  Never more
-        than memory holds.
+        Columns that a round may add; by default as many as are in use, at least 1000, or of a
+        lone problem on data in memory 300 to 600.  Never more than memory holds.
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
@@ -148,7 +147,7 @@ class BatchScreening(Solver):
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
-        columns = self._columns(penalty, state, turn, datafit.reads_columns)
+        columns = self._columns(datafit, penalty, state, turn)
         pool = columns
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
@@ -200,16 +199,22 @@ class BatchScreening(Solver):
         )
 
     def _columns(
-        self, penalty: ElasticNet, state: ScreeningState, turn: Round, reads_columns: bool
+        self,
+        datafit: SelectiveDatafit,
+        penalty: ElasticNet,
+        state: ScreeningState,
+        turn: Round,
     ) -> npt.NDArray[np.bool_]:
-        new = max(LEAST_NEW, int(turn.used.sum())) if self.n_columns is None else self.n_columns
+        new = self.n_columns
+        if new is None:
+            new = max(least_new(datafit, len(turn.problems)), int(turn.used.sum()))
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )
         for problem in turn.problems.tolist():
             own = state.survivors.get(problem, np.empty(0, dtype=np.intp))
             wanted[own], new = np.inf, max(new, len(own))
-        if not reads_columns and not ((wanted > 1.0) & ~state.pool).any():
+        if not datafit.reads_columns and not ((wanted > 1.0) & ~state.pool).any():
             # All that must enter is in memory: what only may is not worth a pass.
             wanted = np.where(state.pool, wanted, 0.0)
         return limited(turn, wanted, 0 if turn.full else new, state.working)

@@ -11,6 +11,7 @@ from daskreg.datafit.kernels.compiled import dense, elementary
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import Labels
+from daskreg.datafit.moments import ALL
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Multinomial, Squared
 
@@ -229,3 +230,57 @@ def test_far_columns_keep_the_digits_of_their_variance():
     block.X[:] += 1e6
     found = MomentsKernel(compiled=True)(block, {})["moments"].moments[-1, None]
     np.testing.assert_allclose(found.m2 / found.weight, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("stored", ["float64", "float32", "int8", "bool"])
+@pytest.mark.parametrize("weight", [False, True])
+@pytest.mark.parametrize("by_label", [False, True])
+def test_compiled_gram_matrices_of_sparse_rows_are_the_products(stored, weight, by_label):
+    loss = Logistic() if by_label else Squared()
+    block, _ = sample(loss, stored, n=3001, p=7, weight=weight)
+    dense = np.where(np.arange(block.X.size).reshape(block.X.shape) % 3 > 0, 0, block.X)
+    dense[:, 4] = 1  # a column that is stored in every row is shifted
+    X = sp.csr_array(dense.astype(stored))
+    wide = dense.astype(stored).astype(np.float64)
+    other = Block(X, block.y, block.sample_weight, None, 0, 0)
+    found = MomentsKernel(by_label, None, compiled=True)(other, {})["moments"].moments[ALL, None]
+    w = np.ones(len(dense)) if block.sample_weight is None else block.sample_weight
+    centred = wide - w @ wide / w.sum()
+    np.testing.assert_allclose(
+        found.gram, (centred * w[:, None]).T @ centred, rtol=0, atol=1e-9 * found.m2.max()
+    )
+
+
+def test_columns_of_a_sparse_row_come_in_any_order_and_twice():
+    from daskreg.datafit.kernels.tile_sums import add_sparse_gram, mirror
+
+    parts = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([3, 0, 3, 1, 2]), np.array([0, 3, 5])
+    X = sp.csr_array(parts, shape=(2, 4))
+    gram = np.zeros((4, 4))
+    add_sparse_gram(X, gram)
+    mirror(gram)
+    dense = np.array([[2.0, 0, 0, 4.0], [0, 4.0, 5.0, 0]])
+    np.testing.assert_array_equal(gram, dense.T @ dense)
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("columns", [(), None])
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("by_label", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_moments_prove_values_finite_only_where_they_are(kind, columns, compiled, by_label, value):
+    loss = Logistic() if by_label else Squared()
+    block, _ = sample(loss, "float64", n=200, p=5)
+    kernel = MomentsKernel(by_label, columns, compiled=compiled)
+    for place in [(0, 0), (37, 1), (199, 4)]:
+        X = np.array(block.X)
+        X[place] = value
+        bad = Block(kind(X), block.y, None, None, 0, 0)
+        assert not kernel.proves_finite(kernel(bad, {}), bad)
+        weight = np.ones(len(X))
+        weight[place[0]] = 0.0  # hides the value
+        bad = Block(kind(X), block.y, weight, None, 0, 0)
+        assert not kernel.proves_finite(kernel(bad, {}), bad)
+    good = Block(kind(block.X), block.y, None, None, 0, 0)
+    proven = kernel.proves_finite(kernel(good, {}), good)
+    assert proven or by_label  # labels summed apart prove nothing

@@ -91,6 +91,13 @@ class MomentsKernel:
         tallies = rows.tallies if coded else None
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
+    def proves_finite(self, share: Sums, block: Block) -> bool:
+        """Whether the sums of a block could not be finite if a value of X were not."""
+        found = share["moments"].moments.get((ALL, None))
+        if found is None or found.n_rows < block.n_rows:
+            return False  # rows that weigh nothing hide their values
+        return bool(np.isfinite(found.mean).all())
+
     def _rows_by_label(self, block: Block) -> _Rows:
         assert block.y is not None
         y = block.y[:, 0]
@@ -149,8 +156,8 @@ class MomentsKernel:
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
         few = self.columns is None and not is_sparse(X) and 2 * len(z) <= X.shape[1]
-        compiled = self.compiled and not is_sparse(X)
-        sums = Running(X.shape[1], z.shape[1], self.columns, self.gram_dtype, few, compiled)
+        sizes = X.shape[1], z.shape[1]
+        sums = Running(*sizes, self.columns, self.gram_dtype, few, self.compiled, is_sparse(X))
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = self.rows(X)

@@ -9,7 +9,7 @@ from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.moments import Moments, add_outer
 
-from .tile_sums import TileSums, inner_point
+from .tile_sums import TileSums, add_sparse_gram, inner_point, mirror
 
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
 #: variance is rounding.
@@ -29,7 +29,9 @@ class Running:
     few : bool
         Keep the rows instead of their Gram matrix: they are dense, and few beside the columns.
     compiled : bool
-        Run compiled loops over dense tiles that are not kept.
+        Run compiled loops over tiles that are not kept.
+    sparse : bool
+        Tiles are compressed sparse rows.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Running:
         gram_dtype: str,
         few: bool = False,
         compiled: bool = False,
+        sparse: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
@@ -54,7 +57,8 @@ class Running:
         self.shift: Float | None = None
         self.scratch = np.empty((0, n_features))
         self.fused: TileSums | None = None
-        if compiled and not few:
+        self.upper = compiled and sparse and self.gram is not None and self.columns is None
+        if compiled and not few and not sparse:
             self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
 
     def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
@@ -65,7 +69,7 @@ class Running:
             return
         z_shift = np.square(ones) @ z / weight
         right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
-        shift = self._shift(tile, ones, weight)
+        shift = self._shift(tile, root, weight)
         scaled: Matrix
         if is_sparse(tile):
             scaled = scale_rows(shift_stored(tile, shift), ones)
@@ -88,22 +92,23 @@ class Running:
             self.vectors += [sums[:, 0], apart]
             self.factors += [-1.0 / weight, factor]
 
-    def _shift(self, tile: Matrix, root: Float, weight: float) -> Float:
+    def _shift(self, tile: Matrix, root: Float | None, weight: float) -> Float:
         """Return a point inside each column: the mean of the tile before, or of this one.
 
         Rows without weight have no say: a column that only they vary is constant.  Sparse columns
         are shifted where every row of the tile is stored, elsewhere zero lies inside them.
         """
+        ones = np.ones(tile.shape[0]) if root is None else root
         if is_sparse(tile):
             whole = np.bincount(tile.indices, minlength=tile.shape[1]) == tile.shape[0]
             if not whole.any():
                 return np.zeros(tile.shape[1])
-            return np.where(whole, (tile.T @ np.square(root)) / weight, 0.0)
+            return np.where(whole, (tile.T @ np.square(ones)) / weight, 0.0)
         if self.shift is not None:
             return self.shift
         if self.fused is not None:
             return inner_point(tile, root)
-        return np.square(root) @ tile / weight
+        return np.square(ones) @ tile / weight
 
     def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
         if len(self.scratch) < len(tile):
@@ -135,12 +140,15 @@ class Running:
             products - np.outer(first, z_first) / weight,
         )
         before = self.plain
-        self.plain = before + tile
+        self.plain = before + tile if before.weight else tile
         self.shift = mean
         return mean - before.mean, before.weight * weight / (before.weight + weight)
 
     def _add_gram(self, scaled: Matrix) -> None:
         if self.gram is None:
+            return
+        if self.upper:  # the lower triangle waits for the end
+            add_sparse_gram(scaled, self.gram)
             return
         if is_sparse(scaled):
             right = scaled if self.columns is None else scaled[:, self.columns]
@@ -157,6 +165,8 @@ class Running:
     def result(self) -> Moments:
         if self.fused is not None:
             self.fused.finish()
+        if self.upper and self.gram is not None:
+            mirror(self.gram)
         gram: Float | FewRows | None = self.gram if self.few is None else self.few
         if self.keeps and gram is None:
             gram = np.zeros((len(self.plain.mean), len(self.plain.mean)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._blas import scipy_blas
-from daskreg._typing import AnyArray, Float
+from daskreg._typing import AnyArray, Float, Matrix
 
 from .tiles import stored, tile_borders
 
@@ -15,8 +15,8 @@ from .tiles import stored, tile_borders
 PIECE_BYTES = 2**19
 #: Rows whose products may be added up in float32.
 FLUSH_ROWS = 4096
-#: Rows whose mean is the first shift of their columns.
-FIRST_ROWS = 256
+#: Rows whose mean is the first shift of their columns: the rest of a wide block is read once.
+FIRST_ROWS = 32
 
 
 class TileSums:
@@ -104,11 +104,26 @@ class TileSums:
         if self.gram is None or self.columns is not None:
             return
         self._flush()
-        for start in range(0, len(self.gram), 256):
-            stop = min(start + 256, len(self.gram))
-            corner = self.gram[start:stop, start:stop]
-            corner[:] = np.triu(corner) + np.triu(corner, 1).T
-            self.gram[stop:, start:stop] = self.gram[start:stop, stop:].T
+        mirror(self.gram)
+
+
+def mirror(gram: Float) -> None:
+    """Fill the lower triangle of a symmetric matrix, (p, p), from the upper one."""
+    for start in range(0, len(gram), 256):
+        stop = min(start + 256, len(gram))
+        corner = gram[start:stop, start:stop]
+        corner[:] = np.triu(corner) + np.triu(corner, 1).T
+        gram[stop:, start:stop] = gram[start:stop, stop:].T
+
+
+def add_sparse_gram(X: Matrix, gram: Float) -> None:
+    """Add ``X' X`` of compressed sparse rows to the upper triangle of ``gram``, (p, p).
+
+    A product of two sparse matrices would count its entries first, and be made dense after.
+    """
+    from .compiled.csr import add_gram
+
+    add_gram(stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0], gram)
 
 
 def inner_point(tile: AnyArray, root: Float | None) -> Float:

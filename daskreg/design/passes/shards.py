@@ -102,6 +102,7 @@ class Shard:
         self._validated: set[tuple[str, int]] = set()
         self._settled = False
         self._tier: Tier | None = None
+        self._unproven: Block | None = None
         LEDGER.open(self._token, self.data)
         weakref.finalize(self, LEDGER.release, self._token)
 
@@ -163,9 +164,14 @@ class Shard:
         kernel_seconds = 0.0
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
+        self._unproven = None
         with single_threaded_blas(), ExitStack() as stack:
             for spec, (block, read) in self._blocks(
-                stack, values, getattr(kernel, "reads_X", True), skip
+                stack,
+                values,
+                getattr(kernel, "reads_X", True),
+                skip,
+                hasattr(kernel, "proves_finite"),
             ):
                 if partial is not None and spec.segment != segment:
                     total.add((0, segment), partial)
@@ -175,7 +181,7 @@ class Shard:
                     break
                 bytes_read += read
                 before = time.perf_counter()
-                share = kernel(block, state)
+                share = self._share(kernel, block, state)
                 kernel_seconds += time.perf_counter() - before
                 segment, partial = spec.segment, share if partial is None else partial + share
                 if progress is not None:
@@ -196,12 +202,32 @@ class Shard:
             raise Cancelled(outcome)
         return outcome
 
+    def _share(self, kernel: Any, block: Block, state: State) -> Any:
+        """Sum one block, and look at its values where that has not shown that all are finite."""
+        if self._unproven is not block:
+            return kernel(block, state)
+        try:
+            share = kernel(block, state)
+        except Exception:
+            check_X(block, self.names)  # what it refuses is the cause
+            raise
+        if kernel.proves_finite(share, block):
+            self._validated.add(("X", block.index))
+        else:
+            self._check(block)
+        return share
+
+    def _check(self, block: Block) -> None:
+        check_X(block, self.names)
+        self._validated.add(("X", block.index))
+
     def _blocks(
         self,
         stack: ExitStack,
         values: Sequence[Any],
         reads_X: bool,
         skip: frozenset[int] = frozenset(),
+        proves: bool = False,
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
@@ -218,9 +244,9 @@ class Shard:
                     yield spec, (block, 0)
                 elif self.lender is not None and spec.index in lent:
                     block = self.lender.selected(lent[spec.index])
-                    yield spec, self._take((block, 0), reads_X)
+                    yield spec, self._take((block, 0), reads_X, proves)
                 else:
-                    yield spec, self._take(next(blocks), reads_X)
+                    yield spec, self._take(next(blocks), reads_X, proves)
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 
@@ -252,11 +278,14 @@ class Shard:
             weakref.finalize(self, self._tier.close)
         return self._tier
 
-    def _take(self, result: tuple[Block, int], reads_X: bool) -> tuple[Block, int]:
+    def _take(self, result: tuple[Block, int], reads_X: bool, proves: bool) -> tuple[Block, int]:
         block, _ = result
         if reads_X and ("X", block.index) not in self._validated:
-            check_X(block, self.names)
-            self._validated.add(("X", block.index))
+            # Sums tell whether all values are finite: no look of its own at what lies in memory.
+            if proves and block.index not in self.pins:
+                self._unproven = block
+            else:
+                self._check(block)
         if ("beside", block.index) not in self._validated:
             check_beside(block)
             self._validated.add(("beside", block.index))

@@ -60,3 +60,25 @@ def add_rows(
             value, j = np.float64(data[place]), indices[place]
             for k in range(n_columns):
                 grad[j, k] += value * row[k]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_gram(data: AnyArray, indices: AnyArray, indptr: AnyArray, gram: Float) -> None:
+    """Add the products of the columns with one another to the upper triangle of ``gram`` (p, p).
+
+    Columns of a row come in any order; one that is there twice counts with its sum.
+    """
+    for i in range(len(indptr) - 1):
+        stop = indptr[i + 1]
+        for place in range(indptr[i], stop):
+            value, j = np.float64(data[place]), indices[place]
+            gram[j, j] += value * value
+            for other in range(place + 1, stop):
+                k = indices[other]
+                product = value * data[other]
+                if j < k:
+                    gram[j, k] += product
+                elif k < j:
+                    gram[k, j] += product
+                else:
+                    gram[j, j] += 2.0 * product
