@@ -79,7 +79,7 @@ class LinearModel(BaseEstimator, ABC):
             Names of the columns of an X without names; of tables, the columns to use.
         start : fitted model or path of one, optional
             To begin from: a daskreg model of the same columns, and of the same classes or targets.
-            Of a model that was cross-validated in this session, each problem begins at the nearest
+            Of a model that was cross-validated in this process, each problem begins at the nearest
             alpha of its path.
         validation : float, (X, y) or (X, y, sample_weight), optional
             Rows to stop early on: a fraction of the rows, taken out of training by a hash of

@@ -115,7 +115,7 @@ class CrossValidated(LinearModel, ABC):
             Names of the columns of an X without names; of tables, the columns to use.
         start : fitted model or path of one, optional
             To begin from: a daskreg model of the same columns, and of the same classes or targets.
-            Of a model that was cross-validated in this session, each problem begins at the nearest
+            Of a model that was cross-validated in this process, each problem begins at the nearest
             alpha of its path.
         checkpoint, checkpoint_every, resume
             As in :meth:`Lasso.fit`.
