@@ -13,12 +13,10 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver, solve
-from .fista import Fista
 from .gap_safe import is_covered, may_be_active
-from .gram import Gram
 from .protocols import SelectiveDatafit, require
-from .quasi_newton import QuasiNewton
 from .results import Candidates, Goal, Solution
+from .round_solver import factored_columns, inner_share, inner_solver
 from .rounds import (
     Limits,
     Round,
@@ -36,12 +34,14 @@ from .screening_state import ScreeningState
 from .start import start_point
 from .working_set import Paths, entry_alpha, wanted_columns
 
-#: The problems of a round are solved to this share of the gap that is asked for.
-INNER = 0.1
 #: No smaller relative gap is asked of them.
 SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
+#: Bytes that the rows of a round may take instead, where they are few.
+ROW_BYTES = 2**28
+#: Columns that it may add, beside those in use, where rows take the place of Gram matrices.
+SPARE = 3
 #: Problems whose start is looked at together.
 AT_ONCE = 16
 #: Iterations of the solver of a round at most.
@@ -74,6 +74,9 @@ class BatchScreening(Solver):
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
+    row_bytes : int
+        Bytes that the rows of a round may take, in float64 and for each weighting, where they are
+        fewer than its columns: then the squared loss needs no Gram matrices.
     n_problems : int, optional
         Problems of a round at most, but one of some path in any case; by default all that are due.
     inner : Solver, optional
@@ -92,6 +95,7 @@ class BatchScreening(Solver):
     length: int | None = None
     n_columns: int | None = None
     gram_columns: int = MOST_GRAM
+    row_bytes: int = ROW_BYTES
     n_problems: int | None = None
     inner: Solver | None = None
 
@@ -142,12 +146,15 @@ class BatchScreening(Solver):
     def step(
         self, datafit: SelectiveDatafit, penalty: ElasticNet, state: ScreeningState
     ) -> ScreeningState:
+        factored = factored_columns(datafit, self.row_bytes)
         limits = Limits(
-            datafit.most_columns, self.gram_columns, self.n_problems or penalty.n_problems
+            datafit.most_columns,
+            max(self.gram_columns, factored),
+            self.n_problems or penalty.n_problems,
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
-        columns = self._columns(datafit, penalty, state, turn)
+        columns = self._columns(datafit, penalty, state, turn, factored > 0)
         pool = columns
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
@@ -204,10 +211,13 @@ class BatchScreening(Solver):
         penalty: ElasticNet,
         state: ScreeningState,
         turn: Round,
+        factored: bool,
     ) -> npt.NDArray[np.bool_]:
         new = self.n_columns
         if new is None:
-            new = max(least_new(datafit, len(turn.problems)), int(turn.used.sum()))
+            # Where no Gram matrix grows with them, columns cost less than another round.
+            used = int(turn.used.sum()) * (SPARE if factored else 1)
+            new = max(least_new(datafit, len(turn.problems)), used)
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )
@@ -229,12 +239,14 @@ class BatchScreening(Solver):
     ) -> Solution:
         """Solve the chosen problems on some columns."""
         members = np.flatnonzero(columns)
-        solver = self.inner if self.inner is not None else _inner(part, self.gram_columns)
+        solver = self.inner
+        if solver is None:
+            solver = inner_solver(part, self.gram_columns, self.row_bytes)
         return solve(
             solver,
             part,
             penalty.restricted(members).take(chosen),
-            tol=max(INNER * state.goal.tol, SMALLEST_TOL),
+            tol=max(inner_share(solver) * state.goal.tol, SMALLEST_TOL),
             max_iter=MAX_INNER,
             start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
         )
@@ -295,15 +307,3 @@ def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: An
         objective[own], bound[own] = found.objective, found.bound
         violation[own] = found.violation
     return Candidates(coef, intercept, objective, bound, violation)
-
-
-def _inner(part: SelectiveDatafit, gram_columns: int) -> Solver:
-    """A solver for columns in memory: with a Gram matrix of few of them, else with all rows.
-
-    Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
-    """
-    if part.n_features > gram_columns:
-        if part.n_samples > 2 * part.n_features:
-            return Fista()
-        return QuasiNewton(metric="sample", sample_rows=part.n_samples)
-    return Gram() if getattr(part, "quadratic", False) else QuasiNewton()
