@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from daskreg._typing import Float
 
 from .first import FirstPass
+from .sample import RowSample
+
+EPS = float(np.finfo(np.float64).eps)
+#: Columns that are brought to solver coordinates together.
+AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,3 +47,34 @@ class GramData:
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         return int(self.G.nbytes + self.c.nbytes + self.yy.nbytes)
+
+
+@dataclass(frozen=True, eq=False)
+class FactoredData:
+    """The same sums with rows that the Gram matrix is the product of, where these are fewer.
+
+    Attributes
+    ----------
+    rows : ndarray, shape (n_rows, p), Fortran-contiguous
+        Rows that count, in solver coordinates, times the roots of their shares of the weight.
+    c, yy, rounding, first
+        As in :class:`GramData`.
+    """
+
+    rows: Float
+    c: Float
+    yy: Float
+    rounding: float
+    first: FirstPass
+
+    @classmethod
+    def of(cls, sample: RowSample, first: FirstPass, number: int) -> FactoredData:
+        """Return the sums of a weighting, from all the rows and its first pass."""
+        view = sample.view(first.center, first.inverse_scale, weighting=number)
+        counted = np.flatnonzero(view.weight > 0.0)
+        root = np.sqrt(view.weight[counted])[:, None]
+        rows = np.empty((len(counted), len(first.center)), order="F")
+        for start in range(0, rows.shape[1], AT_ONCE):
+            some = np.arange(start, min(start + AT_ONCE, rows.shape[1]))
+            rows[:, some] = root * view.columns(some)[counted]
+        return cls(rows, first.cross, first.target_square, EPS, first)

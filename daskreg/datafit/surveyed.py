@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
-from daskreg.exceptions import CompatibilityError
+from daskreg.exceptions import CompatibilityError, MemoryPlanError
 from daskreg.losses import PointwiseLoss, Squared
 from daskreg.splits import Folds
 
@@ -18,7 +18,7 @@ from .coordinates import Coordinates
 from .drawing import sample_of
 from .evaluation import Evaluation
 from .first import FirstPass
-from .gram import GramData
+from .gram import FactoredData, GramData
 from .kernels.tiles import compute_dtype
 from .sample import RowSample
 from .survey import Survey
@@ -132,14 +132,38 @@ class Surveyed(ABC):
         """Return the same for every ``weighting`` of the problems, by its number: no other pass."""
         return {number: self._gram(number) for number in sorted(set(self.weighting.tolist()))}
 
+    def factored_grams(self) -> dict[int, FactoredData]:
+        """Return the same with the rows instead of their products: two passes at most.
+
+        Raises
+        ------
+        MemoryPlanError
+            Where the rows do not fit the share of memory that a sample may take.
+        """
+        self._require_squared()
+        firsts = self._survey.firsts()
+        sample = self.sample(firsts[0].n_rows)
+        if sample.n_rows < firsts[0].n_rows:
+            raise MemoryPlanError(
+                f"{firsts[0].n_rows} rows of {self.n_features} columns take more than an eighth "
+                "of the memory: use grams()"
+            )
+        return {
+            number: FactoredData.of(sample, firsts[number], number)
+            for number in np.unique(self.weighting).tolist()
+        }
+
     def _gram(self, number: int) -> GramData:
+        self._require_squared()
+        gram, rounding = self._survey.gram(self.tol, number)
+        first = self._survey.firsts()[number]
+        return GramData(gram, first.cross, first.target_square, rounding, first)
+
+    def _require_squared(self) -> None:
         if not isinstance(self.loss, Squared):
             raise CompatibilityError(
                 f"the Gram matrix holds all of a squared loss, not of a {self.loss.name} one"
             )
-        gram, rounding = self._survey.gram(self.tol, number)
-        first = self._survey.firsts()[number]
-        return GramData(gram, first.cross, first.target_square, rounding, first)
 
     def free_gram(self, free: AnyArray, number: int) -> Float:
         """Return Gram columns (p, f) of a weighting, summed for ``first(free)`` or ``grams()``."""

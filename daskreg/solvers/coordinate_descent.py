@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 import numpy.typing as npt
 
-from daskreg._typing import Float
+from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
 from .cholesky import factor_of, solved
@@ -21,7 +19,7 @@ LARGEST_SUPPORT = 3000
 
 
 @numba.njit(cache=True, nogil=True)
-def _distance(slope: float, b: float, l1: float, positive: bool) -> float:
+def distance(slope: float, b: float, l1: float, positive: bool) -> float:
     """Distance to optimality of one coordinate; ``slope`` is that of all smooth terms."""
     if b > 0.0:
         return abs(slope + l1)
@@ -59,7 +57,7 @@ def descend(
             if h <= 0.0:
                 continue
             h += l2[j]
-            wrong = _distance(q[j] + l2[j] * b[j], b[j], l1[j], positive) > tol * np.sqrt(h)
+            wrong = distance(q[j] + l2[j] * b[j], b[j], l1[j], positive) > tol * np.sqrt(h)
             active[j] = wrong or b[j] != 0.0
             settled = settled and not wrong
         if settled:
@@ -86,7 +84,7 @@ def descend(
             for j in range(n_features):
                 if active[j]:
                     h = G[j, j] + l2[j]
-                    residual = _distance(q[j] + l2[j] * b[j], b[j], l1[j], positive)
+                    residual = distance(q[j] + l2[j] * b[j], b[j], l1[j], positive)
                     worst = max(worst, residual / np.sqrt(h))
             if worst <= tol:
                 break
@@ -109,21 +107,37 @@ def refine(
         if not 0 < support.size <= LARGEST_SUPPORT:
             break
         spent += float(support.size) ** 3
-        held = b[support]
-        kept = (l1[support] > 0) | positive
-        move = _newton(G[np.ix_(support, support)], c[support], held, l1[support], l2[support])
-        if move is None:
+        block = G[np.ix_(support, support)]
+        step = step_within(block, c, b, support, l1, l2, positive)
+        if step is None:
             break
-        crossing = kept & (held * (held + move) < 0)
-        reach = np.divide(-held, move, out=np.ones_like(held), where=crossing)
-        length = float(reach.min(initial=1.0))
-        moved = held + length * move
-        moved[crossing & (reach <= length)] = 0.0
-        b = np.zeros_like(b)
-        b[support] = moved
-        if not crossing.any():
+        b, crossed = step
+        if not crossed:
             break
     return b
+
+
+def step_within(
+    block: Float, c: Float, b: Float, support: AnyArray, l1: Float, l2: Float, positive: bool
+) -> tuple[Float, bool] | None:
+    """Step to the minimum over the support, or to where the first coefficient reaches zero.
+
+    Returns coefficients and whether one did; None where rounding leaves no descent.  ``block``
+    holds the rows and columns of G of the support.
+    """
+    held = b[support]
+    kept = (l1[support] > 0) | positive
+    move = _newton(block, c[support], held, l1[support], l2[support])
+    if move is None:
+        return None
+    crossing = kept & (held * (held + move) < 0)
+    reach = np.divide(-held, move, out=np.ones_like(held), where=crossing)
+    length = float(reach.min(initial=1.0))
+    moved = held + length * move
+    moved[crossing & (reach <= length)] = 0.0
+    found = np.zeros_like(b)
+    found[support] = moved
+    return found, bool(crossing.any())
 
 
 def _newton(block: Float, c: Float, held: Float, l1: Float, l2: Float) -> Float | None:
@@ -140,60 +154,11 @@ def _newton(block: Float, c: Float, held: Float, l1: Float, l2: Float) -> Float 
     return move if np.isfinite(move).all() and slope @ move < 0 else None
 
 
-@dataclass(frozen=True)
-class Descent:
-    """What coordinate descent found: coefficients (p, K), sweeps (K,)."""
-
-    coef: Float
-    n_sweeps: npt.NDArray[np.intp]
-
-
-def solve_path(
-    model: Quadratic, penalty: ElasticNet, start: Float, target: Float, max_sweeps: int
-) -> Descent:
-    """Solve K problems that share one Gram matrix by coordinate descent with warm starts.
-
-    Problems of equal output and l1_ratio form a path, from the largest alpha down; each starts
-    where the last one ended.  A problem ends when its own duality gap is at most ``target``, when
-    rounding forbids more, or after ``max_sweeps``.
-
-    Parameters
-    ----------
-    model : Quadratic
-    penalty : ElasticNet
-    start : array of shape (n_features, n_problems)
-        Where each path starts (its first problem's column).
-    target : array of shape (n_problems,)
-        Absolute duality gap.
-    max_sweeps : int
-        Per problem.
-
-    References
-    ----------
-    Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models via
-    coordinate descent, sections 2.2 (covariance updates) and 2.5 (warm starts).
-    """
-    coef = np.zeros_like(start)
-    n_sweeps = np.zeros(penalty.n_problems, dtype=np.intp)
-    order = np.lexsort((-penalty.alpha, penalty.l1_ratio, model.output))
-    previous: tuple[float, int] | None = None
-    b = np.zeros(start.shape[0])
-    for k in order:
-        path = (float(penalty.l1_ratio[k]), int(model.output[k]))
-        if path != previous:
-            b, previous = start[:, k].copy(), path
-        b, n_sweeps[k] = _solve_one(
-            model.take([k]), penalty.take([k]), b, float(target[k]), max_sweeps
-        )
-        coef[:, k] = b
-    return Descent(coef, n_sweeps)
-
-
-def _solve_one(
+def solve_one(
     model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
 ) -> tuple[Float, int]:
     """One problem; the tolerance of the residuals is tightened until the gap is small enough."""
-    G, c = model.G, np.ascontiguousarray(model.c[:, 0])
+    G, c = model.matrix(), np.ascontiguousarray(model.c[:, 0])
     l1, l2 = (
         np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
         for strength in (penalty.l1, penalty.l2)

@@ -15,10 +15,12 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
+from .factored import Factored
 from .parallel import parallel_map
-from .protocols import QuadraticDatafit, require
+from .protocols import QuadraticDatafit, SquaredSums, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
+from .warm_path import solve_path
 
 #: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
 MAX_CORRECTIONS = 3
@@ -76,6 +78,9 @@ class Gram(Solver):
     ----------
     corrections : int
         Passes that may repair a Gram matrix of low precision; 0: solutions are left at it.
+    factored : bool
+        Never multiply the Gram matrices: keep the rows that they are products of, which are
+        smaller where there are fewer rows than columns.
 
     References
     ----------
@@ -85,6 +90,7 @@ class Gram(Solver):
 
     name: ClassVar[str] = "gram"
     corrections: int = MAX_CORRECTIONS
+    factored: bool = False
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
         if not getattr(datafit, "quadratic", False):
@@ -92,11 +98,12 @@ class Gram(Solver):
             raise CompatibilityError(
                 f"Gram cannot use {loss}: it needs the squared loss; use Fista"
             )
-        require("Gram", datafit, ("grams", "value_and_grad", "output", "weighting", "take"))
+        sums = "factored_grams" if self.factored else "grams"
+        require("Gram", datafit, (sums, "value_and_grad", "output", "weighting", "take"))
         require("Gram", penalty, ("l1", "l2", "best_dual", "value", "violation", "take"))
 
     def prepare(self, datafit: QuadraticDatafit) -> None:
-        datafit.grams()
+        _matrices(datafit, self.factored)
 
     def init(
         self,
@@ -105,7 +112,7 @@ class Gram(Solver):
         start: tuple[Float, Float] | None,
         goal: Goal,
     ) -> GramState:
-        models, rounding = _models(datafit)
+        models, rounding = _models(datafit, self.factored)
         shape = (datafit.n_features, datafit.n_problems)
         coef = np.zeros(shape) if start is None else start[0][:, 0, :]
         target = np.maximum(goal.tol, SMALLEST_TOL) * goal.null_value
@@ -131,15 +138,28 @@ class Gram(Solver):
         )
 
 
-def _models(datafit: QuadraticDatafit) -> tuple[Quadratics, Float]:
+def _matrices(
+    datafit: QuadraticDatafit, factored: bool
+) -> dict[int, tuple[Float | Factored, SquaredSums]]:
+    """The Gram matrix of each weighting, with the sums that belong to it."""
+    if factored:
+        rows = datafit.factored_grams()
+        return {number: (Factored(data.rows), data) for number, data in rows.items()}
+    whole = datafit.grams()
+    return {
+        number: (np.ascontiguousarray(data.G, dtype=np.float64), data)
+        for number, data in whole.items()
+    }
+
+
+def _models(datafit: QuadraticDatafit, factored: bool) -> tuple[Quadratics, Float]:
     """The problems of each Gram matrix, and the rounding of every problem's own, (K,)."""
     output = np.asarray(datafit.output, dtype=np.intp)
     weighting = np.asarray(datafit.weighting, dtype=np.intp)
     rounding = np.empty(len(output))
     parts, columns = [], []
-    for number, data in datafit.grams().items():
+    for number, (G, data) in _matrices(datafit, factored).items():
         own = np.flatnonzero(weighting == number)
-        G = np.ascontiguousarray(data.G, dtype=np.float64)
         target = output[own]
         parts.append(Quadratic(G, data.c[:, target], data.yy[target], target))
         columns.append(own)
@@ -181,7 +201,7 @@ def _solved(
     for model, own in zip(models.parts, models.columns, strict=True):
         one, found = penalty.take(own), coef[:, own]
         moved = found if metric_centre is None else found - metric_centre[:, own]
-        diagonal = np.sqrt(np.diag(model.G))
+        diagonal = np.sqrt(model.diagonal)
         spread = (np.abs(moved) * diagonal[:, None]).sum(axis=0)
         error[own] = rounding[own] * spread**2
         grad, wide = model.grad(found), found[:, None, :]
@@ -227,9 +247,13 @@ def _minimise(
     if direct.size:
         coef[:, direct] = solve_ridge(model.take(direct), penalty.take(direct), rounding)
     if iterated.size:
-        from .coordinate_descent import solve_path  # numba: loaded only when it is needed
-
+        # numba: loaded only when it is needed
+        if isinstance(model.G, Factored):
+            from .factored_descent import solve_one
+        else:
+            from .coordinate_descent import solve_one
         descent = solve_path(
+            solve_one,
             model.take(iterated),
             penalty.take(iterated),
             start[:, iterated],

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from daskreg._typing import Float
 
-from .coordinate_descent import _distance
+from .coordinate_descent import distance
 
 
 @numba.njit(cache=True, nogil=True)
@@ -61,7 +61,7 @@ def descend(
                     continue
                 h = diagonal[j, c] + l2[j, c]
                 s = _slope(j, c, slope, W, U, image, low, q) + l2[j, c] * x[j, c]
-                wrong = _distance(s, x[j, c], l1[j, c], positive) > tol * np.sqrt(h)
+                wrong = distance(s, x[j, c], l1[j, c], positive) > tol * np.sqrt(h)
                 active[j, c] = wrong or x[j, c] != 0.0
                 settled = settled and not wrong
         if settled:
@@ -75,7 +75,7 @@ def descend(
                         continue
                     h = diagonal[j, c]
                     s = _slope(j, c, slope, W, U, image, low, q)
-                    away = _distance(s + l2[j, c] * x[j, c], x[j, c], l1[j, c], positive)
+                    away = distance(s + l2[j, c] * x[j, c], x[j, c], l1[j, c], positive)
                     worst = max(worst, away / np.sqrt(h + l2[j, c]))
                     target = h * x[j, c] - s
                     if target > l1[j, c]:

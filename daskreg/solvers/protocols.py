@@ -238,13 +238,11 @@ class SampledDatafit(CurvedDatafit, Protocol):
         """
 
 
-class GramData(Protocol):
+class SquaredSums(Protocol):
     """Sums of squares and products in solver coordinates, weights summing to one.
 
     Attributes
     ----------
-    G : array of shape (n_features, n_features)
-        ``X' S X``; rows and columns of constant features are exactly 0.
     c : array of shape (n_features, n_targets)
         ``X' S y``, y centred where an intercept is fitted (and less its offset).
     yy : array of shape (n_targets,)
@@ -254,13 +252,37 @@ class GramData(Protocol):
     """
 
     @property
-    def G(self) -> Float: ...
-    @property
     def c(self) -> Float: ...
     @property
     def yy(self) -> Float: ...
     @property
     def rounding(self) -> float: ...
+
+
+class GramData(SquaredSums, Protocol):
+    """The same with the Gram matrix.
+
+    Attributes
+    ----------
+    G : array of shape (n_features, n_features)
+        ``X' S X``; rows and columns of constant features are exactly 0.
+    """
+
+    @property
+    def G(self) -> Float: ...
+
+
+class FactoredData(SquaredSums, Protocol):
+    """The same with rows of which the Gram matrix is the product.
+
+    Attributes
+    ----------
+    rows : array of shape (n_rows, n_features), Fortran-contiguous
+        ``rows' rows`` is ``X' S X``.
+    """
+
+    @property
+    def rows(self) -> Float: ...
 
 
 class QuadraticDatafit(Datafit, Protocol):
@@ -284,6 +306,9 @@ class QuadraticDatafit(Datafit, Protocol):
     def weighting(self) -> npt.NDArray[np.intp]: ...
 
     def grams(self) -> Mapping[int, GramData]: ...
+
+    def factored_grams(self) -> Mapping[int, FactoredData]:
+        """The same sums with the rows in memory instead of their product."""
 
 
 class SelectiveDatafit(Datafit, Protocol):

@@ -12,6 +12,7 @@ from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
 from .cholesky import factor_of, solved
+from .factored import Factored
 
 EPS = float(np.finfo(np.float64).eps)
 #: Columns shorter than this share of the longest one are rounding.
@@ -26,17 +27,33 @@ class Quadratic:
 
     Attributes
     ----------
-    G : array of shape (n_features, n_features), C-contiguous
+    G : array of shape (n_features, n_features), C-contiguous, or Factored
+        The matrix, or the few rows that it is the product of.
     c : array of shape (n_features, n_problems)
     yy : array of shape (n_problems,)
     output : array of int, shape (n_problems,)
         Problems with equal numbers may start from each other's solutions.
     """
 
-    G: Float
+    G: Float | Factored
     c: Float
     yy: Float
     output: npt.NDArray[np.intp]
+
+    @property
+    def diagonal(self) -> Float:
+        """Of G, shape (n_features,)."""
+        return self.G.squares if isinstance(self.G, Factored) else np.diag(self.G)
+
+    def matrix(self) -> Float:
+        """G as an array, multiplied now if need be."""
+        return self.G.matrix() if isinstance(self.G, Factored) else self.G
+
+    def block(self, members: AnyArray) -> Float:
+        """Some rows and the same columns of G."""
+        if isinstance(self.G, Factored):
+            return self.G.block(members)
+        return self.G[np.ix_(members, members)]
 
     def take(self, columns: npt.ArrayLike) -> Quadratic:
         index = np.asarray(columns)
@@ -59,7 +76,10 @@ class Quadratic:
 
     def gap(self, penalty: ElasticNet, coef: Float) -> Float:
         """Objective minus the bound from the residuals at ``coef``, shape (n_problems,)."""
-        grad = self.grad(coef)
+        return self.gap_at(penalty, coef, self.grad(coef))
+
+    def gap_at(self, penalty: ElasticNet, coef: Float, grad: Float) -> Float:
+        """The same where the gradient is known."""
         objective = self.value(coef, grad) + penalty.value(coef[:, None, :])
         return objective - self.bound(penalty, coef, grad)
 
@@ -81,12 +101,13 @@ class Quadratic:
             return coef, grad
         free = np.broadcast_to(free, coef.shape)
         coef, grad = coef.copy(), grad.copy()
-        noise = ROUNDING * np.sqrt(np.maximum(np.diag(self.G)[:, None] * self.yy, 0.0))
+        noise = ROUNDING * np.sqrt(np.maximum(self.diagonal[:, None] * self.yy, 0.0))
         for members, columns in _groups(free & (coef > 0) if penalty.positive else free):
-            block = self.G[np.ix_(members, members)]
-            move = _solve_semidefinite(block, -grad[np.ix_(members, columns)])
+            move = _solve_semidefinite(self.block(members), -grad[np.ix_(members, columns)])
             coef[np.ix_(members, columns)] += move
-            grad[:, columns] += self.G[:, members] @ move
+            spread = np.zeros((len(coef), len(columns)))
+            spread[members] = move
+            grad[:, columns] += self.G @ spread
         grad[free & (np.abs(grad) <= noise)] = 0.0
         return coef, grad
 
@@ -191,16 +212,16 @@ def solve_ridge(model: Quadratic, penalty: ElasticNet, rounding: float = 0.0) ->
     One Cholesky factor per alpha when there are few, one eigendecomposition when there are many.
     Where alpha is 0 and columns are collinear, the solution of least norm.
     """
-    coef = np.zeros_like(model.c)
+    coef, G = np.zeros_like(model.c), model.matrix()
     weight = np.ones(len(coef)) if penalty.penalty_weight is None else penalty.penalty_weight
     plain = np.flatnonzero(penalty.alpha == 0)
     if plain.size:
-        coef[:, plain] = least_norm(model.G, model.c[:, plain], rounding)
+        coef[:, plain] = least_norm(G, model.c[:, plain], rounding)
     ridged = np.flatnonzero(penalty.alpha > 0)
     levels = np.unique(penalty.alpha[ridged])
     if levels.size > FEW_ALPHAS and (weight > 0).all():
         root = np.sqrt(weight)[:, None]
-        values, vectors = scipy.linalg.eigh(model.G / (root * root.T))
+        values, vectors = scipy.linalg.eigh(G / (root * root.T))
         if levels[0] >= BLUR * values.max(initial=0.0):
             inside = vectors.T @ (model.c[:, ridged] / root)
             shifted = np.maximum(values, 0.0)[:, None] + penalty.alpha[ridged]
@@ -208,6 +229,6 @@ def solve_ridge(model: Quadratic, penalty: ElasticNet, rounding: float = 0.0) ->
             return coef
     for level in levels:
         columns = np.flatnonzero(penalty.alpha == level)
-        ridge = model.G + np.diag(level * weight)
+        ridge = G + np.diag(level * weight)
         coef[:, columns] = _solve_semidefinite(ridge, model.c[:, columns])
     return coef

@@ -42,6 +42,8 @@ INNER = 0.1
 SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
+#: Bytes that the rows of a round may take instead, where they are few.
+ROW_BYTES = 2**28
 #: Problems whose start is looked at together.
 AT_ONCE = 16
 #: Iterations of the solver of a round at most.
@@ -74,6 +76,9 @@ class BatchScreening(Solver):
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
+    row_bytes : int
+        Bytes that the rows of a round may take, in float64 and for each weighting, where they are
+        fewer than its columns: then the squared loss needs no Gram matrices.
     n_problems : int, optional
         Problems of a round at most, but one of some path in any case; by default all that are due.
     inner : Solver, optional
@@ -92,6 +97,7 @@ class BatchScreening(Solver):
     length: int | None = None
     n_columns: int | None = None
     gram_columns: int = MOST_GRAM
+    row_bytes: int = ROW_BYTES
     n_problems: int | None = None
     inner: Solver | None = None
 
@@ -142,8 +148,11 @@ class BatchScreening(Solver):
     def step(
         self, datafit: SelectiveDatafit, penalty: ElasticNet, state: ScreeningState
     ) -> ScreeningState:
+        factored = factored_columns(datafit, self.row_bytes)
         limits = Limits(
-            datafit.most_columns, self.gram_columns, self.n_problems or penalty.n_problems
+            datafit.most_columns,
+            max(self.gram_columns, factored),
+            self.n_problems or penalty.n_problems,
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
@@ -229,7 +238,9 @@ class BatchScreening(Solver):
     ) -> Solution:
         """Solve the chosen problems on some columns."""
         members = np.flatnonzero(columns)
-        solver = self.inner if self.inner is not None else _inner(part, self.gram_columns)
+        solver = self.inner
+        if solver is None:
+            solver = _inner(part, self.gram_columns, self.row_bytes)
         return solve(
             solver,
             part,
@@ -297,11 +308,25 @@ def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: An
     return Candidates(coef, intercept, objective, bound, violation)
 
 
-def _inner(part: SelectiveDatafit, gram_columns: int) -> Solver:
+def factored_columns(datafit: SelectiveDatafit, row_bytes: int) -> int:
+    """Most columns of a round that is solved with the rows of a squared loss; 0: they are not few.
+
+    Those of the sample, and of each weighting.
+    """
+    if not getattr(datafit, "quadratic", False) or not hasattr(datafit, "factored_grams"):
+        return 0
+    n_weightings = len(np.unique(datafit.weighting))
+    columns = row_bytes // (8 * datafit.n_samples * (1 + n_weightings))
+    return int(columns) if columns >= datafit.n_samples else 0
+
+
+def _inner(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> Solver:
     """A solver for columns in memory: with a Gram matrix of few of them, else with all rows.
 
     Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
     """
+    if part.n_samples <= part.n_features <= factored_columns(part, row_bytes):
+        return Gram(factored=True)
     if part.n_features > gram_columns:
         if part.n_samples > 2 * part.n_features:
             return Fista()

@@ -177,7 +177,7 @@ def _on(
     """The step over the coefficients ``members`` and the intercepts only."""
     if len(members) > LARGEST_BLOCK and metric.curvature.factors(members[:0]) is not None:
         return coupled_step(members, metric, penalty, coef, grad, start, target)
-    from .coordinate_descent import solve_path  # numba: loaded only when it is needed
+    from .coordinate_descent import solve_one  # numba: loaded only when it is needed
 
     n_coef = len(coef)
     step = np.zeros_like(grad)
@@ -189,8 +189,7 @@ def _on(
         square = c @ solved(factor_of(block), c)
         model = Quadratic(block, c[:, None], np.array([square]), np.zeros(1, dtype=np.intp))
         restricted = penalty.restricted(members)
-        first = start[members][:, None]
-        found = solve_path(model, restricted, first, np.array([target]), MAX_SWEEPS)
-        step[members] = found.coef[:, 0] - held
+        found, _ = solve_one(model, restricted, start[members], target, MAX_SWEEPS)
+        step[members] = found - held
     step[n_coef:] = reduced.intercept_step(step[members], grad[n_coef:])
     return step
