@@ -34,6 +34,8 @@ SELECTED_SHARES = (1 / 4, 1 / 8, 1 / 16, 1 / 32)
 #: What a round of screening may take: columns with Gram matrices, and problems (None: all), in the
 #: order in which they are given up.
 ROUNDS = ((MOST_GRAM, None), (1024, None), (1024, 64), (1024, 16), (512, 16), (256, 16))
+#: Share of the memory that the rows of a round may take instead of its Gram matrices.
+ROWS_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,12 @@ def _fitted(design: Any, datafit: Any, choice: Choice, settings: Any) -> tuple[C
     n_problems = datafit.n_problems
     if choice.method == "screening":
         solver = choice.solver if choice.solver is not None else BatchScreening()
-        for gram_columns, at_once in ROUNDS:
-            limits = {"gram_columns": min(gram_columns, solver.gram_columns)}
+        row_bytes = _row_bytes(design, datafit)
+        for place, (gram_columns, at_once) in enumerate((ROUNDS[0], *ROUNDS)):
+            limits = {
+                "gram_columns": min(gram_columns, solver.gram_columns),
+                "row_bytes": 0 if place else row_bytes,
+            }
             if at_once is not None:
                 limits["n_problems"] = min(at_once, solver.n_problems or at_once)
             choice = replace(choice, solver=replace(solver, **limits))
@@ -252,10 +258,20 @@ def sample_size(design: Any, solver: Any) -> int:
 
 
 def _inner_bytes(design: Any, solver: Any, settings: Any) -> int:
-    """Bytes of the Gram matrices of a round: sums of atoms, then one for each weighting."""
+    """Bytes of the Gram matrices of a round: sums of atoms, then one for each weighting; or its
+    rows."""
     n_columns = min(getattr(solver, "gram_columns", MOST_GRAM), design.n_features)
     folds = 0 if settings.folds is None else settings.folds.n + settings.folds.n_atoms
-    return int(8 * n_columns**2 * (3 + folds))
+    return int(8 * n_columns**2 * (3 + folds)) + int(getattr(solver, "row_bytes", 0))
+
+
+def _row_bytes(design: Any, datafit: Any) -> int:
+    """Bytes that the rows of a round may take; 0 where they are not few, or are no use."""
+    if not datafit.quadratic or not design.n_samples or design.n_samples >= design.n_features:
+        return 0
+    weightings = len(np.unique(datafit.weighting))
+    all_columns = 8 * design.n_samples * design.n_features * (1 + weightings)
+    return int(min(all_columns, ROWS_SHARE * (design.memory_limit or machine_memory())))
 
 
 def _rooms(design: Any) -> list[int]:

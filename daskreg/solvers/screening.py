@@ -38,12 +38,16 @@ from .working_set import Paths, entry_alpha, wanted_columns
 
 #: The problems of a round are solved to this share of the gap that is asked for.
 INNER = 0.1
+#: ... or to this one where the rows take the place of Gram matrices.
+INNER_OF_ROWS = 0.8
 #: No smaller relative gap is asked of them.
 SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
 #: Bytes that the rows of a round may take instead, where they are few.
 ROW_BYTES = 2**28
+#: Columns that it may add, beside those in use, where rows take the place of Gram matrices.
+SPARE = 3
 #: Problems whose start is looked at together.
 AT_ONCE = 16
 #: Iterations of the solver of a round at most.
@@ -156,7 +160,7 @@ class BatchScreening(Solver):
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
-        columns = self._columns(datafit, penalty, state, turn)
+        columns = self._columns(datafit, penalty, state, turn, factored > 0)
         pool = columns
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
@@ -213,10 +217,13 @@ class BatchScreening(Solver):
         penalty: ElasticNet,
         state: ScreeningState,
         turn: Round,
+        factored: bool,
     ) -> npt.NDArray[np.bool_]:
         new = self.n_columns
         if new is None:
-            new = max(least_new(datafit, len(turn.problems)), int(turn.used.sum()))
+            # Where no Gram matrix grows with them, columns cost less than another round.
+            used = int(turn.used.sum()) * (SPARE if factored else 1)
+            new = max(least_new(datafit, len(turn.problems)), used)
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )
@@ -241,11 +248,13 @@ class BatchScreening(Solver):
         solver = self.inner
         if solver is None:
             solver = _inner(part, self.gram_columns, self.row_bytes)
+        # Sweeps over rows are dear beside a pass over them: what it would not certify is rare.
+        share = INNER_OF_ROWS if solver == Gram(factored=True) else INNER
         return solve(
             solver,
             part,
             penalty.restricted(members).take(chosen),
-            tol=max(INNER * state.goal.tol, SMALLEST_TOL),
+            tol=max(share * state.goal.tol, SMALLEST_TOL),
             max_iter=MAX_INNER,
             start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
         )
