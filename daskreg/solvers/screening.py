@@ -13,12 +13,10 @@ from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
 from .base import Solver, solve
-from .fista import Fista
 from .gap_safe import is_covered, may_be_active
-from .gram import Gram
 from .protocols import SelectiveDatafit, require
-from .quasi_newton import QuasiNewton
 from .results import Candidates, Goal, Solution
+from .round_solver import factored_columns, inner_share, inner_solver
 from .rounds import (
     Limits,
     Round,
@@ -36,10 +34,6 @@ from .screening_state import ScreeningState
 from .start import start_point
 from .working_set import Paths, entry_alpha, wanted_columns
 
-#: The problems of a round are solved to this share of the gap that is asked for.
-INNER = 0.1
-#: ... or to this one where the rows take the place of Gram matrices.
-INNER_OF_ROWS = 0.8
 #: No smaller relative gap is asked of them.
 SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
@@ -247,14 +241,12 @@ class BatchScreening(Solver):
         members = np.flatnonzero(columns)
         solver = self.inner
         if solver is None:
-            solver = _inner(part, self.gram_columns, self.row_bytes)
-        # Sweeps over rows are dear beside a pass over them: what it would not certify is rare.
-        share = INNER_OF_ROWS if solver == Gram(factored=True) else INNER
+            solver = inner_solver(part, self.gram_columns, self.row_bytes)
         return solve(
             solver,
             part,
             penalty.restricted(members).take(chosen),
-            tol=max(share * state.goal.tol, SMALLEST_TOL),
+            tol=max(inner_share(solver) * state.goal.tol, SMALLEST_TOL),
             max_iter=MAX_INNER,
             start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
         )
@@ -315,29 +307,3 @@ def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: An
         objective[own], bound[own] = found.objective, found.bound
         violation[own] = found.violation
     return Candidates(coef, intercept, objective, bound, violation)
-
-
-def factored_columns(datafit: SelectiveDatafit, row_bytes: int) -> int:
-    """Most columns of a round that is solved with the rows of a squared loss; 0: they are not few.
-
-    Those of the sample, and of each weighting.
-    """
-    if not getattr(datafit, "quadratic", False) or not hasattr(datafit, "factored_grams"):
-        return 0
-    n_weightings = len(np.unique(datafit.weighting))
-    columns = row_bytes // (8 * datafit.n_samples * (1 + n_weightings))
-    return int(columns) if columns >= datafit.n_samples else 0
-
-
-def _inner(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> Solver:
-    """A solver for columns in memory: with a Gram matrix of few of them, else with all rows.
-
-    Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
-    """
-    if part.n_samples <= part.n_features <= factored_columns(part, row_bytes):
-        return Gram(factored=True)
-    if part.n_features > gram_columns:
-        if part.n_samples > 2 * part.n_features:
-            return Fista()
-        return QuasiNewton(metric="sample", sample_rows=part.n_samples)
-    return Gram() if getattr(part, "quadratic", False) else QuasiNewton()

@@ -13,7 +13,8 @@ from daskreg.problems import Problems
 from daskreg.solvers import Gram, solve
 from daskreg.solvers.factored import Factored
 from daskreg.solvers.quadratic import Quadratic
-from daskreg.solvers.screening import BatchScreening, factored_columns
+from daskreg.solvers.round_solver import factored_columns
+from daskreg.solvers.screening import BatchScreening
 from tests.datafit.test_weightings import EveryThird
 from tests.fake_design import FakeDesign
 
