@@ -99,7 +99,7 @@ def ceilings(where: Path, threads: int) -> dict[str, Any]:
     """Return the machine's name, sizes and measured ceilings, for one thread and `threads`."""
     found: dict[str, Any] = {
         "processor": processor(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "load_average": os.getloadavg()[0],
