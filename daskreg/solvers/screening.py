@@ -34,7 +34,7 @@ from .screening_state import ScreeningState
 from .start import start_point
 from .working_set import Paths, entry_alpha, wanted_columns
 
-#: No smaller relative gap is asked of them.
+#: No smaller relative gap is asked of the problems of a round.
 SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
@@ -56,7 +56,8 @@ class BatchScreening(Solver):
     and a working set: the columns in use and those which, by the last gradient, may enter first.
     These columns are gathered, the problems solved on them in memory, and one pass over all
     columns evaluates the solutions: their duality gaps certify a problem or name the columns that
-    were missing.  Nothing is ever ruled out for good.
+    were missing.  Only a small gap rules columns out for good, of lassos on all rows whose columns
+    are all penalised (Ndiaye et al.); everything else may come back.
 
     Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
     the room for them holds are gathered at once, those that rounds to come may want first, and
@@ -88,6 +89,8 @@ class BatchScreening(Solver):
     framework for large-scale and ultrahigh-dimensional sparse regression, algorithm 1 (BASIL).
     Tibshirani, Bien, Friedman, Hastie, Simon, Taylor and Tibshirani (2012), Strong rules for
     discarding predictors in lasso-type problems, section 2.
+    Ndiaye, Fercoq, Gramfort and Salmon (2017), Gap safe screening rules for sparsity enforcing
+    penalties.
     """
 
     name: ClassVar[str] = "screening"

@@ -19,10 +19,8 @@ LN2_LOW = 1.90821492927058770002e-10
 TO_INTEGER = 6755399441055744.0
 #: Beyond it the exponential of minus the number is no normal float64.
 LARGEST = 708.0
-MANTISSA = 0x000FFFFFFFFFFFFF
 #: Bits of the root of one half: what splits mantissas evenly about one.
 ROOT_HALF = 0x3FE6A09E667F3BCD
-ONE_BITS = 0x3FF0000000000000
 
 _E2, _E3, _E4, _E5, _E6, _E7 = (1.0 / math.factorial(n) for n in range(2, 8))
 _E8, _E9, _E10, _E11, _E12 = (1.0 / math.factorial(n) for n in range(8, 13))
