@@ -13,6 +13,12 @@ from daskreg.exceptions import DataError
 pd = pytest.importorskip("pandas")
 
 
+@pytest.fixture(params=[4096, 7], autouse=True)
+def rows_parsed(request, monkeypatch):
+    """Types are inferred from some rows at a time: nothing may depend on how many."""
+    monkeypatch.setattr(csv_parts, "ROWS_PARSED", request.param)
+
+
 def frame(random, n=211):
     return pd.DataFrame(
         {

@@ -14,7 +14,6 @@ from daskreg.exceptions import DataError
 
 from .base import Reader, Rows, Table
 from .checks import STRING, common_dtype, existing, need
-from .columnwise import put_columns
 from .csv_parts import CsvFile
 
 #: Compressed bytes have no borders to cut at: such a file is one part.
@@ -122,8 +121,4 @@ class CsvRows(Rows):
             Names the file, the column and the line of a value that does not parse.
         """
         values = self._file.parse(part, self._columns, self.dtype)
-        if self.dtype.kind == "U":
-            return np.asarray(values[0], dtype=np.str_).reshape(-1, 1)
-        out = np.empty((len(values[0]), self.n_columns), self.dtype)
-        put_columns(out, 0, values)
-        return out
+        return np.asarray(values, dtype=np.str_) if self.dtype.kind == "U" else values

@@ -13,7 +13,39 @@ import numpy as np
 from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
+from .columnwise import put_columns
+
+#: Rows that are parsed together: their text and their values stay in the cache.
+ROWS_PARSED = 4096
+#: Bytes of text that are asked of the file at once.
+READ_NBYTES = 2**18
+QUOTE = ord('"')
+
 _parsed = threading.local()
+
+
+class _Lines(io.RawIOBase):
+    """Bytes ``start`` to ``stop`` of a file, and how many double quotes were among them."""
+
+    def __init__(self, path: str, start: int, stop: int) -> None:
+        self.stop, self.n_quotes = stop, 0
+        self._left = stop - start
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115
+        self._file.seek(start)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = memoryview(buffer)[: self._left]
+        n_read = self._file.readinto(wanted)
+        self._left -= n_read
+        self.n_quotes += int(np.count_nonzero(np.frombuffer(wanted[:n_read], np.uint8) == QUOTE))
+        return n_read
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class CsvFile:
@@ -58,67 +90,88 @@ class CsvFile:
         """Parse these too, whenever a part is parsed."""
         self._wanted.update(dict.fromkeys(columns))
 
-    def parse(self, part: int, columns: tuple[str, ...], dtype: np.dtype[Any]) -> list[AnyArray]:
-        """Values of the columns in one part, as type ``dtype`` or, for strings, as objects.
+    def parse(self, part: int, columns: tuple[str, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Values of the columns in one part, shape (its rows, n_columns), type ``dtype``.
+
+        Labels (a ``dtype`` of kind "U") come as objects, each the text that it is.
 
         Raises
         ------
         DataError
             A value that does not parse, or a quoted line break where the file was cut.
         """
-        frame = self._frame(part, columns)
-        return [self._values(frame.pop(name), name, part, dtype) for name in columns]
+        frames = self._frames(part, columns)
+        out = np.empty((sum(map(len, frames)), len(columns)), "O" if dtype.kind == "U" else dtype)
+        if dtype.kind == "f" and all(kind.kind == "f" for frame in frames for kind in frame.dtypes):
+            start = 0
+            for frame in frames:
+                out[start : start + len(frame)] = frame.to_numpy()
+                start += len(frame)
+            return out
+        put_columns(out, 0, [self._values(frames, name, part, dtype) for name in columns])
+        return out
 
-    def _frame(self, part: int, columns: tuple[str, ...]) -> dict[str, Any]:
+    def _frames(self, part: int, columns: tuple[str, ...]) -> list[Any]:
         key = self.path, os.stat(self.path).st_mtime_ns, part, self._part_nbytes
-        held: tuple[Any, dict[str, Any]] | None = getattr(_parsed, "last", None)
-        if held is None or held[0] != key or not set(columns) <= set(held[1]):
+        held: tuple[Any, list[Any]] | None = getattr(_parsed, "last", None)
+        if held is None or held[0] != key or not set(columns) <= set(held[1][0].columns):
             held = _parsed.last = None
             held = key, self._read(part, [*dict.fromkeys((*self._wanted, *columns))])
-        left = {name: column for name, column in held[1].items() if name not in columns}
-        _parsed.last = (key, left) if left else None
-        return {name: held[1][name] for name in columns}
+        chosen = list(columns)
+        if chosen == list(held[1][0].columns):
+            _parsed.last = None
+            return held[1]
+        left = [frame.drop(columns=chosen) for frame in held[1]]
+        _parsed.last = (key, left) if left[0].shape[1] else None
+        return [frame[chosen] for frame in held[1]]
 
-    def _read(self, part: int, columns: list[str]) -> dict[str, Any]:
-        """Columns as pandas infers them from this part alone."""
+    def _read(self, part: int, columns: list[str]) -> list[Any]:
+        """Frames of some rows each, with the types that pandas infers from these rows alone."""
         import pandas
 
+        start, stop = self._range(part)
+        lines = _Lines(self.path, start, stop)
         names = {} if part == 0 else {"names": list(self._columns), "header": None}
-        source: Any = self.path if self._part_nbytes is None else io.BytesIO(self._text(part))
+        whole = self._part_nbytes is None
         try:
-            frame = pandas.read_csv(
-                source,
+            with pandas.read_csv(
+                self.path if whole else io.BufferedReader(lines, READ_NBYTES),
                 sep=self._separator,
-                usecols=columns,
+                usecols=None if len(columns) == len(self._columns) else columns,
                 index_col=False,
-                low_memory=False,
                 dtype=dict.fromkeys(self._texts.intersection(columns), str),
+                chunksize=ROWS_PARSED,
                 **names,
-            )
+            ) as chunks:
+                frames = list(chunks)
         except pandas.errors.EmptyDataError:
-            frame = pandas.DataFrame({name: np.empty(0) for name in columns})
+            frames = []
         except (ValueError, OSError, EOFError) as error:
+            self._refuse_cut_quotes(lines)
             raise DataError(
                 f"{self.path}: {error} (lines are counted from line {self.first_line(part)})"
             ) from error
-        return {name: frame[name] for name in columns}
+        finally:
+            lines.close()
+        self._refuse_cut_quotes(lines)
+        return frames or [pandas.DataFrame({name: np.empty(0) for name in columns})]
 
-    def _text(self, part: int) -> bytes:
-        """The lines that begin in this part."""
-        assert self._part_nbytes is not None
+    def _refuse_cut_quotes(self, lines: _Lines) -> None:
+        # A cut inside quotes leaves a quote without its partner before it.
+        if self.n_parts > 1 and lines.n_quotes % 2:
+            raise DataError(
+                f"{self.path}: a quoted value runs over a line end near byte {lines.stop}; the "
+                "file is read in parts cut at line ends: remove line breaks inside quotes, "
+                "compress the file, or convert it to Parquet"
+            )
+
+    def _range(self, part: int) -> tuple[int, int]:
+        """Bytes of the lines that begin in this part."""
+        if self._part_nbytes is None:
+            return 0, 0
         with open(self.path, "rb") as stream:
             start = self._next_line(stream, part * self._part_nbytes)
-            stop = self._next_line(stream, (part + 1) * self._part_nbytes)
-            stream.seek(start)
-            text = stream.read(max(0, stop - start))
-        # A cut inside quotes leaves a quote without its partner before it.
-        if self.n_parts > 1 and text.count(b'"') % 2:
-            raise DataError(
-                f"{self.path}: a quoted value runs over a line end near byte {stop}; the file is "
-                "read in parts cut at line ends: remove line breaks inside quotes, compress the "
-                "file, or convert it to Parquet"
-            )
-        return text
+            return start, self._next_line(stream, (part + 1) * self._part_nbytes)
 
     def _next_line(self, stream: io.BufferedReader, position: int) -> int:
         if position == 0:
@@ -131,9 +184,15 @@ class CsvFile:
         """Number of the first line of values in a part, the header being line 1."""
         if part == 0:
             return 2
-        return 1 + sum(self._text(before).count(b"\n") for before in range(part))
+        with io.BufferedReader(_Lines(self.path, 0, self._range(part)[0]), READ_NBYTES) as text:
+            return 1 + sum(
+                piece.count(b"\n") for piece in iter(lambda: text.read(READ_NBYTES), b"")
+            )
 
-    def _values(self, column: Any, name: str, part: int, dtype: np.dtype[Any]) -> AnyArray:
+    def _values(self, frames: list[Any], name: str, part: int, dtype: np.dtype[Any]) -> AnyArray:
+        import pandas
+
+        column = pandas.concat([frame[name] for frame in frames], ignore_index=True)
         if dtype.kind == "U":
             self._refuse_missing(column, name, part, "a label")
             return np.asarray(column.astype(str), dtype=object)
