@@ -9,7 +9,7 @@ from typing import Any, cast
 from dask._task_spec import Alias  # noqa: TID253
 
 from daskreg.design.sources.base import Rows, matrix_nbytes
-from daskreg.design.sources.zarr_tiles import ZarrTiles
+from daskreg.design.sources.chunk_tiles import ChunkTiles
 from daskreg.design.spool.rows import Part, write_part
 from daskreg.design.spool.scratch import Scratch
 from daskreg.design.spool.tiles import TiledRows
@@ -60,7 +60,7 @@ def settle(
         for i, known in zip(lazy, made, strict=True):
             ready[i] = known
     for i, tiled in enumerate(rows):
-        if isinstance(tiled, ZarrTiles):
+        if isinstance(tiled, ChunkTiles):
             scratch.check_shared(client)
             ready[i], more = tiled.turn(scratch, run or run_tasks)
             read += more

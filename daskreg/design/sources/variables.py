@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,14 +12,19 @@ import numpy as np
 from daskreg._typing import AnyArray
 
 from .base import Reader, Rows
+from .chunk_boxes import (
+    CHUNK_CACHE,
+    MAX_STRIP,
+    READ_LOCK,
+    bare,
+    boxes_of,
+    cache_nbytes,
+    in_memory,
+)
+from .chunk_tiles import ChunkTiles
 from .labels import Labels
 from .memory import fill
 from .selected import SelectedColumns, describe, names_of
-
-#: HDF5 is not thread-safe: one read at a time in this process.
-READ_LOCK = threading.Lock()
-#: Decoded chunks that netCDF keeps of every open variable by default.
-CHUNK_CACHE = 64 << 20
 
 
 class XarrayRows(Rows):
@@ -50,15 +54,16 @@ class XarrayRows(Rows):
         labels: Labels | None = None,
         describe: str = "xarray",
     ) -> None:
-        self.reader_nbytes = sum(map(_cache_nbytes, variables))
-        self._variables = tuple(_bare(variable) for variable in variables)
+        self.reader_nbytes = sum(map(cache_nbytes, variables))
+        self._boxes = boxes_of(variables, sample_dims)
+        self._variables = tuple(bare(variable) for variable in variables)
         self._sample_dims = sample_dims
         self._sizes = tuple(self._variables[0].sizes[dim] for dim in sample_dims)
         self.dtype, self.describe, self.labels = dtype, describe, labels
         self.names = None if labels is None else labels.feature_names
         self.n_rows = math.prod(self._sizes)
         self.n_columns = sum(self._widths)
-        self.resident = all(_in_memory(variable) for variable in self._variables)
+        self.resident = all(in_memory(variable) for variable in self._variables)
 
     @property
     def _widths(self) -> list[int]:
@@ -91,8 +96,29 @@ class XarrayRows(Rows):
         chosen.takes_whole_rows = not self.resident and rows.n_columns == self.n_columns
         return chosen
 
+    def turned(self) -> Rows | None:
+        """Chunks of some columns can be written to scratch, one at a time."""
+        if self._boxes is None or len(self._boxes.columns) == 1 or self.dtype.kind == "U":
+            return None
+        return ChunkTiles(self._boxes, self)
+
+    @property
+    def row_chunks(self) -> tuple[int, ...] | None:  # type: ignore[override]
+        if self._boxes is None or not self._boxes.aligned:
+            return None
+        return tuple(stop - start for start, stop in self._boxes.rows)
+
+    @property
+    def has_wide_chunks(self) -> bool:
+        """Whether the chunks of a row hold so many rows that they are decoded for each block."""
+        if self._boxes is None or not self.n_rows:
+            return False
+        rows = max(stop - start for start, stop in self._boxes.rows)
+        kept = MAX_STRIP if self._boxes.aligned else CHUNK_CACHE * len(self._variables)
+        return rows > 1 and rows * self.row_nbytes > kept
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "labels": None, "names": None}
+        return {**self.__dict__, "labels": None, "names": None, "_boxes": None}
 
     def cut(self, start: int, stop: int) -> Rows:
         """Of data in memory, little more than these rows."""
@@ -141,7 +167,7 @@ class _XarrayReader(Reader):
         if len(boxes) == len(self._variables) == 1:
             rows = self._values(self._variables[0], boxes[0]).reshape(stop - start, self._widths[0])
             plain = rows.flags.c_contiguous and rows.dtype == self._dtype
-            shared = out is None or _in_memory(self._variables[0])
+            shared = out is None or in_memory(self._variables[0])
             return rows if plain and shared else fill(out, rows, self._dtype)
         shape = stop - start, sum(self._widths)
         if out is None or out.shape != shape or out.dtype != self._dtype:
@@ -159,7 +185,7 @@ class _XarrayReader(Reader):
     def _values(self, variable: Any, box: tuple[slice, ...]) -> AnyArray:
         """Load a box before its axes are moved: files are read in their own order."""
         part = variable.isel(dict(zip(self._sample_dims, box, strict=True)))
-        if not _in_memory(variable):
+        if not in_memory(variable):
             with READ_LOCK:
                 part.load()
         return np.asarray(part.transpose(*self._sample_dims, ...).values)
@@ -189,23 +215,3 @@ def boxes_of_rows(start: int, stop: int, sizes: tuple[int, ...]) -> Iterator[tup
         for box in boxes_of_rows(within, end, sizes[1:]):
             yield (slice(index, index + 1), *box)
         row += end - within
-
-
-def _bare(variable: Any) -> Any:
-    """The variable without its attributes, which may be long."""
-    bare = variable.copy(deep=False)
-    bare.attrs, bare.encoding = {}, {}
-    return bare
-
-
-def _cache_nbytes(variable: Any) -> int:
-    """What the HDF5 library keeps of the chunks of a variable."""
-    chunks = variable.encoding.get("chunksizes")
-    if chunks is None or _in_memory(variable):
-        return 0
-    # Beside the cache: a chunk on its way in and one on its way out, and what malloc keeps of both.
-    return int(min(CHUNK_CACHE, variable.nbytes)) + 4 * math.prod(chunks) * variable.dtype.itemsize
-
-
-def _in_memory(variable: Any) -> bool:
-    return bool(getattr(variable, "_in_memory", False))

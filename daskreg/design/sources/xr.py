@@ -62,7 +62,9 @@ class XarrayTable(Table):
         else:
             labels = Labels(tuple(n for a in arrays for n in column_names(a, self._dims)))
         variables = [array.variable for array in arrays]
-        return XarrayRows(variables, self._dims, dtype, labels=labels, describe=self.describe)
+        return _opened(
+            XarrayRows(variables, self._dims, dtype, labels=labels, describe=self.describe)
+        )
 
 
 def data_array_rows(
@@ -71,7 +73,7 @@ def data_array_rows(
     sample_dim: SampleDim = None,
     describe: str = "xarray DataArray",
     labels: bool = False,
-) -> XarrayRows:
+) -> Rows:
     """Rows of a DataArray that is not backed by Dask.
 
     Parameters
@@ -92,7 +94,12 @@ def data_array_rows(
     dims = _sample_dims(tuple(map(str, array.dims)), sample_dim or str(array.dims[0]), describe)
     dtype = native_dtype(array.dtype, describe, labels=labels)
     found = labels_of(array, dims)
-    return XarrayRows([array.variable], dims, dtype, labels=found, describe=describe)
+    return _opened(XarrayRows([array.variable], dims, dtype, labels=found, describe=describe))
+
+
+def _opened(rows: XarrayRows) -> Rows:
+    """The rows, or their way over scratch where chunks would be decoded for every block."""
+    return (rows.turned() if rows.has_wide_chunks else None) or rows
 
 
 def _sample_dims(dims: tuple[str, ...], wanted: str | Sequence[str], what: str) -> tuple[str, ...]:

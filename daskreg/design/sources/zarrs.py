@@ -15,15 +15,12 @@ from daskreg.exceptions import DataError
 
 from .base import Reader, Rows, Table
 from .checks import LABELLED, existing, native_dtype
+from .chunk_boxes import CONCURRENCY, MAX_STRIP, ZarrBoxes
+from .chunk_tiles import ChunkTiles
 from .memory import fill
 from .selected import describe
 from .zarr_chunks import refusing_absent, require_all_chunks
-from .zarr_tiles import ZarrTiles
 
-#: Chunks of columns whose whole rows are larger are written to scratch once.
-MAX_STRIP = 256 << 20
-#: Chunks that zarr decodes together by default.
-CONCURRENCY = 10
 #: Allocations above this are mapped one by one (glibc's largest threshold).
 MAPPED = 32 << 20
 #: Most that threads were seen to keep of smaller ones.
@@ -82,7 +79,7 @@ class ZarrRows(Rows):
         """Chunks of some columns can be written to scratch, one at a time."""
         if not self.reads_columns or self._columns is not None or self.dtype.kind == "U":
             return None
-        return ZarrTiles(self._array, self.dtype, self.describe)
+        return ChunkTiles(ZarrBoxes(self._array), self)
 
     @property
     def reads_columns(self) -> bool:

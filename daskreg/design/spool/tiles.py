@@ -30,7 +30,10 @@ class TiledRows(Rows):
     Parameters
     ----------
     tiles : sequence of sequence of RawArray
-        For each run of rows, its chunks from left to right.
+        For each run of rows, its chunks.
+    columns : sequence of ndarray of int, optional
+        For each chunk of such a run the places of its columns, ascending; from left to right if
+        not given.
     names, describe
         As in ``Rows``.
     """
@@ -42,6 +45,7 @@ class TiledRows(Rows):
         self,
         tiles: Sequence[Sequence[RawArray]],
         *,
+        columns: Sequence[AnyArray] | None = None,
         names: tuple[str, ...] | None = None,
         describe: str = "tiles",
     ) -> None:
@@ -52,21 +56,24 @@ class TiledRows(Rows):
         self.dtype = self._tiles[0][0].dtype
         self.names, self.describe = names, describe
         self.bytes_spooled = sum(tile.nbytes for row in self._tiles for tile in row)
+        placed = np.arange(sum(self._widths)) if columns is None else np.concatenate(columns)
+        #: Of each column the tile that holds it, and its place in there.
+        self._owner, self._inside = np.empty_like(placed), np.empty_like(placed)
+        self._owner[placed] = np.repeat(np.arange(len(self._widths)), self._widths)
+        self._inside[placed] = np.concatenate([np.arange(width) for width in self._widths])
         self._choose(np.arange(sum(self._widths)))
 
     def _choose(self, columns: AnyArray) -> None:
         self._columns, self.n_columns = columns, len(columns)
-        starts = np.cumsum([0, *self._widths])
+        owner, inside = self._owner[columns], self._inside[columns]
+        order = np.argsort(owner, kind="stable")
+        cuts = np.searchsorted(owner[order], np.arange(len(self._widths) + 1))
         #: Tile, columns of the block, columns of the tile.
-        self._places: list[tuple[int, slice, AnyArray | slice]] = []
-        for j, (low, high) in enumerate(pairwise(starts)):
-            first, last = np.searchsorted(columns, [low, high])
-            if first == last:
-                continue
-            inside: AnyArray | slice = columns[first:last] - low
-            if last - first == high - low:
-                inside = slice(None)
-            self._places.append((j, slice(int(first), int(last)), inside))
+        self._places: list[tuple[int, AnyArray | slice, AnyArray | slice]] = [
+            (j, _run(order[low:high]), _run(inside[order[low:high]]))
+            for j, (low, high) in enumerate(pairwise(cuts))
+            if low < high
+        ]
 
     @property
     def reads_columns(self) -> bool:
@@ -117,3 +124,9 @@ class _TileReader(Reader):
 
     def nbytes_read(self, values: AnyArray) -> int:
         return self._nbytes
+
+
+def _run(places: AnyArray) -> AnyArray | slice:
+    """Ascending places as a slice, where they follow each other."""
+    first, last = int(places[0]), int(places[-1])
+    return slice(first, last + 1) if last - first + 1 == len(places) else places

@@ -11,7 +11,7 @@ import zarr
 
 from daskreg.design import as_design
 from daskreg.design.recognise import open_rows
-from daskreg.design.sources.zarr_tiles import ZarrTiles
+from daskreg.design.sources.chunk_tiles import ChunkTiles
 from daskreg.design.spool.scratch import Scratch
 from daskreg.exceptions import DataError, MemoryPlanError
 from tests.design.helpers import Correlate
@@ -43,7 +43,7 @@ def test_turned_rows_are_the_rows(tmp_path, random, layout, dtype):
     X = random.integers(0, 50, (53, 7)).astype(dtype)
     array = write(tmp_path / "X.zarr", X, **layout)
     rows = open_rows(array).turned()
-    assert isinstance(rows, ZarrTiles)
+    assert isinstance(rows, ChunkTiles)
     assert not rows.settled
     with Scratch(tmp_path) as scratch:
         known, read = rows.turn(scratch, on_threads)
