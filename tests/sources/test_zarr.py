@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import zarr
+from numcodecs import Delta
 
 from daskreg.design.recognise import open_rows
 from daskreg.exceptions import DataError, MissingChunksError
@@ -25,6 +26,10 @@ LAYOUTS = [
     {"chunks": (10, 7), "zarr_format": 2},
     {"chunks": (5, 3), "shards": (20, 6)},
     {"chunks": (100, 100)},
+    {"chunks": (10, 7), "compressors": None},
+    {"chunks": (20, 7), "compressors": None, "zarr_format": 2},
+    {"chunks": (10, 7), "compressors": None, "zarr_format": 2, "order": "F"},
+    {"chunks": (10, 3), "compressors": None},
     {"chunks": (7, 2), "zarr_format": 2, "order": "F"},
 ]
 
@@ -108,6 +113,51 @@ def test_a_chunk_that_goes_after_it_was_looked_for(tmp_path, random, version):
             reader.read(20, 30)
     with open_rows(str(path), missing_chunks="fill").open() as reader:
         np.testing.assert_array_equal(reader.read(20, 30), 0)
+
+
+PLAIN = [
+    ({"chunks": (10, 6), "compressors": None}, True),
+    ({"chunks": (10, 6), "compressors": None, "zarr_format": 2}, True),
+    ({"chunks": (10, 6), "compressors": None, "zarr_format": 2, "order": "F"}, False),
+    ({"chunks": (10, 6), "compressors": None, "zarr_format": 2, "filters": [Delta("f8")]}, False),
+    ({"chunks": (10, 3), "compressors": None}, False),
+    ({"chunks": (10, 6), "compressors": None, "shards": (20, 6)}, False),
+    ({"chunks": (10, 6)}, False),
+]
+
+
+@pytest.mark.parametrize(("layout", "plain"), PLAIN)
+def test_plain_chunks_are_read_into_place(tmp_path, random, monkeypatch, layout, plain):
+    values = random.integers(0, 99, (43, 6)).astype("f8")
+    write(tmp_path / "X.zarr", values, **layout)
+    rows = open_rows(tmp_path / "X.zarr")
+    asked = []
+    select = zarr.Array.get_basic_selection
+    monkeypatch.setattr(
+        zarr.Array,
+        "get_basic_selection",
+        lambda self, *args, **kwargs: asked.append(args) or select(self, *args, **kwargs),
+    )
+    with rows.open() as reader:
+        np.testing.assert_array_equal(reader.read(3, 42), values[3:42])
+    assert (not asked) == plain
+    assert (rows.decode_factor == 1.0) == plain
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_plain_chunk_that_was_cut_short_is_an_error(tmp_path, random, version):
+    write(
+        tmp_path / "X.zarr",
+        random.standard_normal((40, 6)),
+        chunks=(10, 6),
+        compressors=None,
+        zarr_format=version,
+    )
+    rows = open_rows(tmp_path / "X.zarr")
+    chunk = tmp_path / "X.zarr" / ("2.0" if version == 2 else "c/2/0")
+    chunk.write_bytes(chunk.read_bytes()[:-8])
+    with rows.open() as reader, pytest.raises(ValueError, match=r"size|reshape"):
+        reader.read(20, 21)
 
 
 def test_many_absent_chunks(tmp_path):

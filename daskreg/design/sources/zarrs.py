@@ -20,6 +20,7 @@ from .chunk_tiles import ChunkTiles
 from .memory import fill
 from .selected import describe
 from .zarr_chunks import refusing_absent, require_all_chunks
+from .zarr_raw import RawChunks, raw_chunks
 
 #: Allocations above this are mapped one by one (glibc's largest threshold).
 MAPPED = 32 << 20
@@ -58,6 +59,10 @@ class ZarrRows(Rows):
         self.dtype = native_dtype(array.dtype, what, labels=labels)
         self.n_rows = int(array.shape[0])
         self.n_columns = int(array.shape[1]) if array.ndim == 2 else 1
+        self._raw = raw_chunks(array, self.dtype)
+        if self._raw is not None:
+            self.decode_factor = 1.0
+            return
         chunk = math.prod(array.chunks) * self.dtype.itemsize
         abreast = min(
             CONCURRENCY, math.ceil(array.shape[-1] / array.chunks[-1]) if array.ndim == 2 else 1
@@ -101,12 +106,12 @@ class ZarrRows(Rows):
     def open(self, values: Sequence[Any] = ()) -> Reader:
         if self._columns is not None:
             return _ZarrColumnReader(self._array, self.dtype, self._columns)
-        return _ZarrReader(self._array, self.dtype)
+        return _ZarrReader(self._array, self.dtype, self._raw)
 
 
 class _ZarrReader(Reader):
-    def __init__(self, array: Any, dtype: np.dtype[Any]) -> None:
-        self._array, self._dtype = array, dtype
+    def __init__(self, array: Any, dtype: np.dtype[Any], raw: RawChunks | None) -> None:
+        self._array, self._dtype, self._raw = array, dtype, raw
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
         array = self._array
@@ -117,6 +122,9 @@ class _ZarrReader(Reader):
             return fill(out, np.asarray(array[start:stop]).reshape(shape), self._dtype)
         if out is None or out.shape != shape or out.dtype != self._dtype:
             out = np.empty(shape, self._dtype)
+        # What is not there as it should be is zarr's to name.
+        if self._raw is not None and self._raw.read(start, stop, out):
+            return out
         target = out if array.ndim == 2 else out.reshape(-1)
         array.get_basic_selection((slice(start, stop),), out=_as_zarr_buffer(target))
         return out
