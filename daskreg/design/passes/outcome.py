@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from daskreg._typing import Partial
 
 from .dyadic import DyadicSum, Node
+from .tally import PassRecord, ShardRecord
 from .tier import Spooled
 
 
@@ -28,6 +29,8 @@ class Outcome:
         The part of it spent in the kernel.
     spooled : Spooled
         What it keeps on the local disk.
+    shards : tuple of ShardRecord
+        What each shard took that this is the outcome of.
     """
 
     nodes: list[tuple[Node, Partial]]
@@ -36,6 +39,11 @@ class Outcome:
     seconds: float
     kernel_seconds: float
     spooled: Spooled = field(default_factory=Spooled)
+    shards: tuple[ShardRecord, ...] = ()
+
+    def at(self, where: str) -> Outcome:
+        """The same, with the address of the worker that it was found on."""
+        return replace(self, shards=tuple(replace(one, where=where) for one in self.shards))
 
     @property
     def nbytes(self) -> int:
@@ -57,6 +65,7 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
         kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
         seconds=max(outcome.seconds for outcome in outcomes),
         spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
+        shards=tuple(shard for outcome in outcomes for shard in outcome.shards),
     )
 
 
@@ -64,7 +73,8 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
 class PassResult:
     """The sum over all rows, and what it took.
 
-    ``n_passes`` is 0 where it is known from a pass that has been counted.
+    ``n_passes`` is 0 where it is known from a pass that has been counted; ``record`` is None where
+    no pass was made for it.
     """
 
     partial: Partial
@@ -73,3 +83,4 @@ class PassResult:
     kernel_seconds: float = 0.0
     spooled: Spooled = field(default_factory=Spooled)
     n_passes: int = 1
+    record: PassRecord | None = None

@@ -5,6 +5,7 @@ The only file that talks to a scheduler.
 
 from __future__ import annotations
 
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from .dyadic import DyadicSum
 from .outcome import Outcome, PassResult, merge_outcomes
 from .running import Running
 from .shards import Shard
+from .tally import PassRecord
 
 #: Bytes of a state that travels through the scheduler once, as a task of its own, and of what all
 #: the tasks of a pass may carry of it otherwise.
@@ -83,18 +85,25 @@ def sum_over_rows(
     running: Running | None = None,
 ) -> PassResult:
     """Sum ``kernel(block, state)`` over all rows: one pass, or what ``running`` leaves of it."""
+    began = time.perf_counter()
     outcomes = scheduler.run(kernel, state, partial_bytes, progress, running)
+    returned = time.perf_counter()
     whole = merge_outcomes(n_segments, *outcomes)
     if running is None:
         partial = DyadicSum(n_segments, dict(whole.nodes)).root()
     else:
         partial = running.joined(whole.nodes)
+    ended = time.perf_counter()
     return PassResult(
         partial=partial,
         bytes_read=whole.bytes_read,
         bytes_pinned=whole.bytes_pinned,
         kernel_seconds=whole.kernel_seconds,
         spooled=whole.spooled,
+        record=PassRecord(
+            *(kernel.name, ended - began, ended - returned, whole.shards),
+            counted=getattr(kernel, "reads_X", True),
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from .lender import Lender
 from .outcome import Outcome
 from .runs import Run
 from .stream import BlockReader
+from .tally import Tally
 from .tier import Spooled, Spooling, Tier
 from .validate import check_beside, check_X
 
@@ -160,8 +161,7 @@ class Shard:
             For a block that does not pass validation, the first time it is read here.
         Cancelled
         """
-        started = time.perf_counter()
-        kernel_seconds = 0.0
+        tally = Tally()
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
         self._unproven = None
@@ -172,6 +172,7 @@ class Shard:
                 getattr(kernel, "reads_X", True),
                 skip,
                 hasattr(kernel, "proves_finite"),
+                tally=tally,
             ):
                 if partial is not None and spec.segment != segment:
                     total.add((0, segment), partial)
@@ -182,7 +183,8 @@ class Shard:
                 bytes_read += read
                 before = time.perf_counter()
                 share = self._share(kernel, block, state)
-                kernel_seconds += time.perf_counter() - before
+                tally.compute += time.perf_counter() - before
+                tally.add_block(block, read)
                 segment, partial = spec.segment, share if partial is None else partial + share
                 if progress is not None:
                     progress(block.n_rows, read)
@@ -190,13 +192,16 @@ class Shard:
             total.add((0, segment), partial)
         if getattr(kernel, "reads_X", True) and not skip and not cancelled:
             self._settled = True
+        pinned = LEDGER.held_by(self._token)
+        spooled = Spooled() if self._tier is None else self._tier.report
         outcome = Outcome(
             nodes=list(total.nodes.items()),
             bytes_read=bytes_read,
-            bytes_pinned=LEDGER.held_by(self._token),
-            seconds=time.perf_counter() - started,
-            kernel_seconds=kernel_seconds,
-            spooled=Spooled() if self._tier is None else self._tier.report,
+            bytes_pinned=pinned,
+            seconds=tally.seconds,
+            kernel_seconds=tally.compute,
+            spooled=spooled,
+            shards=(tally.record(pinned, spooled.nbytes),),
         )
         if cancelled:
             raise Cancelled(outcome)
@@ -228,6 +233,8 @@ class Shard:
         reads_X: bool,
         skip: frozenset[int] = frozenset(),
         proves: bool = False,
+        *,
+        tally: Tally,
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
@@ -237,7 +244,7 @@ class Shard:
             own, left = left[:n_futures], left[n_futures:]
             specs = [spec for spec in run.specs if spec.index not in skip]
             missing = [s for s in specs if s.index not in lent and s.index not in pinned]
-            blocks = self._stream(stack, run.columns, missing, own, reads_X)
+            blocks = self._stream(stack, run.columns, missing, own, reads_X, tally)
             for spec in specs:
                 block = pinned.get(spec.index)
                 if block is not None:
@@ -257,16 +264,18 @@ class Shard:
         specs: list[BlockSpec],
         values: Sequence[Any],
         reads_X: bool,
+        tally: Tally,
     ) -> Iterator[tuple[Block, int]]:
         pinned = frozenset() if self._settled else self.pins
         tier = self._tier_of(columns)
         return stream(
             stack,
-            lambda: BlockReader(columns, values, reads_X, tier, pinned),
+            lambda: BlockReader(columns, values, reads_X, tier, pinned, tally),
             columns,
             specs,
             # Blocks that are to be pinned need memory of their own.
             reuse=not pinned,
+            tally=tally,
         )
 
     def _tier_of(self, columns: Columns) -> Tier | None:

@@ -17,6 +17,7 @@ from daskreg.design.sources.base import Reader, Rows, matrix_nbytes
 from daskreg.design.sources.chunked import by_whole_chunks
 from daskreg.exceptions import DaskregError, DataError
 
+from .tally import Tally, user_seconds
 from .tier import Tier
 
 
@@ -33,6 +34,8 @@ class BlockReader:
         Holds blocks nearer than their source; what it lacks, but for ``pinned`` blocks, is offered.
     pinned : container of int
         Numbers of the blocks that are going to stay in memory.
+    tally : Tally, optional
+        Counts what making the blocks takes, and where their bytes come from.
     """
 
     def __init__(
@@ -42,8 +45,11 @@ class BlockReader:
         reads_X: bool = True,
         tier: Tier | None = None,
         pinned: Container[int] = (),
+        tally: Tally | None = None,
     ) -> None:
         self._stack = ExitStack()
+        self._tally = Tally() if tally is None else tally
+        self._plain = columns.X.plain_file is not None  # there is nothing to decode
         self._tier, self._pinned = tier, pinned
         self._rows: dict[str, tuple[Rows, Sequence[Any]]] = {}
         self._open: dict[str, Reader] = {}
@@ -67,13 +73,17 @@ class BlockReader:
 
     def _parts(self, spec: BlockSpec, out: AnyArray | None) -> tuple[dict[str, Any], int]:
         tier = self._tier
+        user, started = user_seconds(), time.perf_counter()
         near = {} if tier is None else tier.take(spec.index, self._far(), out)
         read = sum(map(matrix_nbytes, near.values()))
+        self._tally.disk += read
         parts: dict[str, Any] = dict(near)
-        started = time.perf_counter()
         for name in [name for name in self._rows if name not in near]:
             parts[name], nbytes = self._from_source(name, spec, out if name == "X" else None)
             read += nbytes
+            self._tally.source += nbytes
+        took = 0.0 if near or self._plain else user_seconds() - user
+        self._tally.add_making(time.perf_counter() - started, took)
         if tier is not None and not near and "X" in parts:
             tier.observe(time.perf_counter() - started, read)
             if spec.index not in self._pinned:
