@@ -67,7 +67,7 @@ class LassoCV(PathCV):
     n_iter_, dual_gap_, relative_gap_, certificate_, status_
         Of the model that was kept, as in :class:`ElasticNet`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_ : str, str, Plan
+    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.
     solution_ : xarray.Dataset

@@ -87,7 +87,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     dual_gap_, relative_gap_, certificate_, status_
         Of the model of all rows at the kept C, as in :class:`LogisticRegression`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_ : str, str, Plan
+    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
     n_features_in_, feature_names_in_ : int, ndarray of str
     solution_ : xarray.Dataset
         The whole path, with labels; made on access.  Its alphas are 1 / C.

@@ -86,7 +86,7 @@ class Ridge(Regressor):
     status_ : str or ndarray
         'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled'
         (rounding), 'memory' (no room for more of the columns in use) or 'interrupted'.
-    solver_, solver_reason_, plan_ : str, str, Plan
+    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.

@@ -101,7 +101,7 @@ class StabilitySelection(SelectorMixin, Resampling):
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_ : str, str, Plan
+    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
     n_features_in_, feature_names_in_ : int, ndarray of str
 
     References
