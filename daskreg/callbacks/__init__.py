@@ -16,7 +16,7 @@ the numbers of progress, `ProgressReport` shows them, `History` and `FitReport` 
 
 from __future__ import annotations
 
-from .fit_report import FitReport
+from .fit_report import FitReport, statuses_in_words
 from .history import History
 from .hooks import listener, observe, observers, teller
 from .pace import Pace, Rows, describe
@@ -33,5 +33,6 @@ __all__ = [
     "listener",
     "observe",
     "observers",
+    "statuses_in_words",
     "teller",
 ]

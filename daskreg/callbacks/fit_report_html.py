@@ -26,8 +26,9 @@ _EVENTS = 8  # latest ones that are shown
 _CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;border:none;background:none"
 
 
-def summary_html(report: FitReport) -> str:
-    """A table: certificate, seconds and bytes as bars, memory, events, and the gap as a line."""
+def summary_html(report: FitReport, *, whole: bool = True) -> str:
+    """A table: certificate, seconds and bytes as bars, memory; where it is the ``whole`` of what is
+    shown also a heading, the gap as a line and events."""
     rows = [
         ("status", _status(report)),
         ("solver", html.escape(f"{report.solver}: {report.reason}")),
@@ -43,17 +44,18 @@ def summary_html(report: FitReport) -> str:
     if report.measured is not None:
         rows.append(("memory", memory_words(report)))
     curve = gap_svg(report.iterations, report.tol)
-    if curve:
+    if curve and whole:
         rows.append(("gap", curve))
-    if report.events:
+    if report.events and whole:
         rows.append(("events", events_list(report)))
     body = "".join(
         f'<tr style="background:none"><th style="{_CELL};opacity:.65;font-weight:normal">{name}'
         f'</th><td style="{_CELL}">{value}</td></tr>'
         for name, value in rows
     )
+    heading = f"<b>{html.escape(report.estimator)}</b>" if whole else ""
     return (
-        f'<div style="font-size:13px;line-height:1.4"><b>{html.escape(report.estimator)}</b>'
+        f'<div style="font-size:13px;line-height:1.4">{heading}'
         f'<table style="border-collapse:collapse;margin:4px 0;border:none">{body}</table></div>'
     )
 

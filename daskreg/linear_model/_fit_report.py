@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
-from daskreg.callbacks import FitReport
+from daskreg.callbacks import FitReport, statuses_in_words
 from daskreg.design.host import peak_memory
 
-from ._watching import Watching, in_words
+from ._watching import Watching
 
 #: Seconds of passes by what they went on.
 _PHASES = ("reduce", "read", "decode", "compute", "wait")
@@ -34,7 +34,7 @@ def fit_report(estimator: Any, watching: Watching) -> FitReport:
     gaps = np.atleast_1d(getattr(estimator, "relative_gap_", np.nan))
     return FitReport(
         estimator=type(estimator).__name__,
-        status=in_words(estimator.status_),
+        status=statuses_in_words(estimator.status_),
         solver=str(estimator.solver_),
         reason=str(estimator.solver_reason_),
         tol=float(estimator.tol),

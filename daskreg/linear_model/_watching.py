@@ -211,11 +211,3 @@ def show_iterates(fitted_of: Callable[[Any], Any]) -> None:
     watching = _watching.get()
     if watching is not None:
         watching.iterates = fitted_of
-
-
-def in_words(statuses: Any) -> str:
-    """The statuses of problems: one, or how many have each."""
-    names, counts = np.unique(np.atleast_1d(np.asarray(statuses, dtype=str)), return_counts=True)
-    if len(names) == 1:
-        return str(names[0])
-    return ", ".join(f"{count} {name}" for name, count in zip(names, counts, strict=True))
