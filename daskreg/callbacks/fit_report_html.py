@@ -35,8 +35,8 @@ def summary_html(report: FitReport, *, whole: bool = True) -> str:
     ]
     if report.seconds:
         took = f"{report.n_passes:,} in {precise(report.seconds['passes'])}"
-        whole = f"whole fit {precise(report.seconds['total'])}"
-        rows.append(("passes", f"{took}; {whole}"))
+        in_all = f"whole fit {precise(report.seconds['total'])}"
+        rows.append(("passes", f"{took}; {in_all}"))
         rows.append(("seconds", bars({name: report.seconds[name] for name in PHASES}, precise)))
     if report.bytes:
         tiers = {name: report.bytes[name] for name in TIERS}

@@ -143,9 +143,8 @@ class Fits:
     def _take(self, message: Mapping[str, Any]) -> None:
         if message["kind"] == "capacity":
             rates = message["rates"]
-            self.capacity = {
-                name: float(rates[name]) for name in ("memory", "disk") if name in rates
-            }
+            known = [name for name in ("memory", "disk") if name in rates]
+            self.capacity = {name: float(rates[name]) for name in known}
             return
         fit = str(message["fit"])
         if fit not in self._fits:
