@@ -145,8 +145,12 @@ class ProgressReport:
         self._screen.show_iteration(self.standing, self._line)
 
     def on_event(self, event: Any) -> None:
-        """Tell what has happened to workers, reads or checkpoints; called from any thread."""
-        self.say(event.message)
+        """Tell what has happened to workers and reads; called from any thread.
+
+        Checkpoints are written as a matter of course: the report of the fit has them.
+        """
+        if event.kind != "checkpoint":
+            self.say(event.message)
 
     def say(self, text: str) -> None:
         """Print some text above what is live."""

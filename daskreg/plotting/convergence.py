@@ -60,10 +60,11 @@ def plot_convergence(model: Any, ax: Any = None, *, by: str = "n_pass") -> Any:
         if report.tol > 0:
             ax.axhline(report.tol, color=COLOURS[0], linestyle="--", linewidth=1, alpha=0.7)
             ax.annotate(
-                *(f"tol {report.tol:g}", (0, report.tol)),
+                *(f"tol {report.tol:g}", (0.3, report.tol)),
                 xycoords=("axes fraction", "data"),
                 textcoords="offset points",
-                xytext=(4, 3),
+                xytext=(0, -4),
+                bbox={"facecolor": "white", "linewidth": 0, "pad": 1},
                 color=COLOURS[0],
                 fontsize=8,
             )

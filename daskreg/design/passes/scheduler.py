@@ -102,7 +102,7 @@ def sum_over_rows(
         spooled=whole.spooled,
         record=PassRecord(
             *(kernel.name, ended - began, ended - returned, whole.shards),
-            counted=getattr(kernel, "reads_X", True),
+            counted=not getattr(kernel, "quiet", not getattr(kernel, "reads_X", True)),
         ),
     )
 

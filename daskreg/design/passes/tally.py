@@ -132,7 +132,7 @@ class PassRecord:
         Wall time, and the part in which the client added up what the shards had returned.
     shards : tuple of ShardRecord
     counted : bool
-        False: what lies beside X alone was read, which is no pass over X.
+        False: what lies beside X alone, or some rows of it were read: no pass over X.
     """
 
     name: str
