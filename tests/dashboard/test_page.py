@@ -136,16 +136,16 @@ def test_a_page_that_is_gone_ends_no_fit(client, data):
 
 
 def test_without_a_dashboard_it_says_so():
+    settings = {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
     with (
-        distributed.Client(
-            n_workers=1, processes=False, dashboard_address=None, host="127.0.0.1"
-        ) as client,
+        distributed.Client(n_workers=1, processes=False, **settings) as client,
         pytest.warns(UserWarning, match="no dashboard"),
     ):
         assert dashboard.install(client) is None
 
 
-def test_without_a_client_it_says_so():
+def test_without_a_client_it_says_so(monkeypatch):
+    monkeypatch.setattr("daskreg.design.passes.active.active_client", lambda: None)
     with pytest.raises(ValueError, match="no Dask client"):
         dashboard.install()
 
@@ -189,8 +189,6 @@ def test_a_browser_follows_fits(client, page, data, tmp_path):
         model = Lasso(0.02, **SETTINGS).fit(*data)
         until(lambda: shown(driver)["points"] >= model.n_passes_)
         chosen = ElasticNetCV(alphas=5, cv=3, solver="quasi_newton").fit(*data)
-        inside = "return [...document.querySelectorAll('*')].map(e => e.shadowRoot ? 1 : 0)"
-        assert sum(driver.execute_script(inside)) > 5
         before = until(lambda: shown(driver)["factors"] and shown(driver))
         assert 2 <= before["lines"] <= 4
         assert chosen.status_ == "converged"
