@@ -172,6 +172,8 @@ def statuses_in_words(statuses: Any) -> str:
     >>> statuses_in_words("converged"), statuses_in_words(["stalled", "converged", "converged"])
     ('converged', '2 converged, 1 stalled')
     """
+    if isinstance(statuses, str):
+        return str(statuses)
     names, counts = np.unique(np.atleast_1d(np.asarray(statuses, dtype=str)), return_counts=True)
     if len(names) == 1:
         return str(names[0])

@@ -11,7 +11,7 @@ from .messages import POINT
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 TIERS = {"memory": "#009e73", "disk": "#e69f00", "source": "#0072b2"}
 TIER_NAMES = {"memory": "in memory", "disk": "on local disk", "source": "read from the source"}
-_HEIGHT = 240
+_HEIGHT = 215
 _MOST_EVENTS = 100
 _MOST_BARS = 48
 _SHARDS = "fit | worker | shard: {} by tier"
@@ -65,7 +65,7 @@ class Speed:
     def __init__(self) -> None:
         from bokeh.models import ColumnDataSource
 
-        title = "GB/s of each pass; dotted: what memory (green) and disks give"
+        title = "GB/s by pass (dotted: memory, disks)"
         self.figure = _plot(title, y_axis_type="log")
         empty: dict[str, list[float]] = {"n_pass": [], "seconds": [], "speed": []}
         self._sources = [ColumnDataSource(dict(empty)) for _ in COLOURS]
@@ -160,13 +160,15 @@ class Events:
             height=270,
             sizing_mode="stretch_width",
         )
-        title = Div(text='<b style="font-size:13px">events</b>', margin=(4, 5, 0, 10))
-        self.root = column(title, table, sizing_mode="stretch_width")
+        self._title = Div(text="", margin=(4, 5, 0, 10))
+        self.root = column(self._title, table, sizing_mode="stretch_width")
 
     def update(self, fits: list[Fit]) -> None:
         """Show those of these fits."""
         rows = [(fit.began + event["time"], fit, event) for fit in fits for event in fit.events]
         rows = sorted(rows, key=lambda row: -row[0])[:_MOST_EVENTS]
+        title = "events" if rows else "events: none so far"
+        self._title.text = f'<b style="font-size:13px">{title}</b>'
         self._source.data = {
             "time": [event["time"] for _, _, event in rows],
             "fit": [fit.name for _, fit, _ in rows],

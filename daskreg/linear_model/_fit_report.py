@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.callbacks import FitReport, statuses_in_words
-from daskreg.design.host import peak_memory
+from daskreg.design.host import peak_growth
 
 from ._watching import Watching
 
@@ -58,12 +57,12 @@ def fit_report(estimator: Any, watching: Watching) -> FitReport:
             "planned": int(plan.peak),
             "limit": int(plan.memory_limit),
             "measured": history.resident,
-            "client": peak_memory(),
+            "client": peak_growth(),
         },
         iterations=history.iterations,
         passes=history.passes,
-        shards=[asdict(shard) for shard in history.shards[:MOST_SHARDS]],
-        events=[asdict(event) for event in log.events],
+        shards=[dict(vars(shard)) for shard in history.shards[:MOST_SHARDS]],
+        events=[dict(vars(event)) for event in log.events],
         n_events_left_out=log.n_left_out,
         path=None if paths is None else _path(estimator, paths),
         scores=None if paths is None else _scores(estimator, paths),
