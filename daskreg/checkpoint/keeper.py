@@ -14,7 +14,6 @@ from daskreg.design.layout import Layout
 from daskreg.design.passes.outcome import PassResult
 from daskreg.design.passes.running import MakePass
 from daskreg.design.passes.shards import Cancelled
-from daskreg.events import current_log
 from daskreg.exceptions import DataError
 
 from .codec import Classes
@@ -75,14 +74,13 @@ class Checkpoint:
         self._counted: set[str] = set()
         self._running: Running | None = None
         self._design: Any = None
-        self._log = current_log()
         self._saved, self._seconds = time.monotonic(), 0.0
 
     # -- the design's side ---------------------------------------------------------------------
 
     def attach(self, design: Any) -> None:
         """Watch the passes of a design; bytes that were read before count as read."""
-        self._design, self._log = design, current_log()
+        self._design = design
         design.keep_in(self)
         design.bytes_read += self._bytes_read
 
@@ -250,8 +248,6 @@ class Checkpoint:
         finally:
             self._saved = time.monotonic()
             self._seconds = self._saved - began
-        # Shards end in threads of their own, which have no log.
-        self._log.add("checkpoint", f"the checkpoint {self.store.path} was written")
         return True
 
     def _content(self) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class BootstrapPaths(Resampling):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     coefs_ : ndarray of shape (n_replicates, n_alphas, n_features)
     intercepts_ : ndarray of shape (n_replicates, n_alphas)
     inclusion_ : ndarray of shape (n_alphas, n_features)
@@ -73,7 +75,7 @@ class BootstrapPaths(Resampling):
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
     paths_ : xarray.Dataset
         Coefficients, intercepts and inclusion with the names of the features; made on access.

@@ -77,6 +77,8 @@ class ElasticNet(Regressor):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_, n_passes_, bytes_read_, fit_seconds_ : int or ndarray, int, int, float
@@ -90,7 +92,7 @@ class ElasticNet(Regressor):
     status_ : str or ndarray
         'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled'
         (rounding), 'memory' (no room for more of the columns in use) or 'interrupted'.
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.

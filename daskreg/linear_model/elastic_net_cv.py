@@ -58,6 +58,8 @@ class ElasticNetCV(PathCV):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_, l1_ratio_ : float or ndarray of shape (n_targets,)
         What was kept.
     alphas_ : ndarray of shape ([n_targets, ][n_l1_ratio, ]n_alphas)
@@ -71,7 +73,7 @@ class ElasticNetCV(PathCV):
     n_iter_, dual_gap_, relative_gap_, certificate_, status_
         Of the model that was kept, as in :class:`ElasticNet`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.
     solution_ : xarray.Dataset

@@ -55,6 +55,8 @@ class LassoCV(PathCV):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_ : float or ndarray of shape (n_targets,)
         What was kept.
     alphas_ : ndarray of shape ([n_targets, ]n_alphas)
@@ -67,7 +69,7 @@ class LassoCV(PathCV):
     n_iter_, dual_gap_, relative_gap_, certificate_, status_
         Of the model that was kept, as in :class:`ElasticNet`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.
     solution_ : xarray.Dataset

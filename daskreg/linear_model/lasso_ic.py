@@ -77,6 +77,8 @@ class LassoIC(Regressor):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_ : float
         What was kept.
     alphas_ : ndarray of shape (n_alphas,)
@@ -89,7 +91,7 @@ class LassoIC(Regressor):
     coef_, intercept_, n_iter_, dual_gap_, relative_gap_, certificate_, status_
         Of the model that was kept, as in :class:`Lasso`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
     solution_ : xarray.Dataset
         The whole path with labels, criterion and df; made on access.

@@ -95,6 +95,8 @@ class LogisticRegression(ClassifierMixin, LinearModel):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     classes_ : ndarray of shape (n_classes,)
         The labels, sorted.
     coef_ : ndarray of shape (1, n_features) or (n_classes, n_features)
@@ -113,7 +115,7 @@ class LogisticRegression(ClassifierMixin, LinearModel):
     status_ : str
         'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled'
         (rounding), 'memory' (no room for more of the columns in use) or 'interrupted'.
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.

@@ -71,6 +71,8 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     C_, l1_ratio_ : float
         What was kept.
     Cs_ : ndarray of shape (n_Cs,)
@@ -87,7 +89,7 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     dual_gap_, relative_gap_, certificate_, status_
         Of the model of all rows at the kept C, as in :class:`LogisticRegression`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
     solution_ : xarray.Dataset
         The whole path, with labels; made on access.  Its alphas are 1 / C.

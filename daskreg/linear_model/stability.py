@@ -74,6 +74,8 @@ class StabilitySelection(SelectorMixin, Resampling):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     selection_probabilities_ : ndarray of shape (n_features, n_alphas)
     simultaneous_probabilities_ : ndarray of shape (n_features, n_alphas)
         Share of the pairs in which both halves select the feature; at least
@@ -101,7 +103,7 @@ class StabilitySelection(SelectorMixin, Resampling):
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
-    solver_, solver_reason_, plan_, fit_report_ : str, str, Plan, FitReport
+    solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
 
     References
