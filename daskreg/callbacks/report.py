@@ -41,6 +41,7 @@ class ProgressReport:
 
     Examples
     --------
+    >>> import sys
     >>> from types import SimpleNamespace
     >>> with ProgressReport(tol=1e-3, stream=sys.stdout) as report:
     ...     report.on_iteration(

@@ -44,7 +44,7 @@ def install(client: Any = None) -> str | None:
     >>> from daskreg import cluster, dashboard
     >>> with cluster.local(n_workers=1, processes=False) as client:
     ...     print(dashboard.install(client))
-    http://127.0.0.1:.../daskreg
+    http://.../daskreg
     """
     from distributed.diagnostics.plugin import SchedulerPlugin  # noqa: F401 - plugins need it
 

@@ -55,7 +55,7 @@ def report_html(model: Any) -> str:
     >>> X = np.random.default_rng(0).normal(size=(100, 3))
     >>> page = report_html(Lasso(alpha=0.1).fit(X, X @ [1.0, 0.0, -2.0]))
     >>> page[:15], page.count("<svg")
-    ('<!DOCTYPE html>', 3)
+    ('<!DOCTYPE html>', 2)
     """
     report = report_of(model)
     title = html.escape(f"{report.estimator}: {report.status}")
