@@ -10,14 +10,21 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .coordinate_descent import LARGEST_SUPPORT, distance, step_within
+from .coordinate_descent import LARGEST_SUPPORT, distance
 from .factored import Factored
 from .quadratic import Quadratic
+from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.
-ROUND = 200
+FEWEST, ROUND = 8, 200
+#: Newton steps between two looks at all columns.
+STEPS = 3
+#: Entering columns, as a share of those in use and so many more, that leave a solution near.
+NEAR, FEW_NEW = 0.3, 30
+#: Share of the tolerance of residuals from which columns enter a Newton step.
+LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
-BLOCKED = 4.0
+BLOCKED = 8.0
 #: Steps that an extrapolation is made of.
 DEPTH = 5
 
@@ -79,6 +86,16 @@ class _Model:
     l2: Float
     positive: bool
 
+    @classmethod
+    def of(cls, model: Quadratic, penalty: ElasticNet, b: Float) -> _Model:
+        assert isinstance(model.G, Factored)
+        l1, l2 = (
+            np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
+            for strength in (penalty.l1, penalty.l2)
+        )
+        c = np.ascontiguousarray(model.c[:, 0])
+        return cls(model.G.rows, model.G.squares, c, l1, l2, penalty.positive)
+
     def sweeps(self, u: Float, b: Float, active: AnyArray, tol: float, n_max: int) -> int:
         """Sweep over some columns until their residuals are below ``tol``; return the sweeps.
 
@@ -126,47 +143,87 @@ def image_of(rows: Float, b: Float) -> Float:
     return np.asarray(rows[:, support] @ b[support])
 
 
-def solve_one(
-    model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
-) -> tuple[Float, int]:
-    """Solve one problem on the columns that are in use or violate their condition.
+class FactoredDescent:
+    """Solves problems of one path, each from the one before: sweeps that find the support, Newton.
 
-    All columns are looked at between runs of sweeps; the tolerance of the residuals is tightened
-    until the gap is small enough.
+    On a support and with its signs the objective is quadratic.  Along a path few columns enter and
+    fewer leave, so the factor of its Hessian is kept from one problem to the next.
     """
-    assert isinstance(model.G, Factored)
-    rows, square, c = model.G.rows, model.G.squares, np.ascontiguousarray(model.c[:, 0])
-    l1, l2 = (
-        np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
-        for strength in (penalty.l1, penalty.l2)
-    )
-    b = np.maximum(b, 0.0) if penalty.positive else b.copy()
-    unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
-    curvature = np.sqrt(np.where(square > 0.0, square + l2, np.inf))
-    tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-    one = _Model(rows, square, c, l1, l2, penalty.positive)
-    n_sweeps, saved = 0, 0.0
-    u = image_of(rows, b)
-    while True:
-        q = rows.T @ u - c
-        if model.gap_at(penalty, b[:, None], q[:, None])[0] <= target or n_sweeps >= max_sweeps:
-            break
-        residual = _residuals(q + l2 * b, b, l1, penalty.positive) / curvature
-        worst = float(residual.max(initial=0.0))
-        while tol >= worst > 0.0:
-            tol *= 0.1
-        if tol < 1e-16 * unit or worst == 0.0:
-            break
-        active = np.flatnonzero((b != 0.0) | (residual > tol))
-        active = active[square[active] > 0.0]
-        allowed = min(ROUND, max_sweeps - n_sweeps)
-        used = one.sweeps(u, b, active, tol, allowed)
-        n_sweeps += used
-        saved += 2.0 * used * len(u) * len(active)
-        before = b
-        b, saved = _refined(model.G, c, b, l1, l2, penalty.positive, saved)
-        u = u if b is before else image_of(rows, b)
-    return b, n_sweeps
+
+    def __init__(self, G: Factored) -> None:
+        self._factor = SupportFactor(G.rows)
+
+    def solve_one(
+        self, model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
+    ) -> tuple[Float, int]:
+        """Solve one problem on the columns that are in use or violate their condition.
+
+        All columns are looked at between runs of sweeps; the tolerance of the residuals is
+        tightened until the gap is small enough.
+        """
+        one = _Model.of(model, penalty, b)
+        b = np.maximum(b, 0.0) if penalty.positive else b.copy()
+        unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
+        curvature = np.sqrt(np.where(one.square > 0.0, one.square + one.l2, np.inf))
+        tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
+        n_sweeps, saved, near = 0, 0.0, self._factor.suits(one.l2)
+        u = image_of(one.rows, b)
+        if near:
+            b, u, near = self._refined(one, b, u, np.sign(b))
+        while True:
+            q = one.rows.T @ u - one.c
+            gap = model.gap_at(penalty, b[:, None], q[:, None])[0]
+            if gap <= target or n_sweeps >= max_sweeps:
+                break
+            residual = _residuals(q + one.l2 * b, b, one.l1, one.positive) / curvature
+            worst = float(residual.max(initial=0.0))
+            while tol >= worst > 0.0:
+                tol *= 0.1
+            if tol < 1e-16 * unit or worst == 0.0:
+                break
+            support = b != 0.0
+            signs = np.sign(b)
+            # A step costs the same for all that enter, however little they gain.
+            entering = (b == 0.0) & (residual > LITTLE * tol)
+            near = near and entering.sum() <= FEW_NEW + NEAR * np.count_nonzero(b)
+            if near:
+                signs[entering] = -np.sign(q[entering])
+                n_sweeps += 1
+            else:
+                active = np.flatnonzero((b != 0.0) | (residual > tol))
+                active = active[one.square[active] > 0.0]
+                allowed = min(self._worth(one, len(active)), max_sweeps - n_sweeps)
+                used = one.sweeps(u, b, active, tol, allowed)
+                n_sweeps, saved = n_sweeps + used, saved + 4.0 * used * len(u) * len(active)
+                signs, cost = np.sign(b), self._cost(one, np.count_nonzero(b))
+                if cost > saved:
+                    continue
+                saved -= cost
+            b, u, near = self._refined(one, b, u, signs)
+        return b, n_sweeps
+
+    def _cost(self, one: _Model, size: int) -> float:
+        """Multiplications of a sweep in the time of a factor of so many columns."""
+        return float(size) ** 2 * (len(one.rows) + size / 3) / BLOCKED
+
+    def _worth(self, one: _Model, size: int) -> int:
+        """Sweeps over so many columns that cost as much as a factor of them."""
+        sweep_cost = 4.0 * len(one.rows) * max(size, 1)
+        return int(np.clip(self._cost(one, size) / sweep_cost, FEWEST, ROUND))
+
+    def _refined(self, one: _Model, b: Float, u: Float, signs: Float) -> tuple[Float, Float, bool]:
+        """Take Newton steps until no sign is in the way; also say whether that came about."""
+        for _ in range(STEPS):
+            if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
+                break
+            step = newton_step(self._factor, one, b, u, signs)
+            if step is None:
+                return b, u, False
+            b, u, crossed, near = step
+            if not crossed or not near:
+                return b, u, near
+            signs = np.sign(b)
+        return b, u, True
 
 
 @numba.njit(cache=True, nogil=True)
@@ -178,22 +235,51 @@ def _residuals(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
     return found
 
 
-def _refined(
-    G: Factored, c: Float, b: Float, l1: Float, l2: Float, positive: bool, saved: float
-) -> tuple[Float, float]:
-    """Minimise over the support where that costs no more than the sweeps since the last time.
+def newton_step(
+    factor: SupportFactor, one: _Model, b: Float, u: Float, signs: Float
+) -> tuple[Float, Float, bool, bool] | None:
+    """Step to the minimum over the columns that have a sign, each of which is kept.
 
-    Returns coefficients and what is left of the multiplications ``saved`` for this.
+    Coefficients that would have the other one become zero, all of them where that is better than
+    to stop at the first.
+
+    Returns
+    -------
+    (b, u, crossed, near) or None
+        Whether some would, and whether all of them could be dropped; None where rounding leaves
+        no descent.
     """
-    while True:
-        support = np.flatnonzero(b)
-        cost = float(support.size) ** 2 * (len(G.rows) + support.size) / BLOCKED
-        if not 0 < support.size <= LARGEST_SUPPORT or cost > saved:
-            return b, saved
-        saved -= cost
-        step = step_within(G.block(support), c, b, support, l1, l2, positive)
-        if step is None:
-            return b, saved
-        b, crossed = step
-        if not crossed:
-            return b, saved
+    support = np.flatnonzero(signs)
+    try:
+        places = factor.cover(support, one.l2)
+    except np.linalg.LinAlgError:
+        return None
+    columns, held, sign = factor.columns, b[support], signs[support]
+    l1, l2 = one.l1[support], one.l2[support]
+    slope = (u @ columns)[places] - one.c[support] + l2 * held + l1 * sign
+    move = -factor.solve(places, slope)
+    fall = float(slope @ move)
+    if not np.isfinite(move).all() or fall >= 0.0:
+        return None
+
+    def image(moved: Float) -> Float:
+        spread = np.zeros(columns.shape[1])
+        spread[places] = moved
+        return np.asarray(columns @ spread)
+
+    moved = held + move
+    crossing = ((l1 > 0.0) | one.positive) & (sign * moved < 0.0)
+    near = True
+    if crossing.any():
+        moved[crossing] = 0.0
+        step, reach = moved - held, np.divide(-held, move, out=np.ones_like(held), where=crossing)
+        first = float(reach.min())
+        change = image(step)
+        gained = float(slope @ step + 0.5 * (change @ change + l2 @ np.square(step)))
+        near = gained <= fall * first * (1.0 - 0.5 * first) and gained < 0.0
+        if not near:
+            moved = held + first * move
+            moved[crossing & (reach <= first)] = 0.0
+    found = np.zeros_like(b)
+    found[support] = moved
+    return found, image(moved), bool(crossing.any()), near
