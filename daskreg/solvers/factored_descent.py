@@ -25,6 +25,8 @@ NEAR, FEW_NEW = 0.3, 30
 LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
 BLOCKED = 8.0
+#: Shares of a Newton step that are tried where signs change.
+LENGTHS = (1.0, 0.5, 0.25)
 #: Steps that an extrapolation is made of.
 DEPTH = 5
 
@@ -140,7 +142,8 @@ class _Model:
 def image_of(rows: Float, b: Float) -> Float:
     """``rows b``, from the columns in use."""
     support = np.flatnonzero(b)
-    return np.asarray(rows[:, support] @ b[support])
+    # Transposed, columns are copied whole.
+    return np.asarray(b[support] @ rows.T[support])
 
 
 class FactoredDescent:
@@ -152,6 +155,8 @@ class FactoredDescent:
 
     def __init__(self, G: Factored) -> None:
         self._factor = SupportFactor(G.rows)
+        #: Where the last problem has ended: coefficients and their image.
+        self._last: tuple[Float, Float] | None = None
 
     def solve_one(
         self, model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
@@ -167,7 +172,8 @@ class FactoredDescent:
         curvature = np.sqrt(np.where(one.square > 0.0, one.square + one.l2, np.inf))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
         n_sweeps, saved, near = 0, 0.0, self._factor.suits(one.l2)
-        u = image_of(one.rows, b)
+        known = self._last is not None and np.array_equal(self._last[0], b)
+        u = self._last[1] if self._last is not None and known else image_of(one.rows, b)
         if near:
             b, u, near = self._refined(one, b, u, np.sign(b))
         while True:
@@ -181,7 +187,6 @@ class FactoredDescent:
                 tol *= 0.1
             if tol < 1e-16 * unit or worst == 0.0:
                 break
-            support = b != 0.0
             signs = np.sign(b)
             # A step costs the same for all that enter, however little they gain.
             entering = (b == 0.0) & (residual > LITTLE * tol)
@@ -192,24 +197,26 @@ class FactoredDescent:
             else:
                 active = np.flatnonzero((b != 0.0) | (residual > tol))
                 active = active[one.square[active] > 0.0]
-                allowed = min(self._worth(one, len(active)), max_sweeps - n_sweeps)
+                allowed = min(self._worth(one, active), max_sweeps - n_sweeps)
                 used = one.sweeps(u, b, active, tol, allowed)
                 n_sweeps, saved = n_sweeps + used, saved + 4.0 * used * len(u) * len(active)
-                signs, cost = np.sign(b), self._cost(one, np.count_nonzero(b))
+                signs, cost = np.sign(b), self._cost(one, np.flatnonzero(b))
                 if cost > saved:
                     continue
                 saved -= cost
             b, u, near = self._refined(one, b, u, signs)
+        self._last = b, u
         return b, n_sweeps
 
-    def _cost(self, one: _Model, size: int) -> float:
-        """Multiplications of a sweep in the time of a factor of so many columns."""
-        return float(size) ** 2 * (len(one.rows) + size / 3) / BLOCKED
+    def _cost(self, one: _Model, support: AnyArray) -> float:
+        """Multiplications of sweeps in the time that a factor of a support takes."""
+        size, new = len(support), self._factor.missing(support, one.l2)
+        return float(new) * size * (len(one.rows) + size / 3) / BLOCKED
 
-    def _worth(self, one: _Model, size: int) -> int:
-        """Sweeps over so many columns that cost as much as a factor of them."""
-        sweep_cost = 4.0 * len(one.rows) * max(size, 1)
-        return int(np.clip(self._cost(one, size) / sweep_cost, FEWEST, ROUND))
+    def _worth(self, one: _Model, active: AnyArray) -> int:
+        """Sweeps over these columns that cost as much as a factor of them."""
+        sweep_cost = 4.0 * len(one.rows) * max(len(active), 1)
+        return int(np.clip(self._cost(one, active) / sweep_cost, FEWEST, ROUND))
 
     def _refined(self, one: _Model, b: Float, u: Float, signs: Float) -> tuple[Float, Float, bool]:
         """Take Newton steps until no sign is in the way; also say whether that came about."""
@@ -267,17 +274,22 @@ def newton_step(
         spread[places] = moved
         return np.asarray(columns @ spread)
 
+    signed, near = (l1 > 0.0) | one.positive, True
     moved = held + move
-    crossing = ((l1 > 0.0) | one.positive) & (sign * moved < 0.0)
-    near = True
+    crossing = signed & (sign * moved < 0.0)
     if crossing.any():
-        moved[crossing] = 0.0
-        step, reach = moved - held, np.divide(-held, move, out=np.ones_like(held), where=crossing)
+        reach = np.divide(-held, move, out=np.ones_like(held), where=crossing)
         first = float(reach.min())
-        change = image(step)
-        gained = float(slope @ step + 0.5 * (change @ change + l2 @ np.square(step)))
-        near = gained <= fall * first * (1.0 - 0.5 * first) and gained < 0.0
-        if not near:
+        for length in LENGTHS:
+            moved = held + length * move
+            moved[signed & (sign * moved < 0.0)] = 0.0
+            step = moved - held
+            change = image(step)
+            gained = float(slope @ step + 0.5 * (change @ change + l2 @ np.square(step)))
+            near = gained <= fall * first * (1.0 - 0.5 * first) and gained < 0.0
+            if near:
+                break
+        else:
             moved = held + first * move
             moved[crossing & (reach <= first)] = 0.0
     found = np.zeros_like(b)

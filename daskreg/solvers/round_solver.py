@@ -41,7 +41,7 @@ def inner_solver(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> S
 
     Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
     """
-    if part.n_samples <= part.n_features <= factored_columns(part, row_bytes):
+    if part.n_features <= factored_columns(part, row_bytes):
         return Gram(factored=True)
     if part.n_features > gram_columns:
         if part.n_samples > 2 * part.n_features:

@@ -42,6 +42,9 @@ MOST_GRAM = 2048
 ROW_BYTES = 2**28
 #: Columns that it may add, beside those in use, where rows take the place of Gram matrices.
 SPARE = 3
+#: Of the columns whose rows may take the place of Gram matrices, the part that several problems
+#: may add at once: their passes cost more than columns that wait for later rounds.
+AHEAD = 3
 #: Problems whose start is looked at together.
 AT_ONCE = 16
 #: Iterations of the solver of a round at most.
@@ -68,7 +71,8 @@ class BatchScreening(Solver):
     Parameters
     ----------
     length : int, optional
-        Alphas of a path in the first round; by default 10, or 25 where gathering columns is a pass.
+        Alphas of a path in the first round; by default 10, 20 where few rows take the place of Gram
+        matrices, or 25 where gathering columns is a pass.
     n_columns : int, optional
         Columns that a round may add; by default as many as are in use, at least 1000, or of a
         lone problem on data in memory 300 to 600.  Never more than memory holds.
@@ -126,7 +130,7 @@ class BatchScreening(Solver):
         seen = entry_alpha(penalty.take(first), evaluation.grad[..., first])
         # From the null model a path begins where its first column enters.
         reached = np.maximum(seen.max(axis=0), paths.largest(penalty.alpha))
-        length = self.length or (10 if datafit.reads_columns else 25)
+        length = self.length or _first_length(datafit, self.row_bytes)
         state = ScreeningState(
             coef=coef,
             intercept=intercept,
@@ -157,7 +161,7 @@ class BatchScreening(Solver):
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
-        columns = self._columns(datafit, penalty, state, turn, factored > 0)
+        columns = self._columns(datafit, penalty, state, turn, factored)
         pool = columns
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
@@ -214,13 +218,15 @@ class BatchScreening(Solver):
         penalty: ElasticNet,
         state: ScreeningState,
         turn: Round,
-        factored: bool,
+        factored: int,
     ) -> npt.NDArray[np.bool_]:
         new = self.n_columns
         if new is None:
             # Where no Gram matrix grows with them, columns cost less than another round.
             used = int(turn.used.sum()) * (SPARE if factored else 1)
-            new = max(least_new(datafit, len(turn.problems)), used)
+            several = len(turn.problems) > 1 and datafit.reads_columns
+            ahead = factored // AHEAD if several else 0
+            new = max(least_new(datafit, len(turn.problems)), used, ahead)
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )
@@ -277,6 +283,13 @@ class BatchScreening(Solver):
             if len(members) <= min(self.gram_columns, datafit.most_columns):
                 survivors[problem] = members
         return survivors
+
+
+def _first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:
+    """Alphas of a path in the first round."""
+    if not datafit.reads_columns:
+        return 25
+    return 20 if factored_columns(datafit, row_bytes) else 10
 
 
 def _candidates(solution: Solution, coef: Float) -> Candidates:

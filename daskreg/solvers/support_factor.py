@@ -58,6 +58,10 @@ class SupportFactor:
         """Whether the factor is that of these ridges, shape (p,), so far as it goes."""
         return np.array_equal(self._l2, l2[self.members])
 
+    def missing(self, support: AnyArray, l2: Float) -> int:
+        """Columns of a support that are to join, all of them where the factor does not suit."""
+        return int((self._place[support] < 0).sum()) if self.suits(l2) else len(support)
+
     def cover(self, support: AnyArray, l2: Float) -> AnyArray:
         """Let the factor hold these columns; return their places in it.
 
@@ -91,10 +95,11 @@ class SupportFactor:
         held, total = len(self.members), len(self.members) + len(new)
         if total > self._basis.shape[1]:
             larger = np.empty((len(self._rows), total + total // 4 + PANEL), order="F")
-            larger[:, :held] = self._basis[:, :held]
+            larger.T[:held] = self._basis.T[:held]
             self._basis = larger
         added = self._basis[:, held:total]
-        added[...] = self._rows[:, new]
+        # Transposed, columns are copied whole.
+        added.T[...] = self._rows.T[new]
         left = np.ascontiguousarray(self._forward(self.columns.T @ added).T)
         corner = added.T @ added
         # More columns than rows are singular: a touch of ridge keeps a direction of descent.
