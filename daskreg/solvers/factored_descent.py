@@ -1,17 +1,15 @@
-"""Cyclic coordinate descent on few rows instead of their Gram matrix, compiled."""
+"""Descent on few rows instead of their Gram matrix: sweeps, and Newton steps on the support."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .coordinate_descent import LARGEST_SUPPORT, distance
+from .coordinate_descent import LARGEST_SUPPORT
 from .factored import Factored
+from .factored_sweeps import FactoredProblem, image_of, residuals_of
 from .quadratic import Quadratic
 from .support_factor import SupportFactor
 
@@ -25,125 +23,10 @@ NEAR, FEW_NEW = 0.3, 30
 LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
 BLOCKED = 8.0
+#: Share of the least gap that is progress, and looks without it after which sweeps take over.
+PROGRESS, PATIENCE = 0.9, 10
 #: Shares of a Newton step that are tried where signs change.
 LENGTHS = (1.0, 0.5, 0.25)
-#: Steps that an extrapolation is made of.
-DEPTH = 5
-
-
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _dot(rows: Float, j: int, u: Float) -> float:
-    total = 0.0
-    for i in range(u.size):
-        total += rows[i, j] * u[i]
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
-def sweep(
-    rows: Float,
-    square: Float,
-    c: Float,
-    u: Float,
-    b: Float,
-    l1: Float,
-    l2: Float,
-    positive: bool,
-    active: AnyArray,
-) -> float:
-    """Visit some columns once; return the largest scaled KKT residual that was found there.
-
-    ``b`` (p,) and ``u = rows b`` (n,) are changed in place.  A residual is divided by the root of
-    the curvature of its coordinate, so its square is twice the gain in objective.
-    """
-    worst = 0.0
-    for place in range(active.size):
-        j = active[place]
-        h = square[j] + l2[j]
-        q = _dot(rows, j, u) - c[j]
-        worst = max(worst, distance(q + l2[j] * b[j], b[j], l1[j], positive) / np.sqrt(h))
-        target = b[j] * square[j] - q
-        if target > l1[j]:
-            fresh = (target - l1[j]) / h
-        elif target < -l1[j] and not positive:
-            fresh = (target + l1[j]) / h
-        else:
-            fresh = 0.0
-        change = fresh - b[j]
-        if change != 0.0:
-            b[j] = fresh
-            for i in range(u.size):
-                u[i] += change * rows[i, j]
-    return worst
-
-
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """One problem: ``|rows b|^2 / 2 - c'b`` and its penalty."""
-
-    rows: Float
-    square: Float
-    c: Float
-    l1: Float
-    l2: Float
-    positive: bool
-
-    @classmethod
-    def of(cls, model: Quadratic, penalty: ElasticNet, b: Float) -> _Model:
-        assert isinstance(model.G, Factored)
-        l1, l2 = (
-            np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
-            for strength in (penalty.l1, penalty.l2)
-        )
-        c = np.ascontiguousarray(model.c[:, 0])
-        return cls(model.G.rows, model.G.squares, c, l1, l2, penalty.positive)
-
-    def sweeps(self, u: Float, b: Float, active: AnyArray, tol: float, n_max: int) -> int:
-        """Sweep over some columns until their residuals are below ``tol``; return the sweeps.
-
-        Every few sweeps the point that their steps lead to is taken, if it is better: Anderson
-        acceleration, which costs no product with the rows.
-        """
-        data = self.rows, self.square, self.c
-        penalty = self.l1, self.l2, self.positive
-        points, images = np.empty((DEPTH + 1, len(active))), np.empty((DEPTH + 1, len(u)))
-        for number in range(n_max):
-            place = number % (DEPTH + 1)
-            points[place], images[place] = b[active], u
-            if place == DEPTH:
-                self._extrapolate(points, images, u, b, active)
-            if sweep(*data, u, b, *penalty, active) <= tol:
-                return number + 1
-        return n_max
-
-    def _extrapolate(
-        self, points: Float, images: Float, u: Float, b: Float, active: AnyArray
-    ) -> None:
-        steps = np.diff(points, axis=0)
-        products = steps @ steps.T
-        products.flat[:: DEPTH + 1] += 1e-12 * np.trace(products)
-        try:
-            share = np.linalg.solve(products, np.ones(DEPTH))
-        except np.linalg.LinAlgError:
-            return
-        share /= share.sum()
-        there, image = share @ points[1:], share @ images[1:]
-        if not np.isfinite(there).all() or (self.positive and (there < 0.0).any()):
-            return
-        if self._objective(there, image, active) < self._objective(points[-1], u, active):
-            b[active], u[:] = there, image
-
-    def _objective(self, b: Float, u: Float, active: AnyArray) -> float:
-        """Of coefficients of the active columns, the others zero, and ``u = rows b``."""
-        ridge = 0.5 * float(self.l2[active] @ np.square(b))
-        return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
-
-
-def image_of(rows: Float, b: Float) -> Float:
-    """``rows b``, from the columns in use."""
-    support = np.flatnonzero(b)
-    # Transposed, columns are copied whole.
-    return np.asarray(b[support] @ rows.T[support])
 
 
 class FactoredDescent:
@@ -157,6 +40,8 @@ class FactoredDescent:
         self._factor = SupportFactor(G.rows)
         #: Where the last problem has ended: coefficients and their image.
         self._last: tuple[Float, Float] | None = None
+        #: Multiplications of sweeps that have not been spent on a factor.
+        self._saved = 0.0
 
     def solve_one(
         self, model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
@@ -166,59 +51,74 @@ class FactoredDescent:
         All columns are looked at between runs of sweeps; the tolerance of the residuals is
         tightened until the gap is small enough.
         """
-        one = _Model.of(model, penalty, b)
+        one = FactoredProblem.of(model, penalty, b)
         b = np.maximum(b, 0.0) if penalty.positive else b.copy()
         unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
         curvature = np.sqrt(np.where(one.square > 0.0, one.square + one.l2, np.inf))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-        n_sweeps, saved, near = 0, 0.0, self._factor.suits(one.l2)
-        known = self._last is not None and np.array_equal(self._last[0], b)
-        u = self._last[1] if self._last is not None and known else image_of(one.rows, b)
-        if near:
-            b, u, near = self._refined(one, b, u, np.sign(b))
+        n_sweeps, least, idle = 0, np.inf, 0
+        b, u, near = self._begun(one, b)
         while True:
             q = one.rows.T @ u - one.c
-            gap = model.gap_at(penalty, b[:, None], q[:, None])[0]
+            gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
             if gap <= target or n_sweeps >= max_sweeps:
                 break
-            residual = _residuals(q + one.l2 * b, b, one.l1, one.positive) / curvature
+            least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
+            residual = residuals_of(q + one.l2 * b, b, one.l1, one.positive) / curvature
             worst = float(residual.max(initial=0.0))
             while tol >= worst > 0.0:
                 tol *= 0.1
             if tol < 1e-16 * unit or worst == 0.0:
                 break
-            signs = np.sign(b)
             # A step costs the same for all that enter, however little they gain.
             entering = (b == 0.0) & (residual > LITTLE * tol)
             near = near and entering.sum() <= FEW_NEW + NEAR * np.count_nonzero(b)
+            near = near and idle < PATIENCE
             if near:
-                signs[entering] = -np.sign(q[entering])
-                n_sweeps += 1
+                signs, used = np.where(entering, -np.sign(q), np.sign(b)), 1
             else:
-                active = np.flatnonzero((b != 0.0) | (residual > tol))
-                active = active[one.square[active] > 0.0]
-                allowed = min(self._worth(one, active), max_sweeps - n_sweeps)
-                used = one.sweeps(u, b, active, tol, allowed)
-                n_sweeps, saved = n_sweeps + used, saved + 4.0 * used * len(u) * len(active)
-                signs, cost = np.sign(b), self._cost(one, np.flatnonzero(b))
-                if cost > saved:
-                    continue
-                saved -= cost
-            b, u, near = self._refined(one, b, u, signs)
-        self._last = b, u
+                active = np.flatnonzero(((b != 0.0) | (residual > tol)) & (one.square > 0.0))
+                allowed = ROUND if idle >= PATIENCE else self._worth(one, active)
+                used = one.sweeps(u, b, active, tol, min(allowed, max_sweeps - n_sweeps))
+                signs = np.sign(b)
+            n_sweeps += used
+            if near or self._earned(one, b, 4.0 * used * len(u) * len(active)):
+                b, u, near = self._refined(one, b, u, signs)
+        # The image of a step is exact, that of sweeps adds up their rounding.
+        self._last = (b, u) if near else None
         return b, n_sweeps
 
-    def _cost(self, one: _Model, support: AnyArray) -> float:
+    def _begun(self, one: FactoredProblem, b: Float) -> tuple[Float, Float, bool]:
+        """Coefficients, image, and whether a step from the last solution led to them."""
+        self._saved = 0.0
+        known = self._last is not None and np.array_equal(self._last[0], b)
+        u = self._last[1] if self._last is not None and known else image_of(one.rows, b)
+        if not self._factor.suits(one.l2):
+            return b, u, False
+        return self._refined(one, b, u, np.sign(b))
+
+    def _earned(self, one: FactoredProblem, b: Float, swept: float) -> bool:
+        """Whether a factor costs no more than the multiplications of sweeps since the last one."""
+        self._saved += swept
+        cost = self._cost(one, np.flatnonzero(b))
+        if cost > self._saved:
+            return False
+        self._saved -= cost
+        return True
+
+    def _cost(self, one: FactoredProblem, support: AnyArray) -> float:
         """Multiplications of sweeps in the time that a factor of a support takes."""
         size, new = len(support), self._factor.missing(support, one.l2)
         return float(new) * size * (len(one.rows) + size / 3) / BLOCKED
 
-    def _worth(self, one: _Model, active: AnyArray) -> int:
+    def _worth(self, one: FactoredProblem, active: AnyArray) -> int:
         """Sweeps over these columns that cost as much as a factor of them."""
         sweep_cost = 4.0 * len(one.rows) * max(len(active), 1)
         return int(np.clip(self._cost(one, active) / sweep_cost, FEWEST, ROUND))
 
-    def _refined(self, one: _Model, b: Float, u: Float, signs: Float) -> tuple[Float, Float, bool]:
+    def _refined(
+        self, one: FactoredProblem, b: Float, u: Float, signs: Float
+    ) -> tuple[Float, Float, bool]:
         """Take Newton steps until no sign is in the way; also say whether that came about."""
         for _ in range(STEPS):
             if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
@@ -233,17 +133,8 @@ class FactoredDescent:
         return b, u, True
 
 
-@numba.njit(cache=True, nogil=True)
-def _residuals(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
-    """Distance to optimality of all coordinates, shape (p,)."""
-    found = np.empty_like(b)
-    for j in range(b.size):
-        found[j] = distance(slope[j], b[j], l1[j], positive)
-    return found
-
-
 def newton_step(
-    factor: SupportFactor, one: _Model, b: Float, u: Float, signs: Float
+    factor: SupportFactor, one: FactoredProblem, b: Float, u: Float, signs: Float
 ) -> tuple[Float, Float, bool, bool] | None:
     """Step to the minimum over the columns that have a sign, each of which is kept.
 

@@ -48,3 +48,10 @@ def inner_solver(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> S
             return Fista()
         return QuasiNewton(metric="sample", sample_rows=part.n_samples)
     return Gram() if getattr(part, "quadratic", False) else QuasiNewton()
+
+
+def first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:
+    """Alphas of a path in the first round."""
+    if not datafit.reads_columns:
+        return 25
+    return 20 if factored_columns(datafit, row_bytes) else 10
