@@ -91,6 +91,8 @@ def all_rows(survey: Survey, numbers: set[int]) -> dict[int, Float]:
         if survey.whole is not None:
             known = GatheredRows(survey.whole[0], known.rows)
     elif survey.whole is not None and not np.array_equal(known.columns, survey.whole[0]):
-        known = known.moved(survey.whole[1], survey.whole[0])
+        # Weightings whose problems have ended are let go.
+        kept = GatheredRows(known.columns, {number: known.rows[number] for number in numbers})
+        known = kept.moved(survey.whole[1], survey.whole[0])
     survey.gathered = known
     return known.rows

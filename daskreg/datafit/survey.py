@@ -94,7 +94,9 @@ class Survey:
         Where columns are read alone, rows that it has gathered are handed on to the next.
         """
         if self._part is None or not np.array_equal(self._part[0], columns):
-            known = None if self._part is None else self._part[1].gathered
+            before = None if self._part is None else self._part[1]
+            # Of columns that were not read alone the rows are numbered otherwise.
+            known = None if before is None or before.whole is None else before.gathered
             self.close_part()
             part = self.of_columns(columns)
             if self.design.reads_columns:
