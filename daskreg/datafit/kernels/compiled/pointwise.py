@@ -7,6 +7,7 @@ loss by eta in their place.  All numbers between are float64, whatever the type 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba  # noqa: TID253 - this package is loaded only for large data
 
@@ -90,44 +91,41 @@ def logistic(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def squared_columns(
+def residuals(
     eta: AnyArray,
+    labels: Any,
     intercept: Float,
     target: AnyArray,
     y: Float,
     offset: Float,
     weight: Float,
+    start: int,
     sums: Float,
 ) -> None:
-    """Do for C columns what :func:`squared` does for one.
+    """Turn the products of m rows with C columns into weighted residuals, and add to ``sums``.
 
     Parameters
     ----------
-    eta : ndarray, shape (C, m)
+    eta : ndarray, shape (C or more, m)
+    labels : bool or None
+        None: the loss is squared; else logistic.
     intercept, target : ndarray, shape (C,)
-    y : ndarray, shape (n_targets, m)
-    offset : ndarray, shape (n_targets or 1, m)
-    weight : ndarray, shape (C or 1, m)
-    sums : ndarray, shape (C, 2)
+    y : ndarray, shape (n_targets, n)
+    offset : ndarray, shape (n_targets or 1, n or 1 row of a tile)
+        What has fewer columns than y is the same for every tile.
+    weight : ndarray, shape (C or 1, n or 1 row of a tile)
+    start : int
+        Place of the first row of the tile among the n.
+    sums : ndarray, shape (C, 2), or (C, 9) of labels
     """
-    for k in range(eta.shape[0]):
-        moved = offset[target[k] if offset.shape[0] > 1 else 0]
-        counted = weight[k if weight.shape[0] > 1 else 0]
-        squared(eta[k], intercept[k], y[target[k]], moved, counted, sums[k])
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def logistic_columns(
-    eta: AnyArray,
-    intercept: Float,
-    target: AnyArray,
-    y: Float,
-    offset: Float,
-    weight: Float,
-    sums: Float,
-) -> None:
-    """Do for C columns what :func:`logistic` does for one; ``sums`` is (C, 9)."""
-    for k in range(eta.shape[0]):
-        moved = offset[target[k] if offset.shape[0] > 1 else 0]
-        counted = weight[k if weight.shape[0] > 1 else 0]
-        logistic(eta[k], intercept[k], y[target[k]], moved, counted, sums[k])
+    m = eta.shape[1]
+    at = start if offset.shape[1] == y.shape[1] else 0
+    own = start if weight.shape[1] == y.shape[1] else 0
+    for k in range(intercept.size):
+        aims = y[target[k]][start : start + m]
+        moved = offset[target[k] if offset.shape[0] > 1 else 0][at : at + m]
+        counted = weight[k if weight.shape[0] > 1 else 0][own : own + m]
+        if labels is None:
+            squared(eta[k], intercept[k], aims, moved, counted, sums[k])
+        else:
+            logistic(eta[k], intercept[k], aims, moved, counted, sums[k])
