@@ -179,15 +179,15 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
     widened = X.dtype != dtype or shift is not None
     scratch = np.empty((min(rows, walk.n_rows), p), dtype) if widened else None
-    room, part, grad = np.empty(width * rows, dtype), np.empty_like(coef), np.zeros((width, p))
+    room, part, grad = np.empty((width, rows), dtype), np.empty_like(coef), np.zeros((width, p))
     flush = max(1, FLUSH_ROWS // rows)
     for beside in walk.beside(rows):
         tiles = X[beside.start : beside.stop], half, walk.labels
-        rest = *walk.columns, *beside.parts, flush, scratch, room
+        rest = *walk.columns, *beside.parts, flush, scratch
         if lone:
-            lone_rows(*tiles, coef[0], shift, *rest, part[0], walk.sums, grad[0])
+            lone_rows(*tiles, coef[0], shift, *rest, room[0], part[0], walk.sums, grad[0])
         else:
-            batch_rows(*tiles, routine, coef, shift, *rest, part, walk.sums, grad)
+            batch_rows(*tiles, routine, coef, shift, *rest, room, part, walk.sums, grad)
     return np.ascontiguousarray(grad[:n_columns].T)
 
 

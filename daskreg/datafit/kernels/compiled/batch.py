@@ -12,18 +12,27 @@ import numba  # noqa: TID253 - this package is loaded only for large data
 
 from daskreg._typing import AnyArray, Float
 
-from .dense import widen
-from .native import gemm, gemm_transposed
+from .dense import ask_for, widen
+from .native import add_product, set_product, widest_vectors
 from .pointwise import SUMS, residuals
 
 
 @numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def few_products(X: AnyArray, coef: AnyArray, eta: AnyArray) -> None:
-    """Set ``eta`` (C, m) to ``coef @ X.T``; C, the rows of ``coef`` (C, p), is a multiple of 4."""
-    m, p = X.shape
+def few_products(
+    X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray, n_later: int
+) -> None:
+    """Set ``eta`` to the products of m rows with ``coef`` (C, p), C a multiple of 4.
+
+    Meanwhile ask for the first half of ``n_later`` rows after them.
+    """
+    widest_vectors()
+    p = X.shape[1]
     zero = coef.dtype.type(0)
     for k in range(0, coef.shape[0], 4):
-        for i in range(0, m - 3, 4):
+        for e in range(0, m - 3, 4):
+            i = start + e
+            step, steps = k // 4 * m + e, coef.shape[0] // 2 * m
+            ask_for(X, start + m + step * n_later // steps, start + m + (step + 4) * n_later // steps)
             a0, a1, a2, a3 = zero, zero, zero, zero
             b0, b1, b2, b3 = zero, zero, zero, zero
             c0, c1, c2, c3 = zero, zero, zero, zero
@@ -38,39 +47,47 @@ def few_products(X: AnyArray, coef: AnyArray, eta: AnyArray) -> None:
                 c0, c1, c2, c3 = c0 + x0 * u, c1 + x1 * u, c2 + x2 * u, c3 + x3 * u
                 u = coef[k + 3, j]
                 d0, d1, d2, d3 = d0 + x0 * u, d1 + x1 * u, d2 + x2 * u, d3 + x3 * u
-            eta[k, i], eta[k, i + 1], eta[k, i + 2], eta[k, i + 3] = a0, a1, a2, a3
-            eta[k + 1, i], eta[k + 1, i + 1], eta[k + 1, i + 2], eta[k + 1, i + 3] = b0, b1, b2, b3
-            eta[k + 2, i], eta[k + 2, i + 1], eta[k + 2, i + 2], eta[k + 2, i + 3] = c0, c1, c2, c3
-            eta[k + 3, i], eta[k + 3, i + 1], eta[k + 3, i + 2], eta[k + 3, i + 3] = d0, d1, d2, d3
-        for i in range(m // 4 * 4, m):
+            eta[k, e], eta[k, e + 1], eta[k, e + 2], eta[k, e + 3] = a0, a1, a2, a3
+            eta[k + 1, e], eta[k + 1, e + 1], eta[k + 1, e + 2], eta[k + 1, e + 3] = b0, b1, b2, b3
+            eta[k + 2, e], eta[k + 2, e + 1], eta[k + 2, e + 2], eta[k + 2, e + 3] = c0, c1, c2, c3
+            eta[k + 3, e], eta[k + 3, e + 1], eta[k + 3, e + 2], eta[k + 3, e + 3] = d0, d1, d2, d3
+        for e in range(m // 4 * 4, m):
             a0, b0, c0, d0 = zero, zero, zero, zero
             for j in range(p):
-                x0 = X[i, j]
+                x0 = X[start + e, j]
                 a0, b0 = a0 + x0 * coef[k, j], b0 + x0 * coef[k + 1, j]
                 c0, d0 = c0 + x0 * coef[k + 2, j], d0 + x0 * coef[k + 3, j]
-            eta[k, i], eta[k + 1, i], eta[k + 2, i], eta[k + 3, i] = a0, b0, c0, d0
+            eta[k, e], eta[k + 1, e], eta[k + 2, e], eta[k + 3, e] = a0, b0, c0, d0
 
 
 @numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def add_few(X: AnyArray, r: AnyArray, part: AnyArray) -> None:
-    """Add ``r @ X`` to ``part`` (C, p); C, the rows of ``r`` (C, m), is a multiple of 4."""
-    m, p = X.shape
+def add_few(
+    X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray, n_later: int
+) -> None:
+    """Add the products of ``r`` with m rows to ``part`` (C, p), C a multiple of 4.
+
+    Meanwhile ask for the second half of ``n_later`` rows after them.
+    """
+    p = X.shape[1]
     for k in range(0, part.shape[0], 4):
-        for i in range(0, m - 3, 4):
-            a0, a1, a2, a3 = r[k, i], r[k, i + 1], r[k, i + 2], r[k, i + 3]
-            b0, b1, b2, b3 = r[k + 1, i], r[k + 1, i + 1], r[k + 1, i + 2], r[k + 1, i + 3]
-            c0, c1, c2, c3 = r[k + 2, i], r[k + 2, i + 1], r[k + 2, i + 2], r[k + 2, i + 3]
-            d0, d1, d2, d3 = r[k + 3, i], r[k + 3, i + 1], r[k + 3, i + 2], r[k + 3, i + 3]
+        for e in range(0, m - 3, 4):
+            i = start + e
+            step, steps = (part.shape[0] + k) // 4 * m + e, part.shape[0] // 2 * m
+            ask_for(X, start + m + step * n_later // steps, start + m + (step + 4) * n_later // steps)
+            a0, a1, a2, a3 = r[k, e], r[k, e + 1], r[k, e + 2], r[k, e + 3]
+            b0, b1, b2, b3 = r[k + 1, e], r[k + 1, e + 1], r[k + 1, e + 2], r[k + 1, e + 3]
+            c0, c1, c2, c3 = r[k + 2, e], r[k + 2, e + 1], r[k + 2, e + 2], r[k + 2, e + 3]
+            d0, d1, d2, d3 = r[k + 3, e], r[k + 3, e + 1], r[k + 3, e + 2], r[k + 3, e + 3]
             for j in range(p):
                 x0, x1, x2, x3 = X[i, j], X[i + 1, j], X[i + 2, j], X[i + 3, j]
                 part[k, j] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
                 part[k + 1, j] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
                 part[k + 2, j] += (c0 * x0 + c1 * x1) + (c2 * x2 + c3 * x3)
                 part[k + 3, j] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
-        for i in range(m // 4 * 4, m):
-            a0, b0, c0, d0 = r[k, i], r[k + 1, i], r[k + 2, i], r[k + 3, i]
+        for e in range(m // 4 * 4, m):
+            a0, b0, c0, d0 = r[k, e], r[k + 1, e], r[k + 2, e], r[k + 3, e]
             for j in range(p):
-                x0 = X[i, j]
+                x0 = X[start + e, j]
                 part[k, j] += a0 * x0
                 part[k + 1, j] += b0 * x0
                 part[k + 2, j] += c0 * x0
@@ -78,23 +95,32 @@ def add_few(X: AnyArray, r: AnyArray, part: AnyArray) -> None:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def products(tile: AnyArray, routine: int, coef: AnyArray, eta: AnyArray) -> None:
-    """Set ``eta`` (C, m) to ``coef @ tile.T``; ``routine`` is the address of gemm, or zero."""
-    n_columns, m = eta.shape
+def products(
+    X: AnyArray, start: int, m: int, routine: int, coef: AnyArray, eta: AnyArray, n_later: int
+) -> None:
+    """Set ``eta`` (C, m or more) to products with ``coef`` (C, p); see :func:`few_products`.
+
+    ``routine`` is the address of gemm, or zero.
+    """
+    n_columns, p = coef.shape
     if routine:
-        gemm_transposed(routine, m, n_columns, tile.shape[1], tile, coef, coef.dtype.type(0), eta)
+        tile = X[start : start + m]
+        set_product(routine, (m, n_columns, p), tile, coef, eta, (p, p, eta.shape[1]))
     else:
-        few_products(tile, coef, eta)
+        few_products(X, start, m, coef, eta, n_later)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def add_products(tile: AnyArray, routine: int, r: AnyArray, part: AnyArray) -> None:
-    """Add ``r @ tile`` to ``part`` (C, p)."""
-    n_columns, m = r.shape
+def add_products(
+    X: AnyArray, start: int, m: int, routine: int, r: AnyArray, part: AnyArray, n_later: int
+) -> None:
+    """Add products with ``r`` (C, m or more) to ``part`` (C, p); see :func:`add_few`."""
+    n_columns, p = part.shape
     if routine:
-        gemm(routine, tile.shape[1], n_columns, m, tile, r, part.dtype.type(1), part)
+        tile = X[start : start + m]
+        add_product(routine, (p, n_columns, m), tile, r, part, (p, r.shape[1], p))
     else:
-        add_few(tile, r, part)
+        add_few(X, start, m, r, part, n_later)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -137,32 +163,30 @@ def batch_rows(
         Tiles whose products may be added up in the type of the products.
     scratch : ndarray, shape (rows, p), or None
         Where a tile is widened and shifted.
-    room : ndarray, shape (C * rows,)
+    room : ndarray, shape (C, rows)
         Of any content, for the products of one tile.
     part : ndarray, shape (C, p)
         Of any content.
     grad : ndarray, shape (C, p)
     """
-    n_columns = coef.shape[0]
-    rows = room.size // n_columns
+    rows = room.shape[1]
     part[:] = 0
     waiting = 0
     for start in range(0, X.shape[0], rows):
-        tile = X[start : start + rows]
-        m = tile.shape[0]
-        eta = room[: n_columns * m].reshape(n_columns, m)
+        m = min(rows, X.shape[0] - start)
+        beside = y, offset, weight, start
         if scratch is None:
-            products(tile, routine, coef, eta)
-            residuals(eta, labels, intercept, target, y, offset, weight, start, sums)
-            add_products(tile, routine, eta, part)
+            products(X, start, m, routine, coef, room, rows)
+            residuals(room, m, labels, intercept, target, *beside, sums)
+            add_products(X, start, m, routine, room, part, rows)
         else:
-            widen(tile, half, shift, scratch)
-            products(scratch[:m], routine, coef, eta)
-            residuals(eta, labels, intercept, target, y, offset, weight, start, sums)
-            add_products(scratch[:m], routine, eta, part)
+            widen(X[start : start + m], half, shift, scratch)
+            products(scratch, 0, m, routine, coef, room, 0)
+            residuals(room, m, labels, intercept, target, *beside, sums)
+            add_products(scratch, 0, m, routine, room, part, 0)
         waiting += 1
         if waiting == flush or start + rows >= X.shape[0]:
-            for k in range(n_columns):
+            for k in range(part.shape[0]):
                 for j in range(X.shape[1]):
                     grad[k, j] += part[k, j]
             part[:] = 0

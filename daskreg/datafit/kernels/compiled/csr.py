@@ -101,7 +101,7 @@ def sparse_rows(
         m = min(rows, y.shape[1] - start)
         eta = room[: n_columns * m].reshape(n_columns, m)
         row_products(data, indices, indptr, first + start, coef, eta)
-        residuals(eta, labels, intercept, target, y, offset, weight, start, sums)
+        residuals(eta, m, labels, intercept, target, y, offset, weight, start, sums)
         add_rows(data, indices, indptr, first + start, eta, grad)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
-from .native import prefetch
-from .pointwise import SUMS, residuals
+from .native import prefetch, widest_vectors
+from .pointwise import SUMS, logistic, squared
 
 #: Moves the exponent of a half precision number to where float32 has it.
 HALF_SCALE = np.float32(2.0**112)
@@ -165,18 +165,26 @@ def lone_rows(
     grad : ndarray, shape (p,)
     """
     rows = room.size
+    aims, all_sums = y[target[0]], sums[0]
+    moved = offset[target[0] if offset.shape[0] > 1 else 0]
+    counted = weight[0]
     part[:] = 0
     waiting = 0
     for start in range(0, X.shape[0], rows):
         m = min(rows, X.shape[0] - start)
-        eta = room[:m].reshape(1, m)
+        at = start if moved.size == aims.size else 0
+        place = start if counted.size == aims.size else 0
         if scratch is None:
             row_products(X, start, m, coef, room)
-            residuals(eta, labels, intercept, target, y, offset, weight, start, sums)
-            add_rows(X, start, m, room, part)
         else:
             widened_products(X[start : start + m], half, shift, coef, scratch, room)
-            residuals(eta, labels, intercept, target, y, offset, weight, start, sums)
+        if labels is None:
+            squared(room, m, intercept[0], aims, start, moved, at, counted, place, all_sums)
+        else:
+            logistic(room, m, intercept[0], aims, start, moved, at, counted, place, all_sums)
+        if scratch is None:
+            add_rows(X, start, m, room, part)
+        else:
             add_rows(scratch, 0, m, room, part)
         waiting += 1
         if waiting == flush or start + rows >= X.shape[0]:
