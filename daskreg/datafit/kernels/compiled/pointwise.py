@@ -47,6 +47,7 @@ def squared(
 
     Places are unsigned: a place that might count from the end keeps loops from becoming vectors.
     """
+    widest_vectors()
     value, residual = 0.0, 0.0
     start, at, own = np.uint64(start), np.uint64(at), np.uint64(own)
     for i in range(np.uint64(m)):
@@ -83,6 +84,7 @@ def logistic(
     ``wrong`` is the margin by which a row lies on the wrong side, ``miss`` the distance of its
     mean from its label: see the logistic loss, which has the same numbers one array at a time.
     """
+    widest_vectors()
     value, residual, curvature, moved = 0.0, 0.0, 0.0, 0.0
     e0, e1, e2, e3, e4 = 0.0, 0.0, 0.0, 0.0, 0.0
     start, at, own = np.uint64(start), np.uint64(at), np.uint64(own)
@@ -156,7 +158,6 @@ def residuals(
         Place of the first row of the tile among the n.
     sums : ndarray, shape (C, 2), or (C, 9) of labels
     """
-    widest_vectors()
     at = start if offset.shape[1] == y.shape[1] else 0
     own = start if weight.shape[1] == y.shape[1] else 0
     for k in range(intercept.size):
