@@ -151,7 +151,9 @@ class _Walk:
             Of a tile, of which runs are made otherwise.
         """
         known = self.rows
-        widths = [part.shape[1] for part in (known.y, known.weight, known.offset) if part is not None]
+        widths = [
+            part.shape[1] for part in (known.y, known.weight, known.offset) if part is not None
+        ]
         weighed = known.columns is not None or known.class_weight is not None
         plain = max(widths) == 1 and not (weighed and len(self.sums) > 1)
         run = self.n_rows if plain else max(1, FLUSH_ROWS // rows) * rows
@@ -170,7 +172,7 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     X, half = stored(walk.X)
     p, n_columns = walk.coef.shape
     lone, few = n_columns == 1, n_columns <= FEW_COLUMNS
-    routine = 0 if few else blas_routine("gemm", dtype)
+    routine = None if few else blas_routine("gemm", dtype)
     # Few columns are multiplied in fours.
     width = 1 if lone else -(-n_columns // 4) * 4 if few else n_columns
     coef = np.zeros((width, p), dtype)

@@ -1,6 +1,6 @@
 """Both products of a dense tile with several columns of coefficients, while it is in cache.
 
-Few columns are multiplied four by four here, where BLAS would take longer to arrange the rows than
+Few columns are multiplied in fours here, where BLAS would take longer to arrange the rows than
 to multiply them; more of them by BLAS.
 """
 
@@ -23,57 +23,41 @@ def few_products(
 ) -> None:
     """Set ``eta`` to the products of m rows with ``coef`` (C, p), C a multiple of 4.
 
-    Meanwhile ask for the first half of ``n_later`` rows after them.
+    Meanwhile ask for ``n_later`` rows after them.
     """
     widest_vectors()
     p = X.shape[1]
     zero = coef.dtype.type(0)
+    steps = coef.shape[0] // 4 * m
     for k in range(0, coef.shape[0], 4):
-        for e in range(0, m - 3, 4):
+        for e in range(0, m - 1, 2):
             i = start + e
-            step, steps = k // 4 * m + e, coef.shape[0] // 2 * m
-            ask_for(X, start + m + step * n_later // steps, start + m + (step + 4) * n_later // steps)
-            a0, a1, a2, a3 = zero, zero, zero, zero
-            b0, b1, b2, b3 = zero, zero, zero, zero
-            c0, c1, c2, c3 = zero, zero, zero, zero
-            d0, d1, d2, d3 = zero, zero, zero, zero
+            done = k // 4 * m + e
+            ask_for(
+                X, start + m + done * n_later // steps, start + m + (done + 2) * n_later // steps
+            )
+            a0, a1, b0, b1, c0, c1, d0, d1 = zero, zero, zero, zero, zero, zero, zero, zero
             for j in range(p):
-                x0, x1, x2, x3 = X[i, j], X[i + 1, j], X[i + 2, j], X[i + 3, j]
-                u = coef[k, j]
-                a0, a1, a2, a3 = a0 + x0 * u, a1 + x1 * u, a2 + x2 * u, a3 + x3 * u
-                u = coef[k + 1, j]
-                b0, b1, b2, b3 = b0 + x0 * u, b1 + x1 * u, b2 + x2 * u, b3 + x3 * u
-                u = coef[k + 2, j]
-                c0, c1, c2, c3 = c0 + x0 * u, c1 + x1 * u, c2 + x2 * u, c3 + x3 * u
-                u = coef[k + 3, j]
-                d0, d1, d2, d3 = d0 + x0 * u, d1 + x1 * u, d2 + x2 * u, d3 + x3 * u
-            eta[k, e], eta[k, e + 1], eta[k, e + 2], eta[k, e + 3] = a0, a1, a2, a3
-            eta[k + 1, e], eta[k + 1, e + 1], eta[k + 1, e + 2], eta[k + 1, e + 3] = b0, b1, b2, b3
-            eta[k + 2, e], eta[k + 2, e + 1], eta[k + 2, e + 2], eta[k + 2, e + 3] = c0, c1, c2, c3
-            eta[k + 3, e], eta[k + 3, e + 1], eta[k + 3, e + 2], eta[k + 3, e + 3] = d0, d1, d2, d3
-        for e in range(m // 4 * 4, m):
-            a0, b0, c0, d0 = zero, zero, zero, zero
-            for j in range(p):
-                x0 = X[start + e, j]
-                a0, b0 = a0 + x0 * coef[k, j], b0 + x0 * coef[k + 1, j]
-                c0, d0 = c0 + x0 * coef[k + 2, j], d0 + x0 * coef[k + 3, j]
-            eta[k, e], eta[k + 1, e], eta[k + 2, e], eta[k + 3, e] = a0, b0, c0, d0
+                x0, x1 = X[i, j], X[i + 1, j]
+                u, v, w, z = coef[k, j], coef[k + 1, j], coef[k + 2, j], coef[k + 3, j]
+                a0, a1, b0, b1 = a0 + x0 * u, a1 + x1 * u, b0 + x0 * v, b1 + x1 * v
+                c0, c1, d0, d1 = c0 + x0 * w, c1 + x1 * w, d0 + x0 * z, d1 + x1 * z
+            eta[k, e], eta[k, e + 1], eta[k + 1, e], eta[k + 1, e + 1] = a0, a1, b0, b1
+            eta[k + 2, e], eta[k + 2, e + 1], eta[k + 3, e], eta[k + 3, e + 1] = c0, c1, d0, d1
+    for k in range(coef.shape[0] if m % 2 else 0):
+        a0 = zero
+        for j in range(p):
+            a0 += X[start + m - 1, j] * coef[k, j]
+        eta[k, m - 1] = a0
 
 
 @numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def add_few(
-    X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray, n_later: int
-) -> None:
-    """Add the products of ``r`` with m rows to ``part`` (C, p), C a multiple of 4.
-
-    Meanwhile ask for the second half of ``n_later`` rows after them.
-    """
+def add_few(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
+    """Add the products of ``r`` with m rows to ``part`` (C, p), C a multiple of 4."""
     p = X.shape[1]
     for k in range(0, part.shape[0], 4):
         for e in range(0, m - 3, 4):
             i = start + e
-            step, steps = (part.shape[0] + k) // 4 * m + e, part.shape[0] // 2 * m
-            ask_for(X, start + m + step * n_later // steps, start + m + (step + 4) * n_later // steps)
             a0, a1, a2, a3 = r[k, e], r[k, e + 1], r[k, e + 2], r[k, e + 3]
             b0, b1, b2, b3 = r[k + 1, e], r[k + 1, e + 1], r[k + 1, e + 2], r[k + 1, e + 3]
             c0, c1, c2, c3 = r[k + 2, e], r[k + 2, e + 1], r[k + 2, e + 2], r[k + 2, e + 3]
@@ -96,31 +80,31 @@ def add_few(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def products(
-    X: AnyArray, start: int, m: int, routine: int, coef: AnyArray, eta: AnyArray, n_later: int
+    X: AnyArray, start: int, m: int, routine: Any, coef: AnyArray, eta: AnyArray, n_later: int
 ) -> None:
     """Set ``eta`` (C, m or more) to products with ``coef`` (C, p); see :func:`few_products`.
 
-    ``routine`` is the address of gemm, or zero.
+    ``routine`` is the address of gemm, or None.
     """
     n_columns, p = coef.shape
-    if routine:
+    if routine is None:
+        few_products(X, start, m, coef, eta, n_later)
+    else:
         tile = X[start : start + m]
         set_product(routine, (m, n_columns, p), tile, coef, eta, (p, p, eta.shape[1]))
-    else:
-        few_products(X, start, m, coef, eta, n_later)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def add_products(
-    X: AnyArray, start: int, m: int, routine: int, r: AnyArray, part: AnyArray, n_later: int
+    X: AnyArray, start: int, m: int, routine: Any, r: AnyArray, part: AnyArray
 ) -> None:
     """Add products with ``r`` (C, m or more) to ``part`` (C, p); see :func:`add_few`."""
     n_columns, p = part.shape
-    if routine:
+    if routine is None:
+        add_few(X, start, m, r, part)
+    else:
         tile = X[start : start + m]
         add_product(routine, (p, n_columns, m), tile, r, part, (p, r.shape[1], p))
-    else:
-        add_few(X, start, m, r, part, n_later)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -128,7 +112,7 @@ def batch_rows(
     X: AnyArray,
     half: Any,
     labels: Any,
-    routine: int,
+    routine: Any,
     coef: AnyArray,
     shift: AnyArray,
     intercept: Float,
@@ -153,8 +137,8 @@ def batch_rows(
         See :func:`widen`.
     labels : bool or None
         None: the loss is squared; else logistic.
-    routine : int
-        Address of gemm; zero: C is a multiple of 4, and its columns are multiplied here.
+    routine : int or None
+        Address of gemm; None: C is a multiple of 4, and its columns are multiplied here.
     coef : ndarray, shape (C, p)
     shift : ndarray, shape (p,)
     intercept, target, y, offset, weight, sums
@@ -178,12 +162,12 @@ def batch_rows(
         if scratch is None:
             products(X, start, m, routine, coef, room, rows)
             residuals(room, m, labels, intercept, target, *beside, sums)
-            add_products(X, start, m, routine, room, part, rows)
+            add_products(X, start, m, routine, room, part)
         else:
             widen(X[start : start + m], half, shift, scratch)
             products(scratch, 0, m, routine, coef, room, 0)
             residuals(room, m, labels, intercept, target, *beside, sums)
-            add_products(scratch, 0, m, routine, room, part, 0)
+            add_products(scratch, 0, m, routine, room, part)
         waiting += 1
         if waiting == flush or start + rows >= X.shape[0]:
             for k in range(part.shape[0]):

@@ -9,7 +9,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
-from .native import prefetch, widest_vectors
+from .native import prefetch
 from .pointwise import SUMS, logistic, squared
 
 #: Moves the exponent of a half precision number to where float32 has it.
@@ -77,17 +77,14 @@ def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray)
 def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
     """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them."""
     p = X.shape[1]
-    for k in range(0, m - 7, 8):
+    for k in range(0, m - 3, 4):
         i = start + k
-        ahead = i + m + (m - k) // 2
-        ask_for(X, ahead, ahead + 4)
+        ahead = start + m + (m + k) // 2
+        ask_for(X, ahead, ahead + 2)
         a, b, c, d = r[k], r[k + 1], r[k + 2], r[k + 3]
-        e, f, g, h = r[k + 4], r[k + 5], r[k + 6], r[k + 7]
         for j in range(p):
-            part[j] += (
-                (a * X[i, j] + b * X[i + 1, j]) + (c * X[i + 2, j] + d * X[i + 3, j])
-            ) + ((e * X[i + 4, j] + f * X[i + 5, j]) + (g * X[i + 6, j] + h * X[i + 7, j]))
-    for k in range(m // 8 * 8, m):
+            part[j] += (a * X[i, j] + b * X[i + 1, j]) + (c * X[i + 2, j] + d * X[i + 3, j])
+    for k in range(m // 4 * 4, m):
         for j in range(p):
             part[j] += r[k] * X[start + k, j]
 

@@ -22,8 +22,9 @@ LARGEST = 708.0
 #: Bits of the root of one half: what splits mantissas evenly about one.
 ROOT_HALF = 0x3FE6A09E667F3BCD
 
-# Polynomials through Chebyshev points, found in 50 digits: (exp(r) - 1 - r) / r^2 to 1.3e-17 r^-2 for
-# |r| up to log(2) / 2, and (2 artanh(s) / s - 2) / s^2 to 3.2e-16 for s up to that of root two.
+# Polynomials through Chebyshev points, found in 50 digits: of (exp(r) - 1 - r) / r^2 for r between
+# -log(2) / 2 and log(2) / 2, which leaves 2e-17 of the exponential, and of
+# (2 artanh(s) / s - 2) / s^2 for s up to that of root two, which leaves 5e-18 of the logarithm.
 _E2, _E3, _E4 = 0.5000000000000001, 0.16666666666666669, 0.04166666666662413
 _E5, _E6, _E7 = 0.008333333333330062, 0.0013888888917213717, 0.00019841269863053618
 _E8, _E9 = 2.4801521295954376e-05, 2.7557268459997064e-06

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
+from numba.core import cgutils, types  # noqa: TID253 - this package is loaded only for large data
+from numba.extending import intrinsic  # noqa: TID253
 
 _BYTE = ir.IntType(8)
 _INT = ir.IntType(32)
@@ -45,9 +45,12 @@ def _gemm(transposed: str) -> Any:
 
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             address, sizes, *arrays, strides = given
-            m, n, k = (_by_reference(builder, one, _INT) for one in cgutils.unpack_tuple(builder, sizes, 3))
+            m, n, k = (
+                _by_reference(builder, one, _INT) for one in cgutils.unpack_tuple(builder, sizes, 3)
+            )
             lda, ldb, ldc = (
-                _by_reference(builder, one, _INT) for one in cgutils.unpack_tuple(builder, strides, 3)
+                _by_reference(builder, one, _INT)
+                for one in cgutils.unpack_tuple(builder, strides, 3)
             )
             one = _by_reference(builder, context.get_constant(number, 1))
             # Products of what is transposed are set, others are added.
@@ -60,7 +63,7 @@ def _gemm(transposed: str) -> Any:
             _call(builder, address, [*flags, m, n, k, one, a, lda, b, ldb, more, c, ldc])
             return context.get_dummy_value()
 
-        three = types.UniTuple(types.intp, 3)
+        three = types.UniTuple(types.intp, 3)  # type: ignore[attr-defined]
         return types.void(types.intp, three, A, B, C, three), generate
 
     return intrinsic(typed)

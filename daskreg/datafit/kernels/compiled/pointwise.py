@@ -49,10 +49,10 @@ def squared(
     """
     widest_vectors()
     value, residual = 0.0, 0.0
-    start, at, own = np.uint64(start), np.uint64(at), np.uint64(own)
+    first, at_first, own_first = np.uint64(start), np.uint64(at), np.uint64(own)
     for i in range(np.uint64(m)):
-        r = eta[i] + intercept + offset[at + i] - y[start + i]
-        weighted = weight[own + i] * r
+        r = eta[i] + intercept + offset[at_first + i] - y[first + i]
+        weighted = weight[own_first + i] * r
         value += weighted * r
         residual += weighted
         eta[i] = weighted
@@ -87,11 +87,11 @@ def logistic(
     widest_vectors()
     value, residual, curvature, moved = 0.0, 0.0, 0.0, 0.0
     e0, e1, e2, e3, e4 = 0.0, 0.0, 0.0, 0.0, 0.0
-    start, at, own = np.uint64(start), np.uint64(at), np.uint64(own)
+    first, at_first, own_first = np.uint64(start), np.uint64(at), np.uint64(own)
     for i in range(np.uint64(m)):
-        w = weight[own + i]
-        side = 1.0 - 2.0 * y[start + i]
-        wrong = side * (eta[i] + intercept + offset[at + i])
+        w = weight[own_first + i]
+        side = 1.0 - 2.0 * y[first + i]
+        wrong = side * (eta[i] + intercept + offset[at_first + i])
         small = exp_minus(abs(wrong))
         high, f = halved(small)
         inverse = 1.0 / (1.0 + small)
@@ -109,7 +109,7 @@ def logistic(
         value += w * above
         residual += r
         curvature += w * (miss * hit)
-        moved += offset[at + i] * r
+        moved += offset[at_first + i] * r
         missed = miss * below
         e0 += w * _entropy(_S0, _LOG0, miss, missed, joined(k0, log_near_one(f0, i0)))
         e1 += w * _entropy(_S1, _LOG1, miss, missed, joined(k1, log_near_one(f1, i1)))
