@@ -91,10 +91,18 @@ def test_columns_are_shifted_in_cache(loss, stored, dtype, C):
 
 
 @pytest.mark.parametrize(("n", "p"), [(1, 1), (3, 2), (130, 1), (5, 3000), (4097, 40)])
-@pytest.mark.parametrize("C", [1, 2, 40])
+@pytest.mark.parametrize("C", [1, 2, 5, 40])
 @pytest.mark.parametrize("stored", ["float32", "int8"])
 def test_tiles_of_any_size(n, p, C, stored):
     block, state = sample(Squared(), stored, n=n, p=p, C=C)
+    check(*both(Squared(), block, state, "float32"), "float32")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1027])
+@pytest.mark.parametrize("C", [3, 4, 7, 16])
+@pytest.mark.parametrize("stored", ["float32", "int8"])
+def test_few_columns_are_multiplied_in_fours(n, C, stored):
+    block, state = sample(Squared(), stored, n=n, p=131, C=C, weight=True)
     check(*both(Squared(), block, state, "float32"), "float32")
 
 

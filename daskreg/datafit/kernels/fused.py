@@ -32,8 +32,8 @@ LIBRARIES = ("numba",)
 LONE_BYTES = 2**15
 #: Tiles of several columns, and their linear predictors: in the second-level cache.
 BATCH_BYTES = 2**19
-#: Columns up to which BLAS is slower than compiled loops.
-FEW_COLUMNS = 16
+#: Columns, and features from which on, for which compiled loops are faster than BLAS.
+FEW_COLUMNS, LONG_ROW = range(3, 17), 128
 #: Rows whose products may be added up in the type of the products.
 FLUSH_ROWS = 1024
 SPARSE_ROWS = 4096
@@ -171,8 +171,8 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
     X, half = stored(walk.X)
     p, n_columns = walk.coef.shape
-    lone, few = n_columns == 1, n_columns <= FEW_COLUMNS
-    routine = None if few else blas_routine("gemm", dtype)
+    lone, few = n_columns == 1, n_columns in FEW_COLUMNS and p >= LONG_ROW
+    routine = None if few or lone else blas_routine("gemm", dtype)
     # Few columns are multiplied in fours.
     width = 1 if lone else -(-n_columns // 4) * 4 if few else n_columns
     coef = np.zeros((width, p), dtype)
