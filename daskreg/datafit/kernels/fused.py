@@ -142,6 +142,12 @@ class _Walk:
         self.offsets = np.zeros((2, len(sums)))
         self.labels = True if is_logistic else None
 
+    def lone(self, beside: _Beside) -> tuple[float, Float, Float, Float]:
+        """Return intercept, y, offset and weight of the only column."""
+        intercept, target = self.columns
+        offset = beside.offset[target[0] if len(beside.offset) > 1 else 0]
+        return float(intercept[0]), beside.y[target[0]], offset, beside.weight[0]
+
     def beside(self, rows: int) -> Iterator[_Beside]:
         """Yield what lies beside the rows: of all at once, where it has one column each.
 
@@ -181,15 +187,16 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
     widened = X.dtype != dtype or shift is not None
     scratch = np.empty((min(rows, walk.n_rows), p), dtype) if widened else None
-    room, part, grad = np.empty((width, rows), dtype), np.empty_like(coef), np.zeros((width, p))
+    room, part, grad = np.empty((width, rows), dtype), np.zeros_like(coef), np.zeros((width, p))
     flush = max(1, FLUSH_ROWS // rows)
     for beside in walk.beside(rows):
         tiles = X[beside.start : beside.stop], half, walk.labels
-        rest = *walk.columns, *beside.parts, flush, scratch
         if lone:
-            lone_rows(*tiles, coef[0], shift, *rest, room[0], part[0], walk.sums, grad[0])
+            rest = *walk.lone(beside), flush, scratch, room[0], part[0]
+            lone_rows(*tiles, coef[0], shift, *rest, walk.sums[0], grad[0])
         else:
-            batch_rows(*tiles, routine, coef, shift, *rest, room, part, walk.sums, grad)
+            rest = *walk.columns, *beside.parts, flush, scratch, room, part
+            batch_rows(*tiles, routine, coef, shift, *rest, walk.sums, grad)
     return np.ascontiguousarray(grad[:n_columns].T)
 
 

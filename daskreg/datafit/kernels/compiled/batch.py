@@ -150,11 +150,10 @@ def batch_rows(
     room : ndarray, shape (C, rows)
         Of any content, for the products of one tile.
     part : ndarray, shape (C, p)
-        Of any content.
+        Zeros, as it is left.
     grad : ndarray, shape (C, p)
     """
     rows = room.shape[1]
-    part[:] = 0
     waiting = 0
     for start in range(0, X.shape[0], rows):
         m = min(rows, X.shape[0] - start)
@@ -173,5 +172,5 @@ def batch_rows(
             for k in range(part.shape[0]):
                 for j in range(X.shape[1]):
                     grad[k, j] += part[k, j]
-            part[:] = 0
+                    part[k, j] = 0
             waiting = 0

@@ -125,8 +125,7 @@ def lone_rows(
     labels: Any,
     coef: AnyArray,
     shift: Any,
-    intercept: Float,
-    target: AnyArray,
+    intercept: float,
     y: Float,
     offset: Float,
     weight: Float,
@@ -151,34 +150,35 @@ def lone_rows(
         None: the loss is squared; else logistic.
     coef : ndarray, shape (p,)
     shift : ndarray, shape (p,), or None
-    intercept, target, y, offset, weight, sums
-        See :func:`residuals`, of one column.
+    intercept : float
+    y : ndarray, shape (m,)
+    offset, weight : ndarray, shape (m,) or of one tile
+        Of one tile: the same for every tile.
     flush : int
         Tiles whose products may be added up in the type of the products.
     scratch : ndarray, shape (rows, p), or None
         Where a tile is widened and shifted.
-    room, part : ndarray, shape (rows,) and (p,)
-        Of any content, for the products of one tile and the sum of some.
+    room : ndarray, shape (rows,)
+        Of any content, for the products of one tile.
+    part : ndarray, shape (p,)
+        Zeros, as it is left.
+    sums : ndarray, shape (2,), or (9,) of labels
     grad : ndarray, shape (p,)
     """
     rows = room.size
-    aims, all_sums = y[target[0]], sums[0]
-    moved = offset[target[0] if offset.shape[0] > 1 else 0]
-    counted = weight[0]
-    part[:] = 0
     waiting = 0
     for start in range(0, X.shape[0], rows):
         m = min(rows, X.shape[0] - start)
-        at = start if moved.size == aims.size else 0
-        place = start if counted.size == aims.size else 0
+        at = start if offset.size == y.size else 0
+        own = start if weight.size == y.size else 0
         if scratch is None:
             row_products(X, start, m, coef, room)
         else:
             widened_products(X[start : start + m], half, shift, coef, scratch, room)
         if labels is None:
-            squared(room, m, intercept[0], aims, start, moved, at, counted, place, all_sums)
+            squared(room, m, intercept, y, start, offset, at, weight, own, sums)
         else:
-            logistic(room, m, intercept[0], aims, start, moved, at, counted, place, all_sums)
+            logistic(room, m, intercept, y, start, offset, at, weight, own, sums)
         if scratch is None:
             add_rows(X, start, m, room, part)
         else:
@@ -187,5 +187,5 @@ def lone_rows(
         if waiting == flush or start + rows >= X.shape[0]:
             for j in range(part.size):
                 grad[j] += part[j]
-            part[:] = 0
+                part[j] = 0
             waiting = 0
