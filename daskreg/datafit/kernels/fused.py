@@ -192,11 +192,11 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     for beside in walk.beside(rows):
         tiles = X[beside.start : beside.stop], half, walk.labels
         if lone:
-            rest = *walk.lone(beside), flush, scratch, room[0], part[0]
-            lone_rows(*tiles, coef[0], shift, *rest, walk.sums[0], grad[0])
+            own = *walk.lone(beside), flush, scratch, room[0], part[0]
+            lone_rows(*tiles, coef[0], shift, *own, walk.sums[0], grad[0])
         else:
-            rest = *walk.columns, *beside.parts, flush, scratch, room, part
-            batch_rows(*tiles, routine, coef, shift, *rest, walk.sums, grad)
+            several = *walk.columns, *beside.parts, flush, scratch, room, part
+            batch_rows(*tiles, routine, coef, shift, *several, walk.sums, grad)
     return np.ascontiguousarray(grad[:n_columns].T)
 
 
