@@ -118,8 +118,8 @@ class Ceilings:
         return self.ranks[dtype, p]
 
     def lines(self) -> Iterator[str]:
-        yield f"Read from memory: {self.read[1]:.1f} GB/s by one thread, "
-        yield f"{self.read[CORES]:.1f} by {CORES}.\n"
+        one, all_ = self.read[1], self.read[CORES]
+        yield f"Read from memory: {one:.1f} GB/s by one thread, {all_:.1f} by {CORES}.\n"
         yield "| ceiling of one core, GFLOP/s | float32 | float64 |\n| --- | ---: | ---: |"
         rows = {"gemm": self.gemm} | {
             f"syrk of {p} columns": {t: self.syrk(t, p) for t in self.gemm} for p in (200, 2048)
