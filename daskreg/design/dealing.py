@@ -13,6 +13,7 @@ from .passes.lender import Lender
 from .passes.running import Journal
 from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Scheduler
+from .passes.seals import Seals
 from .passes.shards import Shard
 from .passes.threads import Threads
 from .passes.tier import Spooling
@@ -121,8 +122,12 @@ def make_shards(
     data: str = "",
     lender: Lender | None = None,
     spooling: Spooling | None = None,
+    sealed: bool = True,
 ) -> list[Shard]:
-    """One shard for each hand; pinned blocks are spread evenly over all of them."""
+    """One shard for each hand; pinned blocks are spread evenly over all of them.
+
+    Blocks of ``sealed`` ones are compared with what they were whenever they are read again.
+    """
     share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
     pins = spread_pins(layout.rows, share)
     runs = [make_runs(columns, layout.rows, layout.segments, list(hand)) for hand, _ in hands]
@@ -136,6 +141,7 @@ def make_shards(
             data=data,
             lender=lender,
             spooling=spooling,
+            seals=Seals() if sealed else None,
         )
         for own in runs
     ]

@@ -127,6 +127,7 @@ class Placement:
             data=self.data,
             lender=origin.lender if origin is not None else None,
             spooling=self._spooling(),
+            sealed=self.work.passes != 1 or self._journal is not None,
         )
         scheduler.place(shards, keep=self.work.passes != 1, homes=[home for _, home in hands])
         self._segments = [segments for segments, _ in hands]
