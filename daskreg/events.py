@@ -60,11 +60,14 @@ class EventLog:
         The pass under way.
     n_left_out : int
         Events beyond the ``most`` that are kept.
+    failure : Exception or None
+        What ended the fit with its best iterate, where that was no one's wish.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self.n_pass: int | None = None
         self.n_left_out = 0
+        self.failure: Exception | None = None
         self._most = most
         self._began = time.monotonic()
         self._events: list[Event] = []
