@@ -30,19 +30,23 @@ class MemoryPlanError(DaskregError, MemoryError):
 class WorkersLostError(DaskregError, RuntimeError):
     """Workers are gone for too long, or blocks that only they held.
 
-    ``checkpoint`` names the file that the fit goes on from, where it has one.
+    ``checkpoint`` names the file that the fit goes on from, and ``kept`` says what of it is in the
+    model, where there is such a thing.
     """
 
     checkpoint: str | None = None
+    kept: str | None = None
 
     def __str__(self) -> str:
         message = super().__str__()
-        if self.checkpoint is None:
-            return message
-        return (
-            f"{message}. What was found by then is in the checkpoint {self.checkpoint}: the same "
-            "fit with resume=True goes on from there"
-        )
+        if self.kept is not None:
+            message += f". {self.kept}"
+        if self.checkpoint is not None:
+            message += (
+                f". What was found by then is in the checkpoint {self.checkpoint}: the same fit "
+                "with resume=True goes on from there"
+            )
+        return message
 
 
 class PoisonBlockError(WorkersLostError):

@@ -14,7 +14,8 @@ from daskreg.design.layout import Layout
 from daskreg.design.passes.outcome import PassResult
 from daskreg.design.passes.running import MakePass
 from daskreg.design.passes.shards import Cancelled
-from daskreg.exceptions import DataError
+from daskreg.events import record
+from daskreg.exceptions import DataError, WorkersLostError
 
 from .codec import Classes
 from .container import pack
@@ -148,7 +149,9 @@ class Checkpoint:
                 self._end()
             # Data that no model can use are not worth a file that a later fit would go on from.
             if not isinstance(error, DataError) and (self._passes or self._running.nodes()):
-                self.save()
+                written = self.save()
+                if written and isinstance(error, WorkersLostError):
+                    error.checkpoint = self.store.path
             raise
         finally:
             self._running = None
@@ -248,6 +251,7 @@ class Checkpoint:
         finally:
             self._saved = time.monotonic()
             self._seconds = self._saved - began
+        record("checkpoint", f"{self.store.path} was written", {"seconds": self._seconds})
         return True
 
     def _content(self) -> dict[str, Any]:

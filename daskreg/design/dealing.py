@@ -48,12 +48,14 @@ def count_shards(
     return min(layout.n_segments, wanted)
 
 
-def choose_scheduler(columns: Columns, memory_limit: int | None) -> Scheduler:
+def choose_scheduler(
+    columns: Columns, memory_limit: int | None, worker_timeout: float | None = None
+) -> Scheduler:
     """What the user has started; this process alone for little data in its memory."""
     X = columns.X
     if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
         return Threads(memory_limit)
-    return active_scheduler(memory_limit)
+    return active_scheduler(memory_limit, worker_timeout)
 
 
 def draft(

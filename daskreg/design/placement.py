@@ -46,9 +46,10 @@ class Placement:
         origin: Origin | None = None,
         names: tuple[str, ...] | None = None,
         cache: str | None = "auto",
+        worker_timeout: float | None = None,
     ) -> None:
         self.columns = columns
-        self.cache = cache
+        self.cache, self.worker_timeout = cache, worker_timeout
         self.memory_limit, self.block_size = memory_limit, block_size
         self.ready, self.origin, self._names = ready, origin, names
         self.data = ""
@@ -181,7 +182,7 @@ class Placement:
 
     def _choose_scheduler(self) -> Scheduler:
         scheduler = self.origin.scheduler if self.origin is not None else None
-        return scheduler or choose_scheduler(self.columns, self.memory_limit)
+        return scheduler or choose_scheduler(self.columns, self.memory_limit, self.worker_timeout)
 
     def _draft(self, scheduler: Scheduler, work: Work) -> None:
         workers = list(scheduler.workers)
