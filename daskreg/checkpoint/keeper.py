@@ -13,6 +13,7 @@ from daskreg import __version__
 from daskreg.design.layout import Layout
 from daskreg.design.passes.outcome import PassResult
 from daskreg.design.passes.running import MakePass
+from daskreg.design.passes.seals import Key, Seal
 from daskreg.design.passes.shards import Cancelled
 from daskreg.events import record
 from daskreg.exceptions import DataError, WorkersLostError
@@ -23,6 +24,7 @@ from .data import DataCheck
 from .digest import digest
 from .fingerprint import Fields, fields_of
 from .running import Running
+from .sealed import packed, unpacked
 from .signals import Preempted, asked, say
 from .stages import Kept, Stage, check_signature
 from .store import Store
@@ -64,6 +66,7 @@ class Checkpoint:
         self.store, self.classes, self.parameters, self.every = store, classes, parameters, every
         self._data = DataCheck(store.path, held.get("data"), held.get("sums"))
         self._layout: dict[str, Any] | None = held.get("layout")
+        self._seals = unpacked(held["seals"]) if "seals" in held else {}
         self._passes: dict[str, Any] = dict(held.get("passes", {}))
         self._recent: dict[str, Any] = dict(held.get("recent", {}))
         self._left: tuple[str, dict[Any, Any]] | None = held.get("running")
@@ -99,6 +102,12 @@ class Checkpoint:
     def reserve(self, partial_bytes: int) -> int:
         """Bytes of sums that stay in the client's memory: those of the pass that is kept."""
         return partial_bytes
+
+    def seals_for(self, layout: Layout) -> Mapping[Key, Seal]:
+        """Checksums of blocks as they were, where their borders are the same."""
+        kept = self._layout
+        same = kept is not None and tuple(kept["rows"].tolist()) == layout.rows
+        return self._seals if same else {}
 
     def summed(self, kernel: Any, state: Mapping[str, Any], make_pass: MakePass) -> PassResult:
         """Return the sum of a kernel over all rows: the one that is kept, or a new one.
@@ -154,7 +163,9 @@ class Checkpoint:
                     error.checkpoint = self.store.path
             raise
         finally:
+            self._seals |= self._running.seals
             self._running = None
+        self._seals |= result.seals
         return result
 
     def _note_layout(self) -> None:
@@ -165,8 +176,8 @@ class Checkpoint:
             "chunks": digest(X),
         }
         if self._layout is not None and digest(self._layout) != digest(now):
-            # Nodes of another tree cannot be added to this one.
-            self._left = None
+            # Nodes of another tree cannot be added to this one, nor are its blocks the same.
+            self._left, self._seals = None, {}
         self._layout = now
 
     # -- the solver's side ---------------------------------------------------------------------
@@ -264,6 +275,7 @@ class Checkpoint:
             "data": self._data.fields,
             "sums": self._data.sums,
             "layout": self._layout,
+            "seals": packed(self._seals | ({} if running is None else running.seals)),
             "passes": self._passes,
             "recent": self._recent,
             "running": left,

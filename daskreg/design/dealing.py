@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .columns import Columns
@@ -13,7 +13,7 @@ from .passes.lender import Lender
 from .passes.running import Journal
 from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Scheduler
-from .passes.seals import Seals
+from .passes.seals import Key, Seal, Seals
 from .passes.shards import Shard
 from .passes.threads import Threads
 from .passes.tier import Spooling
@@ -124,11 +124,12 @@ def make_shards(
     data: str = "",
     lender: Lender | None = None,
     spooling: Spooling | None = None,
-    sealed: bool = True,
+    seals: Mapping[Key, Seal] | None = None,
 ) -> list[Shard]:
     """One shard for each hand; pinned blocks are spread evenly over all of them.
 
-    Blocks of ``sealed`` ones are compared with what they were whenever they are read again.
+    Blocks are compared with their ``seals``, or with those that the first reading makes, whenever
+    they are read; None: they are not.
     """
     share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
     pins = spread_pins(layout.rows, share)
@@ -143,7 +144,7 @@ def make_shards(
             data=data,
             lender=lender,
             spooling=spooling,
-            seals=Seals() if sealed else None,
+            seals=None if seals is None else Seals.of(seals, (s for run in own for s in run.specs)),
         )
         for own in runs
     ]

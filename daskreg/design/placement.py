@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from daskreg.exceptions import MemoryPlanError
@@ -14,6 +14,7 @@ from .layout import Hand, Layout
 from .origin import Origin
 from .passes.running import Journal
 from .passes.scheduler import Scheduler
+from .passes.seals import Key, Seal
 from .passes.tier import PASSES, Spooled, Spooling
 from .plan import Plan
 from .ready import Readiness
@@ -128,11 +129,17 @@ class Placement:
             data=self.data,
             lender=origin.lender if origin is not None else None,
             spooling=self._spooling(),
-            sealed=self.work.passes != 1 or self._journal is not None,
+            seals=self._seals(layout),
         )
         scheduler.place(shards, keep=self.work.passes != 1, homes=[home for _, home in hands])
         self._segments = [segments for segments, _ in hands]
         self.scheduler = scheduler
+
+    def _seals(self, layout: Layout) -> Mapping[Key, Seal] | None:
+        """What blocks are compared with; None: they are read once, and nobody asks again."""
+        if self._journal is not None and self.origin is None:
+            return self._journal.seals_for(layout)
+        return None if self.work.passes == 1 else {}
 
     def _spooling(self) -> Spooling | None:
         """What becomes of blocks that are read each pass."""

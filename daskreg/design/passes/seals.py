@@ -43,6 +43,13 @@ class Seals:
         self.known: dict[Key, Seal] = dict(known or {})
         self.fresh: dict[Key, Seal] = {}
 
+    @classmethod
+    def of(cls, known: Mapping[Key, Seal], specs: Iterable[BlockSpec]) -> Seals:
+        """Those of some blocks."""
+        seals = cls()
+        seals.take(known, specs)
+        return seals
+
     def __getstate__(self) -> dict[str, Any]:
         return {"known": self.known, "fresh": {}}
 
