@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -153,7 +154,8 @@ class Cluster(Scheduler):
     def rehome(self, workers: dict[str, Any]) -> None:
         """Give shards of lost workers another home."""
         lost = [i for i, home in enumerate(self._homes) if home not in workers]
-        load = {address: self._homes.count(address) for address in sorted(workers)}
+        count = Counter(self._homes)
+        load = {address: count[address] for address in sorted(workers)}
         for i in lost:
             home = min(load, key=lambda a: load[a] / workers[a]["nthreads"])
             load[home] += 1
@@ -164,12 +166,14 @@ class Cluster(Scheduler):
 
         Shards stay where rows that they need lie in memory.
         """
-        load = {a: self._homes.count(a) for a in sorted(workers)}
+        count = Counter(self._homes)
+        load = {a: count[a] for a in sorted(workers)}
         threads = {a: max(1, info["nthreads"]) for a, info in workers.items()}
-        movable = [i for i, bound in enumerate(self._bound) if not bound]
-        for i in reversed(movable):
+        for i in reversed([i for i, bound in enumerate(self._bound) if not bound]):
             home = self.home(i)
             other = min(load, key=lambda a: (load[a] + 1) / threads[a])
+            if (load[other] + 1) / threads[other] >= max(load[a] / threads[a] for a in load):
+                return
             if (load[other] + 1) / threads[other] >= load[home] / threads[home]:
                 continue
             load[home], load[other] = load[home] - 1, load[other] + 1

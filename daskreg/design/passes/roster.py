@@ -20,6 +20,8 @@ ASK = 5.0
 LOST_AFTER = 45.0
 #: Seconds without a heartbeat (one comes every half to some seconds) after which a worker hangs.
 SILENT = 30.0
+#: What the scheduler says of workers that are about to go.
+LEAVING = ("closing_gracefully", "closing", "closed", "failed")
 #: Seconds between two looks while there is nobody.
 PAUSE = 0.2
 
@@ -117,8 +119,11 @@ class Roster:
     def at_work(self, found: dict[str, Any] | None = None) -> dict[str, Any]:
         """Those of ``found``, or of a new look, that can be given something to do now."""
         found = self.look() if found is None else found
-        heard = {a: w for a, w in found.items() if a not in self._silent}
-        return {a: w for a, w in heard.items() if w.get("status") == "running"} or heard
+        return {
+            address: info
+            for address, info in found.items()
+            if address not in self._silent and info.get("status") not in LEAVING
+        }
 
     def require(self, call: Callable[[], Any] | None = None) -> dict[str, Any]:
         """Those at work; waits for the first one, with a message.
