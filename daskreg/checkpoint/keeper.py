@@ -11,10 +11,10 @@ import numpy as np
 
 from daskreg import __version__
 from daskreg.design.layout import Layout
+from daskreg.design.passes.cancelled import Cancelled
 from daskreg.design.passes.outcome import PassResult
 from daskreg.design.passes.running import MakePass
 from daskreg.design.passes.seals import Key, Seal
-from daskreg.design.passes.shards import Cancelled
 from daskreg.events import record
 from daskreg.exceptions import DataError, WorkersLostError
 

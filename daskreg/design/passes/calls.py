@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import distributed  # noqa: TID253 - loaded only where a client is active
-
+from .errors import raise_own_error
 from .relay import LOOK_UP
 from .remote import call
 from .scheduler import fresh
@@ -55,12 +54,6 @@ def results(cluster: Cluster, pickled: Sequence[bytes]) -> list[Any]:
 
 def _is_lost(task: Any) -> bool:
     """Whether a call is to be made again; raises the error of the call itself."""
-    if task.status == "cancelled":
-        return True
-    if task.status != "error":
-        return False
-    error = task.exception()
-    if isinstance(error, distributed.scheduler.KilledWorker):
-        return True
-    task.result()
-    raise error
+    if task.status == "error":
+        raise_own_error(task)
+    return bool(task.status in ("error", "cancelled"))

@@ -12,13 +12,14 @@ import distributed  # noqa: TID253 - loaded only where a client is active
 from daskreg.events import record
 from daskreg.exceptions import PoisonBlockError, WorkersLostError
 
+from .cancelled import Cancelled
+from .errors import raise_own_error, was_killed
 from .jobs import Attempt, Job
 from .outcome import Outcome
 from .poison import Quarantine, explained, poison
 from .remote import outcome_of
 from .roster import PAUSE
 from .running import Running
-from .shards import Cancelled
 
 if TYPE_CHECKING:
     from .cluster import Cluster, Message
@@ -127,7 +128,7 @@ class Relay:
         self._n_gathered += 1
         failed = [task for task in self._adding if task.status in ("error", "cancelled")]
         for task in failed:
-            _raise_own_error(task)
+            raise_own_error(task)
         if failed:
             self._adding = []
             if self._n_gathered > MOST_GATHERED:
@@ -203,7 +204,7 @@ class Relay:
         for job in list(self._jobs):
             alive = [attempt for attempt in job.attempts if self._is_alive(job, attempt, there)]
             died = [a for a in job.attempts if a not in alive and not a.finished]
-            died = [a for a in died if a.address not in there or _was_killed(a.future)]
+            died = [a for a in died if a.address not in there or was_killed(a.future)]
             changed |= len(alive) < len(job.attempts)
             job.attempts = alive
             if job.suspect is not None and job.winner is not None:
@@ -220,7 +221,7 @@ class Relay:
     def _is_alive(self, job: Job, attempt: Attempt, there: dict[str, Any]) -> bool:
         status = attempt.future.status
         if status == "error":
-            _raise_own_error(attempt.future)
+            raise_own_error(attempt.future)
             return False
         if status == "cancelled":
             if job.shard.futures:
@@ -297,20 +298,3 @@ class Relay:
         if not known or 2 * len(known) < len(jobs):
             return None
         return max(SLOW, SLOW_TIMES * max(known))
-
-
-def _was_killed(task: Any) -> bool:
-    """Whether Dask has given a task up for the workers that died with it."""
-    if task.status != "error":
-        return False
-    return isinstance(task.exception(timeout=PATIENCE), distributed.scheduler.KilledWorker)
-
-
-def _raise_own_error(task: Any) -> None:
-    """Raise the error of a task itself; that of lost workers, or of a late stop, is none."""
-    if task.status == "cancelled":
-        return
-    error = task.exception(timeout=PATIENCE)
-    if not isinstance(error, distributed.scheduler.KilledWorker | Cancelled):
-        task.result()
-        raise error

@@ -7,7 +7,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import State
@@ -15,6 +15,7 @@ from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
 
 from .ahead import stream
+from .cancelled import Cancelled, Flag
 from .dyadic import DyadicSum
 from .ledger import LEDGER, owned
 from .lender import Lender
@@ -25,26 +26,6 @@ from .seals import Seals
 from .stream import BlockReader
 from .tier import Spooled, Spooling, Tier
 from .validate import check_beside, check_X
-
-
-class Cancelled(RuntimeError):
-    """The pass was given up by whoever started it.
-
-    Attributes
-    ----------
-    outcome : Outcome or None
-        What a shard had finished by then.
-    """
-
-    def __init__(self, outcome: Outcome | None = None) -> None:
-        super().__init__("the pass was cancelled")
-        self.outcome = outcome
-
-
-class Flag(Protocol):
-    """Whether a pass was given up."""
-
-    def is_set(self) -> bool: ...
 
 
 class Shard:
