@@ -74,6 +74,8 @@ class ElasticNetCV(PathCV):
     n_iter_, dual_gap_, relative_gap_, certificate_, status_
         Of the model that was kept, as in :class:`ElasticNet`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.

@@ -89,6 +89,8 @@ class Lasso(Regressor):
     status_ : str or ndarray
         'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled'
         (rounding), 'memory' (no room for more of the columns in use) or 'interrupted'.
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str

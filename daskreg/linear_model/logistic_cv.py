@@ -90,6 +90,8 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
     dual_gap_, relative_gap_, certificate_, status_
         Of the model of all rows at the kept C, as in :class:`LogisticRegression`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
     solution_ : xarray.Dataset

@@ -104,6 +104,8 @@ class StabilitySelection(SelectorMixin, Resampling):
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
 

@@ -17,13 +17,13 @@ SHOWN = 3
 PASSING = (408, 425, 429)
 #: Errors of the system that say nothing about the next try.
 _PASSING_ERRNO = frozenset(
-    (
-        *(errno.EIO, errno.EAGAIN, errno.EINTR, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT),
-        *(errno.ECONNRESET, errno.ECONNREFUSED, errno.ECONNABORTED, errno.EPIPE),
-        *(errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.ENETRESET, errno.ENOLINK),
-        *(errno.EREMOTEIO, errno.ENOBUFS, errno.EHOSTDOWN),
+    getattr(errno, name, None)
+    for name in (
+        *("EIO", "EAGAIN", "EINTR", "EBUSY", "ESTALE", "ETIMEDOUT", "EREMOTEIO", "ENOBUFS"),
+        *("ECONNRESET", "ECONNREFUSED", "ECONNABORTED", "EPIPE", "ENOLINK"),
+        *("EHOSTUNREACH", "EHOSTDOWN", "ENETUNREACH", "ENETDOWN", "ENETRESET"),
     )
-)
+) - {None}
 
 Value = TypeVar("Value")
 
