@@ -65,12 +65,16 @@ def left_over(client: Client) -> dict[str, Any]:
     return found
 
 
+def n_tasks(dask_scheduler: Any) -> int:
+    return len(dask_scheduler.tasks)
+
+
 @pytest.mark.slow
 def test_many_fits_leave_nothing_that_grows(client: Client, files: Any) -> None:
     def fits(n: int) -> dict[str, Any]:
         for _ in range(n):
             model().fit(*files)
-        wait_until(lambda: not client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.tasks))
+        wait_until(lambda: not client.run_on_scheduler(n_tasks))
         wait_until(lambda: not any(c["tasks"] for k, c in left_over(client).items() if "work" in k))
         return left_over(client)
 

@@ -91,7 +91,7 @@ class Shard:
         self._settled = False
         self._tier: Tier | None = None
         self._unproven: Block | None = None
-        self._retries = RetryLog()
+        self._retries, self._compared = RetryLog(), self.seals
         LEDGER.open(self._token, self.data)
         weakref.finalize(self, LEDGER.release, self._token)
 
@@ -167,6 +167,7 @@ class Shard:
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
         self._unproven = None
+        self._compared = self.seals if getattr(kernel, "compares", True) else None
         with single_threaded_blas(), ExitStack() as stack:
             for spec, (block, read) in self._blocks(
                 stack,
@@ -266,7 +267,9 @@ class Shard:
         tier = self._tier_of(columns)
         return stream(
             stack,
-            lambda: BlockReader(columns, values, reads_X, tier, pinned, self.seals, self._retries),
+            lambda: BlockReader(
+                columns, values, reads_X, tier, pinned, self._compared, self._retries
+            ),
             columns,
             specs,
             # Blocks that are to be pinned need memory of their own.
