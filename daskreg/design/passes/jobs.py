@@ -11,7 +11,7 @@ from daskreg.events import Json
 from .shards import Shard
 
 
-@dataclass
+@dataclass(eq=False)
 class Attempt:
     """A task that runs a job on one worker.
 
@@ -40,7 +40,7 @@ class Attempt:
         return bool(self.future.status == "finished")
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """A shard, or a part of one, to be summed once.
 
@@ -58,6 +58,8 @@ class Job:
         First answer wins.
     deaths : int
         Workers that died while they had it.
+    acquitted : bool
+        Whether a suspect was seen to come to its end.
     seconds : float or None
         How long the answer took.
     """
@@ -68,6 +70,7 @@ class Job:
     suspect: Job | None = None
     attempts: list[Attempt] = field(default_factory=list)
     deaths: int = 0
+    acquitted: bool = False
     seconds: float | None = None
 
     @property

@@ -13,9 +13,10 @@ from .jobs import Job
 
 #: Workers lost with a shard after which its segments are tried apart, each alone on a worker.
 SUSPECT = 2
-#: Workers lost with a segment, or a block, that was alone on them, after which it is to blame.
-#: Dask's ``allowed-failures`` is the cluster's: preemption on a busy one may use it up.
-GUILTY = 3
+#: Workers lost with a segment that was alone on them, after which it is to blame, and with a single
+#: block of such a segment.  Dask's ``allowed-failures`` is the cluster's: preemption on a busy one
+#: may use it up.
+GUILTY, GUILTY_BLOCK = 4, 2
 
 
 class Quarantine:
@@ -23,12 +24,14 @@ class Quarantine:
 
     A worker that dies takes down everything it works on.  Whose fault that is shows when each
     suspect is alone: a shard is cut into its segments, whose sums are the same bits, and a segment
-    that goes on to end workers into its blocks.
+    that goes on to end workers into its blocks.  Where workers die of something else, suspects come
+    to their end after all, and it takes so many more deaths to find another one guilty.
     """
 
     def __init__(self) -> None:
         self.waiting: list[Job] = []
         self._probes: dict[int, list[Job]] = {}
+        self._innocent = 0
 
     def __bool__(self) -> bool:
         return bool(self.waiting)
@@ -48,7 +51,8 @@ class Quarantine:
                 return False
             self.waiting += job.segments()
             return True
-        if job.deaths < GUILTY:
+        most = GUILTY if job.suspect is None else GUILTY_BLOCK
+        if job.deaths < most + self._innocent:
             self.waiting.append(job)
             return True
         if len(job.shard.specs) > 1:
@@ -58,11 +62,13 @@ class Quarantine:
             return True
         raise poison(job)
 
-    def survived(self, probe: Job) -> None:
-        """Note that a block alone did no harm."""
-        suspect = probe.suspect
-        assert suspect is not None
-        left = [job for job in self._probes[id(suspect)] if job is not probe]
+    def survived(self, job: Job) -> None:
+        """Note that a suspect did no harm in the end: of a block that was all it was tried for."""
+        self._innocent += job.deaths
+        suspect = job.suspect
+        if suspect is None:
+            return
+        left = [one for one in self._probes[id(suspect)] if one is not job]
         self._probes[id(suspect)] = left
         if not left:
             raise poison(suspect)

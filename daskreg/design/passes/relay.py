@@ -64,6 +64,7 @@ class Relay:
         self._outcomes: list[Outcome] = []
         self._adding: list[Any] = []
         self._n_gathered = 0
+        self._lossy = False
 
     def run(self) -> list[Outcome]:
         """Outcomes of all shards."""
@@ -137,7 +138,8 @@ class Relay:
                 )
 
     def _bring(self) -> bool:
-        """Bring what is finished, if somebody wants it now; returns whether anything came.
+        """Bring what is finished, if somebody wants it now or workers die with it; returns whether
+        anything came.
 
         Raises
         ------
@@ -145,7 +147,8 @@ class Relay:
             The pass is to stop.
         """
         running = self._running
-        if running is None or not (running.due or running.is_set()):
+        wanted = running is not None and (running.due or running.is_set())
+        if not wanted and not (self._lossy and not self._large):
             return False
         brought = []
         for job in self._jobs:
@@ -153,11 +156,11 @@ class Relay:
             if winner is not None and job.suspect is None:
                 outcome = self._brought(winner)
                 if outcome is not None:
-                    self._outcomes.append(running.add(outcome))
+                    self._outcomes.append(running.add(outcome) if running else outcome)
                     brought.append(job)
         self._jobs = [job for job in self._jobs if job not in brought]
         self._ended += brought
-        if running.is_set():
+        if running is not None and running.is_set():
             raise Cancelled
         return bool(brought)
 
@@ -206,10 +209,13 @@ class Relay:
             died = [a for a in job.attempts if a not in alive and not a.finished]
             died = [a for a in died if a.address not in there or was_killed(a.future)]
             changed |= len(alive) < len(job.attempts)
+            self._lossy |= bool(died)
             job.attempts = alive
-            if job.suspect is not None and job.winner is not None:
-                self._jobs.remove(job)
+            if not job.whole and job.winner is not None and not job.acquitted:
+                job.acquitted = True
                 self._quarantine.survived(job)
+                if job.suspect is not None:
+                    self._jobs.remove(job)
             elif died and not alive and self._quarantine.died(job):
                 self._jobs.remove(job)
                 self._cluster.lose(job.number)
