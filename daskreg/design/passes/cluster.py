@@ -128,7 +128,7 @@ class Cluster(Scheduler):
 
     def _told(self, error: BaseException) -> BaseException:
         """What an error in a pass means."""
-        if isinstance(error, Exception) and self.client.status in ("closing", "closed"):
+        if isinstance(error, Exception) and self.client.status != "running":
             if isinstance(error, ClusterLostError):
                 return error
             return ClusterLostError(

@@ -196,7 +196,8 @@ class Relay:
 
     def _without_workers(self, error: WorkersLostError) -> WorkersLostError:
         """Nobody is left: where the same rows were always at work, they are the likely cause."""
-        worst = max(self._jobs, key=lambda job: job.deaths, default=None)
+        jobs = [*self._jobs, *self._quarantine.waiting]
+        worst = max(jobs, key=lambda job: job.deaths, default=None)
         if type(error) is not WorkersLostError or worst is None or worst.deaths < 2:
             return error
         return explained(poison(worst), ())
