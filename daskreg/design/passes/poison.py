@@ -55,7 +55,7 @@ class Quarantine:
         if job.deaths < most + self._innocent:
             self.waiting.append(job)
             return True
-        if len(job.shard.specs) > 1:
+        if len(job.shard.specs) > 1 and id(job) not in self._probes:
             probes = job.blocks()
             self._probes[id(job)] = probes
             self.waiting += probes
@@ -71,7 +71,9 @@ class Quarantine:
         left = [one for one in self._probes[id(suspect)] if one is not job]
         self._probes[id(suspect)] = left
         if not left:
-            raise poison(suspect)
+            # None of its blocks is deadly by itself: once more, with a higher bar.
+            self._innocent += suspect.deaths
+            self.waiting.append(suspect)
 
 
 def poison(job: Job) -> PoisonBlockError:
