@@ -129,7 +129,7 @@ class LinearModel(BaseEstimator, ABC):
             known = known or previous_models(self, opening)
             early = watch(validation, patience, self, **rows)
             settings = settings if early is None else early.settings(settings)
-            with kept(journal, design):
+            with kept(journal, design) as log:
                 fitted = fit_problems(design, settings, known)
             self._note_early(early)
             fitted = fitted if early is None else early.chosen(fitted)
@@ -139,12 +139,13 @@ class LinearModel(BaseEstimator, ABC):
             design.close()
             if early is not None:
                 early.close()
+        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
         kind = type(self).__name__
         if early is None or Status.STOPPED not in fitted.solution.status:
             warn_unconverged(kind, fitted.solution, self.n_passes_, self.max_iter, self.tol)
         if Status.INTERRUPTED in fitted.solution.status:
-            raise KeyboardInterrupt(f"{kind}.fit: the best coefficients so far are in coef_")
+            raise log.interruption(f"{kind}.fit: the best coefficients so far are in coef_")
         return self
 
     def _check(self) -> None:

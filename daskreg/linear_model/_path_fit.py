@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from daskreg.events import collecting
 from daskreg.problems import Problems
 
 from . import _params
@@ -62,9 +64,12 @@ def solve_path(
             callbacks=_params.callbacks(options["callbacks"], options["verbose"]),
             limits=limits,
         )
-        fitted = fit_problems(design, settings, known_models(start, opening, labels))
+        with collecting() as log:
+            fitted = fit_problems(design, settings, known_models(start, opening, labels))
         n_passes = design.n_passes
     finally:
         design.close()
     warn_unconverged("path", fitted.solution, n_passes, settings.max_iter, settings.tol, above=1)
+    if log.failure is not None:
+        warnings.warn(f"path: {log.failure}", RuntimeWarning, stacklevel=3)
     return fitted, opening

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from daskreg._typing import Partial
 
 from .dyadic import DyadicSum, Node
+from .retries import Retries
+from .seals import Key, Seal
 from .tier import Spooled
 
 
@@ -28,6 +30,10 @@ class Outcome:
         The part of it spent in the kernel.
     spooled : Spooled
         What it keeps on the local disk.
+    seals : dict
+        Checksums of blocks that were read for the first time.
+    retries : Retries
+        Reads that were tried again.
     """
 
     nodes: list[tuple[Node, Partial]]
@@ -36,6 +42,8 @@ class Outcome:
     seconds: float
     kernel_seconds: float
     spooled: Spooled = field(default_factory=Spooled)
+    seals: dict[Key, Seal] = field(default_factory=dict)
+    retries: Retries = field(default_factory=Retries)
 
     @property
     def nbytes(self) -> int:
@@ -57,6 +65,8 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
         kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
         seconds=max(outcome.seconds for outcome in outcomes),
         spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
+        seals={key: seal for outcome in outcomes for key, seal in outcome.seals.items()},
+        retries=sum((outcome.retries for outcome in outcomes), Retries()),
     )
 
 
@@ -64,7 +74,8 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
 class PassResult:
     """The sum over all rows, and what it took.
 
-    ``n_passes`` is 0 where it is known from a pass that has been counted.
+    ``n_passes`` is 0 where it is known from a pass that has been counted; ``seals`` are checksums
+    of blocks that were read for the first time.
     """
 
     partial: Partial
@@ -73,3 +84,4 @@ class PassResult:
     kernel_seconds: float = 0.0
     spooled: Spooled = field(default_factory=Spooled)
     n_passes: int = 1
+    seals: dict[Key, Seal] = field(default_factory=dict)

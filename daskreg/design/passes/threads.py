@@ -13,10 +13,11 @@ from daskreg._typing import State
 from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
+from .cancelled import Cancelled
 from .outcome import Outcome
 from .running import Running
 from .scheduler import Progress, Scheduler
-from .shards import Cancelled, Shard
+from .shards import Shard
 
 
 class Threads(Scheduler):
