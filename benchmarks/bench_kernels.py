@@ -1,13 +1,16 @@
 """What one look at the data costs, beside what this machine can do at best.
 
-    python benchmarks/bench_kernels.py [--only gradient moments sparse passes] [--mib 256] [--out F]
+    python benchmarks/bench_kernels.py [--only gradient passes grams moments sparse] [--mib 256]
+        [--out benchmarks/results/kernels.md]
 
-Ceilings of one core come first: reading numbers from memory, products and symmetric rank updates
-of BLAS.  Then, on one core, the sums of the gradient pass for 1 to 250 columns of coefficients,
-the first pass with and without its Gram matrix, and compressed rows; the plain kernels, which
-small data use, beside the compiled ones.  ``passes`` are whole passes of a design in memory, on
-one thread and on all.  A time is the smallest of several, in CPU seconds of the thread (``passes``:
-seconds of the clock); X is counted once.
+Ceilings come first: reading numbers from memory with one thread and with all, products and
+symmetric rank updates of BLAS, also of as many columns as the Gram matrices have. Then the sums of
+the gradient pass for 1 to 250 columns of coefficients, the first pass with and without its Gram
+matrix, and compressed rows: the kernel alone on one core, the plain one, which small data use,
+beside the compiled one. ``passes`` and ``grams`` are whole passes of a design in memory through the
+engine, on one thread and on all. A time is the smallest of several, on the clock; X is counted
+once. Read rates are measured again before each line, since neighbours of a virtual machine share
+its memory. ``--append`` adds to the file, so that short calls make one record.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import argparse
 import datetime
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -45,7 +49,7 @@ STORED = (
 LABELS = Labels((0, 1), np.ones((2, 1)))
 
 
-def best(work: Callable[[], Any], clock: Callable[[], float] = time.thread_time) -> float:
+def best(work: Callable[[], Any], clock: Callable[[], float] = time.perf_counter) -> float:
     """Smallest time of a call, after one that warms up and compiles."""
     work()
     times = []
@@ -64,30 +68,64 @@ def add_up(numbers: Any) -> Any:
     return total
 
 
+CORES = len(os.sched_getaffinity(0))
+
+
+class Reading:
+    """Reads numbers from memory as fast as threads can; GB/s."""
+
+    def __init__(self, mib: int) -> None:
+        self.numbers = np.ones(mib << 18, dtype=np.float32)
+
+    def rate(self, threads: int = 1) -> float:
+        parts = np.array_split(self.numbers, threads)
+
+        def work() -> None:
+            others = [threading.Thread(target=add_up, args=(part,)) for part in parts[1:]]
+            for other in others:
+                other.start()
+            add_up(parts[0])
+            for other in others:
+                other.join()
+
+        return self.numbers.nbytes / best(work) / 1e9
+
+
 class Ceilings:
     """Reading in GB/s and products in GFLOP/s, one core, by type."""
 
     def __init__(self, mib: int) -> None:
-        self.read, self.gemm, self.syrk = {}, {}, {}
-        for name, syrk in (("float32", "ssyrk"), ("float64", "dsyrk")):
-            numbers = np.ones((mib << 20) // np.dtype(name).itemsize, dtype=name)
-            self.read[name] = numbers.nbytes / best(lambda X=numbers: add_up(X)) / 1e9
+        self.reading = Reading(mib)
+        self.read = {1: self.reading.rate(), CORES: self.reading.rate(CORES)}
+        self.gemm, self.ranks = {}, {}
+        for name in ("float32", "float64"):
             A = np.random.default_rng(0).random((2048, 2048)).astype(name)
-            C = np.zeros((2048, 2048), dtype=name, order="F")
-            update = getattr(scipy.linalg.blas, syrk)
             self.gemm[name] = 2 * 2048**3 / best(lambda A=A: A @ A) / 1e9
-            self.syrk[name] = (
-                2048**3
-                / best(lambda A=A, C=C, f=update: f(1.0, A.T, 1.0, C, lower=1, overwrite_c=1))
-                / 1e9
-            )
+
+    def syrk(self, dtype: str, p: int) -> float:
+        """GFLOP/s of the products of p columns of 2,048 rows with one another."""
+        if (dtype, p) not in self.ranks:
+            A = np.random.default_rng(0).random((2048, p)).astype(dtype)
+            C = np.zeros((p, p), dtype=dtype, order="F")
+            update = getattr(scipy.linalg.blas, "ssyrk" if dtype == "float32" else "dsyrk")
+            repeats = 1 + 2**19 // p**2
+
+            def work() -> None:
+                for _ in range(repeats):
+                    update(1.0, A.T, 1.0, C, lower=1, overwrite_c=1)
+
+            self.ranks[dtype, p] = repeats * 2048 * p**2 / best(work) / 1e9
+        return self.ranks[dtype, p]
 
     def lines(self) -> Iterator[str]:
-        yield "| ceiling of one core | float32 | float64 |\n| --- | ---: | ---: |"
-        for label, values in (
-            ("read, GB/s", self.read), ("gemm, GFLOP/s", self.gemm), ("syrk, GFLOP/s", self.syrk),
-        ):  # fmt: skip
-            yield f"| {label} | {values['float32']:.1f} | {values['float64']:.1f} |"
+        one, all_ = self.read[1], self.read[CORES]
+        yield f"Read from memory: {one:.1f} GB/s by one thread, {all_:.1f} by {CORES}.\n"
+        yield "| ceiling of one core, GFLOP/s | float32 | float64 |\n| --- | ---: | ---: |"
+        rows = {"gemm": self.gemm} | {
+            f"syrk of {p} columns": {t: self.syrk(t, p) for t in self.gemm} for p in (200, 2048)
+        }
+        for label, values in rows.items():
+            yield f"| {label} | {values['float32']:.0f} | {values['float64']:.0f} |"
 
 
 def block_of(n: int, p: int, stored: str, labels: bool) -> Block:
@@ -105,29 +143,33 @@ def state_of(p: int, C: int) -> dict[str, Any]:
     return {"coef": coef, "intercept": np.zeros(C), "target": zeros, "weighting": zeros}
 
 
+def share(rate: float, top: float) -> str:
+    return f"{rate:.2f} | {rate / top:.0%}"
+
+
 def gradient(top: Ceilings, mib: int) -> Iterator[str]:
     yield (
-        "| gradient | p | K | X | products | plain GB/s | GB/s | of read | GFLOP/s | of gemm |\n"
-        "| --- " + "| ---: " * 2 + "| --- | --- " + "| ---: " * 5 + "|"
+        "| gradient, one core | p | K | X | products | read GB/s | plain GB/s | GB/s | of read | "
+        "GFLOP/s | of gemm |\n| --- " + "| ---: " * 2 + "| --- | --- " + "| ---: " * 6 + "|"
     )
     for loss in (Squared(), Logistic()):
         for p in WIDTHS:
             for C in BATCHES:
-                for stored, dtype in STORED if p == 256 else STORED[:2]:
+                for stored, dtype in STORED if p == 256 and C <= 8 else STORED[:2]:
                     n = max(1000, (mib << 18) // (p * max(1, C // 8)))
                     block, state = block_of(n, p, stored, loss.is_classifier), state_of(p, C)
-                    labels = LABELS if loss.is_classifier else None
-                    kernels = [
-                        GradientKernel(loss, dtype, labels, compiled=own) for own in (False, True)
-                    ]
+                    kernels = [kernel_of(loss, dtype, own) for own in (False, True)]
                     seconds = [best(partial(kernel, block, state)) for kernel in kernels]
                     plain, rate = (block.X.nbytes / one / 1e9 for one in seconds)
-                    flops = 4 * n * p * C / seconds[1] / 1e9
+                    flops, read = 4 * n * p * C / seconds[1] / 1e9, top.reading.rate()
                     yield (
-                        f"| {loss.name} | {p} | {C} | {stored} | {dtype} | {plain:.2f} | "
-                        f"{rate:.2f} | {rate / top.read['float32']:.0%} | {flops:.0f} | "
-                        f"{flops / top.gemm[dtype]:.0%} |"
+                        f"| {loss.name} | {p} | {C} | {stored} | {dtype} | {read:.1f} | "
+                        f"{plain:.2f} | {share(rate, read)} | {share(flops, top.gemm[dtype])} |"
                     )
+
+
+def kernel_of(loss: Any, dtype: str, compiled: bool = True) -> GradientKernel:
+    return GradientKernel(loss, dtype, LABELS if loss.is_classifier else None, compiled=compiled)
 
 
 def moments(top: Ceilings, mib: int) -> Iterator[str]:
@@ -146,11 +188,13 @@ def moments(top: Ceilings, mib: int) -> Iterator[str]:
                 plain, rate = (block.X.nbytes / one / 1e9 for one in seconds)
                 flops = block.n_rows * p**2 / seconds[1] / 1e9
                 gram = (
-                    f"{flops:.0f} | {flops / top.syrk[dtype]:.0%}" if columns is None else "- | -"
+                    f"{flops:.0f} | {flops / top.syrk(dtype, p):.0%}"
+                    if columns is None
+                    else "- | -"
                 )
                 yield (
                     f"| {'Gram' if columns is None else 'no Gram'} | {p} | {stored} | {dtype} | "
-                    f"{plain:.2f} | {rate:.2f} | {rate / top.read['float32']:.0%} | {gram} |"
+                    f"{plain:.2f} | {rate:.2f} | {rate / top.read[1]:.0%} | {gram} |"
                 )
 
 
@@ -171,37 +215,63 @@ def sparse(top: Ceilings, mib: int) -> Iterator[str]:
             seconds = [best(partial(kernel, block, state)) for kernel in kernels]
             nbytes = data.nbytes + indices.nbytes
             plain, rate = (nbytes / one / 1e9 for one in seconds)
-            share = rate / top.read["float32"]
-            yield f"| logistic | {C} | {stored} | {plain:.2f} | {rate:.2f} | {share:.0%} |"
+            part = rate / top.read[1]
+            yield f"| logistic | {C} | {stored} | {plain:.2f} | {rate:.2f} | {part:.0%} |"
+
+
+def pass_rates(block: Block, kernel: Any, state: dict[str, Any]) -> list[float]:
+    """GB/s of passes through the engine, on one thread and on all."""
+    rates = []
+    for threads in (1, CORES):
+        with dask.config.set(num_workers=threads), as_design(block.X, block.y) as design:
+            design.prepare()
+            seconds = best(lambda d=design: d.sum_over_rows(kernel, state))
+            rates.append(block.X.nbytes / seconds / 1e9)
+    return rates
 
 
 def passes(top: Ceilings, mib: int) -> Iterator[str]:
-    cores = len(os.sched_getaffinity(0))
     yield (
-        f"| pass of a design in memory | K | GB/s on 1 thread | on {cores} | ratio |\n| --- "
-        + "| ---: " * 4
+        "| pass of a design, p = 256 | K | X | read GB/s | kernel GB/s | of read | "
+        f"pass GB/s | of read | GFLOP/s | of gemm | on {CORES} threads | ratio |\n"
+        "| --- | ---: | --- " + "| ---: " * 9 + "|"
+    )
+    for loss in (Squared(), Logistic()):
+        for C in BATCHES:
+            for stored in ("float32", "int8") if C == 1 else ("float32",):
+                n = (mib << 18) // (256 * max(1, C // 50))
+                block, state = block_of(n, 256, stored, loss.is_classifier), state_of(256, C)
+                kernel, read = kernel_of(loss, "float32"), top.reading.rate()
+                alone = block.X.nbytes / best(partial(kernel, block, state)) / 1e9
+                one, all_ = pass_rates(block, kernel, state)
+                flops = C * one * 4 / block.X.itemsize
+                yield (
+                    f"| {loss.name} | {C} | {stored} | {read:.1f} | {share(alone, read)} | "
+                    f"{share(one, read)} | {share(flops, top.gemm['float32'])} | {all_:.2f} | "
+                    f"{all_ / one:.2f} |"
+                )
+
+
+def grams(top: Ceilings, mib: int) -> Iterator[str]:
+    yield (
+        "| first pass of a design, with its Gram matrix | p | products | GB/s | GFLOP/s | "
+        f"of syrk of p columns | on {CORES} threads, GB/s | ratio |\n| --- | ---: | --- "
+        + "| ---: " * 5
         + "|"
     )
-    n, p = (mib << 18) // 256, 256
-    block = block_of(n, p, "float32", False)
-    for C in (1, 50):
-        kernel, state, rates = (
-            GradientKernel(Squared(), "float32", compiled=True),
-            state_of(p, C),
-            [],
-        )
-        for threads in (1, cores):
-            with dask.config.set(num_workers=threads), as_design(block.X, block.y) as design:
-                design.prepare()
-                seconds = best(
-                    lambda d=design, k=kernel, s=state: d.sum_over_rows(k, s), time.perf_counter
-                )
-                rates.append(block.X.nbytes / seconds / 1e9)
-        ratio = rates[1] / rates[0]
-        yield f"| squared | {C} | {rates[0]:.2f} | {rates[1]:.2f} | {ratio:.2f} |"
+    for p in (100, 200, 1000):
+        block = block_of((mib << 18) // p, p, "float32", False)
+        for dtype in ("float32", "float64"):
+            kernel = MomentsKernel(False, None, dtype, compiled=True)
+            one, all_ = pass_rates(block, kernel, {})
+            flops = one * p / 4
+            yield (
+                f"| squared | {p} | {dtype} | {one:.2f} | {share(flops, top.syrk(dtype, p))} | "
+                f"{all_:.2f} | {all_ / one:.2f} |"
+            )
 
 
-GROUPS = {maker.__name__: maker for maker in (gradient, moments, sparse, passes)}
+GROUPS = {maker.__name__: maker for maker in (passes, grams, gradient, moments, sparse)}
 
 
 def main() -> None:
@@ -209,6 +279,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--mib", type=int, default=256, help="size of a float32 X")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--append", action="store_true")
     arguments = parser.parse_args()
     today = datetime.datetime.now(tz=datetime.UTC).date()
     lines: list[str] = []
@@ -217,18 +288,25 @@ def main() -> None:
         print(line, flush=True)
         lines.append(line)
 
-    say(f"# One look at the data, {today}\n")
-    say(f"{platform.machine()}, numpy {np.__version__}, numba {numba.__version__}\n")
+    if not arguments.append:
+        say("# One look at the data\n")
+        say(
+            f"{today}, {platform.machine()}, {CORES} cores, Python {platform.python_version()}, "
+            f"numpy {np.__version__}, numba {numba.__version__}; made by "
+            "`benchmarks/bench_kernels.py`. X is counted once.\n"
+        )
     with threadpoolctl.threadpool_limits(1):
         top = Ceilings(arguments.mib)
-        for line in top.lines():
-            say(line)
+        if not arguments.append:
+            for line in top.lines():
+                say(line)
         for group in arguments.only:
             say("")
             for line in GROUPS[group](top, arguments.mib):
                 say(line)
     if arguments.out is not None:
-        arguments.out.write_text("\n".join(lines) + "\n")
+        with arguments.out.open("a" if arguments.append else "w") as file:
+            file.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -109,3 +109,24 @@ def scipy_blas() -> Any:
         if _running:
             _limit()
     return blas
+
+
+@cache
+def blas_routine(name: str, dtype: Any) -> int:
+    """Return the address of a routine of scipy's BLAS, for compiled code.
+
+    Unlike its wrappers for Python, which hold the interpreter's lock, it lets threads multiply
+    side by side.
+
+    Parameters
+    ----------
+    name : str
+        Without the letter of the type: ``"gemm"``.
+    dtype : dtype
+        float32 or float64.
+    """
+    from numba.extending import get_cython_function_address
+
+    scipy_blas()
+    letter = {4: "s", 8: "d"}[dtype.itemsize]
+    return int(get_cython_function_address("scipy.linalg.cython_blas", letter + name))

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from .exceptions import WorkersLostError
+
 Json: TypeAlias = bool | int | float | str | list["Json"] | dict[str, "Json"] | None
 Kind: TypeAlias = Literal[
     "worker_lost",
@@ -60,11 +62,14 @@ class EventLog:
         The pass under way.
     n_left_out : int
         Events beyond the ``most`` that are kept.
+    failure : WorkersLostError or None
+        What ended the fit with its best iterate, where that was nobody's wish.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self.n_pass: int | None = None
         self.n_left_out = 0
+        self.failure: WorkersLostError | None = None
         self._most = most
         self._began = time.monotonic()
         self._events: list[Event] = []
@@ -80,6 +85,19 @@ class EventLog:
     def begin_pass(self) -> None:
         """Count a pass; events to come belong to it."""
         self.n_pass = (self.n_pass or 0) + 1
+
+    def interruption(self, message: str) -> BaseException:
+        """What a fit raises that was ended from outside: its failure, else ``KeyboardInterrupt``.
+
+        Parameters
+        ----------
+        message : str
+            What is kept.
+        """
+        if self.failure is None:
+            return KeyboardInterrupt(message)
+        self.failure.kept = message
+        return self.failure
 
     def add(self, kind: Kind, message: str, details: Mapping[str, Json] | None = None) -> None:
         """Keep an event that happens now."""
@@ -122,6 +140,16 @@ def collecting() -> Iterator[EventLog]:
 def current_log() -> EventLog:
     """The log of the fit that this thread works for; one that nobody reads where there is none."""
     return _log.get() or EventLog(most=0)
+
+
+def ended_by(error: BaseException) -> bool:
+    """Note what ends a fit, whose best iterate is kept if this is true: Ctrl-C, or a cluster that
+    is lost while somebody keeps the log that says so."""
+    log = _log.get()
+    if isinstance(error, WorkersLostError) and log is not None:
+        log.failure = log.failure or error
+        return True
+    return isinstance(error, KeyboardInterrupt)
 
 
 def record(kind: Kind, message: str, details: Mapping[str, Json] | None = None) -> None:

@@ -28,7 +28,40 @@ class MemoryPlanError(DaskregError, MemoryError):
 
 
 class WorkersLostError(DaskregError, RuntimeError):
-    """Workers die again and again in one place, or all are gone."""
+    """Workers are gone for too long, or blocks that only they held.
+
+    ``checkpoint`` names the file that the fit goes on from, and ``kept`` says what of it is in the
+    model, where there is such a thing.
+    """
+
+    checkpoint: str | None = None
+    kept: str | None = None
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        if self.kept is not None:
+            message += f". {self.kept}"
+        if self.checkpoint is not None:
+            message += (
+                f". What was found by then is in the checkpoint {self.checkpoint}: the same fit "
+                "with resume=True goes on from there"
+            )
+        return message
+
+
+class PoisonBlockError(WorkersLostError):
+    """A block ends every process that reads it.
+
+    ``blocks`` are its number, or those of several that cannot be told apart, and ``rows`` the first
+    and the last row.
+    """
+
+    blocks: tuple[int, ...] = ()
+    rows: tuple[int, int] | None = None
+
+
+class ClusterLostError(WorkersLostError):
+    """The scheduler, or the client's connection to it, is gone."""
 
 
 class CompatibilityError(DaskregError, TypeError):

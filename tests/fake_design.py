@@ -44,6 +44,9 @@ class FakeDesign:
         part.borders = self.borders
         return part
 
+    def prepare(self, **work):
+        """Nothing is placed."""
+
     def close(self):
         self.closed = True
 

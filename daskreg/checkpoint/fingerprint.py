@@ -93,6 +93,8 @@ class WindowsKernel:
     """
 
     name: ClassVar[str] = "fingerprint"
+    #: Blocks are compared here, with a message of its own.
+    compares: ClassVar[bool] = False
     reads_X: ClassVar[bool] = True
     quiet: ClassVar[bool] = True
     windows: tuple[tuple[int, int], ...]
@@ -130,6 +132,7 @@ class BesideKernel:
     """A digest of all that lies beside X: a sum over rows, modulo 2^64; X is not read."""
 
     name: ClassVar[str] = "fingerprint"
+    compares: ClassVar[bool] = False
     reads_X: ClassVar[bool] = False
 
     def __call__(self, block: Block, state: State) -> Sums:

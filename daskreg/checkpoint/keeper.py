@@ -11,10 +11,12 @@ import numpy as np
 
 from daskreg import __version__
 from daskreg.design.layout import Layout
+from daskreg.design.passes.cancelled import Cancelled
 from daskreg.design.passes.outcome import PassResult
 from daskreg.design.passes.running import MakePass
-from daskreg.design.passes.shards import Cancelled
-from daskreg.exceptions import DataError
+from daskreg.design.passes.seals import Key, Seal
+from daskreg.events import record
+from daskreg.exceptions import DataError, WorkersLostError
 
 from .codec import Classes
 from .container import pack
@@ -22,6 +24,7 @@ from .data import DataCheck
 from .digest import digest
 from .fingerprint import Fields, fields_of
 from .running import Running
+from .sealed import packed, unpacked
 from .signals import Preempted, asked, say
 from .stages import Kept, Stage, check_signature
 from .store import Store
@@ -63,6 +66,7 @@ class Checkpoint:
         self.store, self.classes, self.parameters, self.every = store, classes, parameters, every
         self._data = DataCheck(store.path, held.get("data"), held.get("sums"))
         self._layout: dict[str, Any] | None = held.get("layout")
+        self._seals = unpacked(held["seals"]) if "seals" in held else {}
         self._passes: dict[str, Any] = dict(held.get("passes", {}))
         self._recent: dict[str, Any] = dict(held.get("recent", {}))
         self._left: tuple[str, dict[Any, Any]] | None = held.get("running")
@@ -98,6 +102,12 @@ class Checkpoint:
     def reserve(self, partial_bytes: int) -> int:
         """Bytes of sums that stay in the client's memory: those of the pass that is kept."""
         return partial_bytes
+
+    def seals_for(self, layout: Layout) -> Mapping[Key, Seal]:
+        """Checksums of blocks as they were, where their borders are the same."""
+        kept = self._layout
+        same = kept is not None and tuple(kept["rows"].tolist()) == layout.rows
+        return self._seals if same else {}
 
     def summed(self, kernel: Any, state: Mapping[str, Any], make_pass: MakePass) -> PassResult:
         """Return the sum of a kernel over all rows: the one that is kept, or a new one.
@@ -148,10 +158,14 @@ class Checkpoint:
                 self._end()
             # Data that no model can use are not worth a file that a later fit would go on from.
             if not isinstance(error, DataError) and (self._passes or self._running.nodes()):
-                self.save()
+                written = self.save()
+                if written and isinstance(error, WorkersLostError):
+                    error.checkpoint = self.store.path
             raise
         finally:
+            self._seals |= self._running.seals
             self._running = None
+        self._seals |= result.seals
         return result
 
     def _note_layout(self) -> None:
@@ -162,8 +176,8 @@ class Checkpoint:
             "chunks": digest(X),
         }
         if self._layout is not None and digest(self._layout) != digest(now):
-            # Nodes of another tree cannot be added to this one.
-            self._left = None
+            # Nodes of another tree cannot be added to this one, nor are its blocks the same.
+            self._left, self._seals = None, {}
         self._layout = now
 
     # -- the solver's side ---------------------------------------------------------------------
@@ -248,6 +262,7 @@ class Checkpoint:
         finally:
             self._saved = time.monotonic()
             self._seconds = self._saved - began
+        record("checkpoint", f"{self.store.path} was written", {"seconds": self._seconds})
         return True
 
     def _content(self) -> dict[str, Any]:
@@ -260,6 +275,7 @@ class Checkpoint:
             "data": self._data.fields,
             "sums": self._data.sums,
             "layout": self._layout,
+            "seals": packed(self._seals | ({} if running is None else running.seals)),
             "passes": self._passes,
             "recent": self._recent,
             "running": left,

@@ -12,6 +12,7 @@ from typing import Any
 from daskreg._typing import Partial
 from daskreg.design.layout import Layout
 from daskreg.design.passes.dyadic import DyadicSum, Node
+from daskreg.design.passes.seals import Key, Seal
 
 from .signals import asked
 
@@ -49,6 +50,8 @@ class Running:
             for segment in segments_below(node, layout.n_segments)
             for block in range(layout.segments[segment], layout.segments[segment + 1])
         )
+        #: Checksums of blocks that these shards have read.
+        self.seals: dict[Key, Seal] = {}
         self._pause, self._due = pause, due
         self._lock = threading.RLock()
         self._given_up = False
@@ -57,6 +60,7 @@ class Running:
         """Take what a shard has summed; returns the rest of its outcome."""
         with self._lock:
             self.total.update(outcome.nodes)
+            self.seals |= outcome.seals
             if not self._given_up:
                 self._pause()
         return replace(outcome, nodes=[])

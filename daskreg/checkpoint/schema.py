@@ -8,6 +8,8 @@ import numpy as np
 
 from daskreg.exceptions import CheckpointError
 
+from .sealed import are_packed
+
 #: Names of the parts, and of which kind each of them is.
 PARTS: dict[str, tuple[type, ...]] = {
     "version": (str,),
@@ -15,6 +17,7 @@ PARTS: dict[str, tuple[type, ...]] = {
     "data": (dict, type(None)),
     "sums": (dict, type(None)),
     "layout": (dict, type(None)),
+    "seals": (dict,),
     "passes": (dict,),
     "recent": (dict,),
     "running": (tuple, type(None)),
@@ -46,6 +49,7 @@ def checked(held: Any) -> dict[str, Any]:
     sums = held["sums"] or {}
     _require(all(_is_vector(value, "u") for value in sums.values()), "its sums are damaged")
     _require(held["layout"] is None or _is_layout(held["layout"]), "its layout is damaged")
+    _require(are_packed(held["seals"]), "its checksums of blocks are damaged")
     for name in ("passes", "recent"):
         _require(all(isinstance(key, str) for key in held[name]), f"its {name} are damaged")
     _require(held["running"] is None or _is_pass(held["running"]), "its running pass is damaged")

@@ -83,6 +83,21 @@ class FirstPass:
     class_count: AnyArray | None = None
     class_sum: Float | None = None
 
+    def of_columns(self, columns: AnyArray) -> FirstPass:
+        """Return the same of some columns; Gram columns of unpenalised ones are left out."""
+        grad = self.null_grad
+        return replace(
+            self,
+            mean=self.mean[columns],
+            sd=self.sd[columns],
+            center=self.center[columns],
+            inverse_scale=self.inverse_scale[columns],
+            cross=self.cross[columns],
+            null_grad=None if grad is None else grad[columns],
+            free=None,
+            free_gram=None,
+        )
+
     @property
     def second_moment(self) -> Float:
         """``sum s x^2`` of each column in solver coordinates, shape (p,)."""

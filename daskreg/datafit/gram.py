@@ -68,13 +68,18 @@ class FactoredData:
     first: FirstPass
 
     @classmethod
-    def of(cls, sample: RowSample, first: FirstPass, number: int) -> FactoredData:
-        """Return the sums of a weighting, from all the rows and its first pass."""
-        view = sample.view(first.center, first.inverse_scale, weighting=number)
-        counted = np.flatnonzero(view.weight > 0.0)
-        root = np.sqrt(view.weight[counted])[:, None]
-        rows = np.empty((len(counted), len(first.center)), order="F")
-        for start in range(0, rows.shape[1], AT_ONCE):
-            some = np.arange(start, min(start + AT_ONCE, rows.shape[1]))
-            rows[:, some] = root * view.columns(some)[counted]
+    def of(cls, rows: Float, first: FirstPass) -> FactoredData:
+        """Return the sums of a weighting, from its rows and its first pass."""
         return cls(rows, first.cross, first.target_square, EPS, first)
+
+
+def rows_of(sample: RowSample, first: FirstPass, number: int) -> Float:
+    """Return the rows that count in a weighting as ``FactoredData`` has them, from all rows."""
+    view = sample.view(first.center, first.inverse_scale, weighting=number)
+    counted = np.flatnonzero(view.weight > 0.0)
+    root = np.sqrt(view.weight[counted])[:, None]
+    rows = np.empty((len(counted), len(first.center)), order="F")
+    for start in range(0, rows.shape[1], AT_ONCE):
+        some = slice(start, min(start + AT_ONCE, rows.shape[1]))
+        np.multiply(view.columns(some)[counted], root, out=rows[:, some])
+    return rows

@@ -91,7 +91,7 @@ class View:
     def fit_intercept(self) -> bool:
         return self.sample.fit_intercept
 
-    def columns(self, chosen: AnyArray) -> Float:
+    def columns(self, chosen: AnyArray | slice) -> Float:
         """Return some columns, centred and scaled, (n_rows, n_chosen) in float64."""
         Z = to_dense(self.sample.rows.X[:, chosen]).astype(np.float64)
         Z -= self.center[chosen]

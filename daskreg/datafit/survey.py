@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from .moments import Groups
 from .sample import RowSample
 from .summary import summarise
 from .weightings import Weightings
+
+if TYPE_CHECKING:
+    from .gathered import GatheredRows
 
 #: Narrower Gram matrices are float64 always: their cost is reading X ...
 NARROW = 128
@@ -51,6 +54,10 @@ class Survey:
         One column for each weighting and target at the null model, once it is known.
     atoms : Groups or None
         Moments of each atom of the folds, where they came with Gram matrices.
+    whole : (columns, Survey) or None
+        What these columns were selected from, where columns are read alone.
+    gathered : GatheredRows or None
+        Rows that are at hand, of these columns or of those selected before.
     """
 
     def __init__(
@@ -78,18 +85,36 @@ class Survey:
         self._grams: tuple[tuple[Float, float] | None, ...] | None = None
         self.samples: dict[tuple[int, int], RowSample] = {}
         self._part: tuple[npt.NDArray[np.intp], Survey] | None = None
+        self.whole: tuple[npt.NDArray[np.intp], Survey] | None = None
+        self.gathered: GatheredRows | None = None
 
     def restricted(self, columns: npt.NDArray[np.intp]) -> Survey:
-        """Return the survey of some columns; the last one is kept until another is asked for."""
+        """Return the survey of some columns; the last one is kept until another is asked for.
+
+        Where columns are read alone, rows that it has gathered are handed on to the next.
+        """
         if self._part is None or not np.array_equal(self._part[0], columns):
+            before = None if self._part is None else self._part[1]
+            # Of columns that were not read alone the rows are numbered otherwise.
+            known = None if before is None or before.whole is None else before.gathered
             self.close_part()
-            part = Survey(
-                self.design.select(columns),
-                *(self.loss, self.fit_intercept, self.standardize, self.classes),
-                *(self.class_weight, self.weightings),
-            )
+            part = self.of_columns(columns)
+            if self.design.reads_columns:
+                part.whole, part.gathered = (columns, self), known
             self._part = columns.copy(), part
         return self._part[1]
+
+    def of_columns(self, columns: npt.NDArray[np.intp]) -> Survey:
+        """Return a survey of some columns, which knows of the first pass what this one knows."""
+        part = Survey(
+            self.design.select(columns),
+            *(self.loss, self.fit_intercept, self.standardize, self.classes),
+            *(self.class_weight, self.weightings),
+        )
+        # A pass that reads whole rows is to come first, and keeps the columns.
+        if self.design.reads_columns and self._firsts is not None:
+            part._firsts = tuple(first.of_columns(columns) for first in self._firsts)
+        return part
 
     def close_part(self) -> None:
         """Let go of the columns that ``restricted`` has gathered."""

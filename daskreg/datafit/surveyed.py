@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
-from daskreg.exceptions import CompatibilityError, MemoryPlanError
+from daskreg.exceptions import CompatibilityError
 from daskreg.losses import PointwiseLoss, Squared
 from daskreg.splits import Folds
 
@@ -18,6 +18,7 @@ from .coordinates import Coordinates
 from .drawing import sample_of
 from .evaluation import Evaluation
 from .first import FirstPass
+from .gathered import all_rows
 from .gram import FactoredData, GramData
 from .kernels.tiles import compute_dtype
 from .sample import RowSample
@@ -141,17 +142,9 @@ class Surveyed(ABC):
             Where the rows do not fit the share of memory that a sample may take.
         """
         self._require_squared()
-        firsts = self._survey.firsts()
-        sample = self.sample(firsts[0].n_rows)
-        if sample.n_rows < firsts[0].n_rows:
-            raise MemoryPlanError(
-                f"{firsts[0].n_rows} rows of {self.n_features} columns take more than an eighth "
-                "of the memory: use grams()"
-            )
-        return {
-            number: FactoredData.of(sample, firsts[number], number)
-            for number in np.unique(self.weighting).tolist()
-        }
+        numbers = set(self.weighting.tolist())
+        rows, firsts = all_rows(self._survey, numbers), self._survey.firsts()
+        return {number: FactoredData.of(rows[number], firsts[number]) for number in sorted(numbers)}
 
     def _gram(self, number: int) -> GramData:
         self._require_squared()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .columns import Columns
@@ -13,6 +13,7 @@ from .passes.lender import Lender
 from .passes.running import Journal
 from .passes.runs import make_runs, spread_pins
 from .passes.scheduler import Scheduler
+from .passes.seals import Key, Seal, Seals
 from .passes.shards import Shard
 from .passes.threads import Threads
 from .passes.tier import Spooling
@@ -47,12 +48,14 @@ def count_shards(
     return min(layout.n_segments, wanted)
 
 
-def choose_scheduler(columns: Columns, memory_limit: int | None) -> Scheduler:
+def choose_scheduler(
+    columns: Columns, memory_limit: int | None, worker_timeout: float | None = None
+) -> Scheduler:
     """What the user has started; this process alone for little data in its memory."""
     X = columns.X
     if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
         return Threads(memory_limit)
-    return active_scheduler(memory_limit)
+    return active_scheduler(memory_limit, worker_timeout)
 
 
 def draft(
@@ -121,8 +124,13 @@ def make_shards(
     data: str = "",
     lender: Lender | None = None,
     spooling: Spooling | None = None,
+    seals: Mapping[Key, Seal] | None = None,
 ) -> list[Shard]:
-    """One shard for each hand; pinned blocks are spread evenly over all of them."""
+    """One shard for each hand; pinned blocks are spread evenly over all of them.
+
+    Blocks are compared with their ``seals``, or with those that the first reading makes, whenever
+    they are read; None: they are not.
+    """
     share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
     pins = spread_pins(layout.rows, share)
     runs = [make_runs(columns, layout.rows, layout.segments, list(hand)) for hand, _ in hands]
@@ -136,6 +144,7 @@ def make_shards(
             data=data,
             lender=lender,
             spooling=spooling,
+            seals=None if seals is None else Seals.of(seals, (s for run in own for s in run.specs)),
         )
         for own in runs
     ]

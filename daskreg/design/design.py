@@ -65,6 +65,7 @@ class Design(Facts):
         ready: Readiness | None = None,
         origin: Origin | None = None,
         cache: str | None = "auto",
+        worker_timeout: float | None = None,
     ) -> None:
         self.feature_names = feature_names or columns.X.names
         self.labels = getattr(columns.X, "labels", None)
@@ -76,6 +77,7 @@ class Design(Facts):
             origin=origin,
             names=self.feature_names,
             cache=cache,
+            worker_timeout=worker_timeout,
         )
         self.origin = origin
         self.n_passes = 0
@@ -259,6 +261,7 @@ class Design(Facts):
             origin=Origin(self, chosen, layout),
             # Whoever selects columns wants them kept.
             cache=place.cache or "memory",
+            worker_timeout=place.worker_timeout,
         )
 
     @property

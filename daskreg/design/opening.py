@@ -30,6 +30,7 @@ def as_design(
     sample_dim: str | Sequence[str] | None = None,
     scratch: str | None = None,
     cache: str | None = "auto",
+    worker_timeout: float | None = None,
     feature_names: Sequence[str] | None = None,
 ) -> Design:
     """Look at data where it lies; nothing is read yet.
@@ -61,6 +62,9 @@ def as_design(
         Where blocks stay between passes, as far as they fit: in memory, the rest on a local disk
         where the first reads show that this is faster than their source ('auto') or in any case
         ('disk'); in memory alone; or nowhere.  Workers use their own local folders for it.
+    worker_timeout : float, optional
+        Seconds that a pass waits while a Dask cluster has no worker at all; default Dask's
+        ``no-workers-timeout``, else 300.
     feature_names : sequence of str, optional
         Of a table: the columns to use, in this order. Otherwise: the names of the columns.
 
@@ -108,6 +112,7 @@ def as_design(
         feature_names=_text_names(feature_names, rows),
         ready=ready,
         cache=cache,
+        worker_timeout=worker_timeout,
     )
 
 

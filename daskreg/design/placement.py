@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from daskreg.exceptions import MemoryPlanError
@@ -14,6 +14,7 @@ from .layout import Hand, Layout
 from .origin import Origin
 from .passes.running import Journal
 from .passes.scheduler import Scheduler
+from .passes.seals import Key, Seal
 from .passes.tier import PASSES, Spooled, Spooling
 from .plan import Plan
 from .ready import Readiness
@@ -46,9 +47,10 @@ class Placement:
         origin: Origin | None = None,
         names: tuple[str, ...] | None = None,
         cache: str | None = "auto",
+        worker_timeout: float | None = None,
     ) -> None:
         self.columns = columns
-        self.cache = cache
+        self.cache, self.worker_timeout = cache, worker_timeout
         self.memory_limit, self.block_size = memory_limit, block_size
         self.ready, self.origin, self._names = ready, origin, names
         self.data = ""
@@ -127,10 +129,17 @@ class Placement:
             data=self.data,
             lender=origin.lender if origin is not None else None,
             spooling=self._spooling(),
+            seals=self._seals(layout),
         )
         scheduler.place(shards, keep=self.work.passes != 1, homes=[home for _, home in hands])
         self._segments = [segments for segments, _ in hands]
         self.scheduler = scheduler
+
+    def _seals(self, layout: Layout) -> Mapping[Key, Seal] | None:
+        """What blocks are compared with; None: they are read once, and nobody asks again."""
+        if self._journal is not None and self.origin is None:
+            return self._journal.seals_for(layout)
+        return None if self.work.passes == 1 else {}
 
     def _spooling(self) -> Spooling | None:
         """What becomes of blocks that are read each pass."""
@@ -180,7 +189,7 @@ class Placement:
 
     def _choose_scheduler(self) -> Scheduler:
         scheduler = self.origin.scheduler if self.origin is not None else None
-        return scheduler or choose_scheduler(self.columns, self.memory_limit)
+        return scheduler or choose_scheduler(self.columns, self.memory_limit, self.worker_timeout)
 
     def _draft(self, scheduler: Scheduler, work: Work) -> None:
         workers = list(scheduler.workers)

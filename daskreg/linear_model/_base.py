@@ -135,7 +135,7 @@ class LinearModel(CallbackSupportMixin, BaseEstimator, ABC):
             known = known or previous_models(self, opening)
             early = watch(validation, patience, self, **rows)
             settings = settings if early is None else early.settings(settings)
-            with watched(self, X, y, sample_weight) as watching, kept(journal, design):
+            with watched(self, X, y, sample_weight) as watching, kept(journal, design) as log:
                 watching.models = partial(self._model_so_far, opening)
                 fitted = fit_problems(design, settings, known)
             self._note_early(early)
@@ -146,6 +146,7 @@ class LinearModel(CallbackSupportMixin, BaseEstimator, ABC):
             design.close()
             if early is not None:
                 early.close()
+        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
         self.fit_report_ = fit_report(self, watching)
         kind = type(self).__name__
@@ -153,7 +154,7 @@ class LinearModel(CallbackSupportMixin, BaseEstimator, ABC):
             told = fitted.solution, self.n_passes_, self.max_iter, self.tol
             warn_unconverged(kind, *told, above=1)
         if Status.INTERRUPTED in fitted.solution.status:
-            raise KeyboardInterrupt(f"{kind}.fit: the best coefficients so far are in coef_")
+            raise log.interruption(f"{kind}.fit: the best coefficients so far are in coef_")
         return self
 
     def _check(self) -> None:

@@ -18,6 +18,7 @@ from daskreg.datafit.kernels.sample import Picked
 from daskreg.datafit.kernels.scores import Spread
 from daskreg.datafit.moments import Groups, Moments, MomentsBatch
 from daskreg.design.partials import Sums
+from daskreg.events import EventLog, collecting
 from daskreg.solvers import Solution, Status
 from daskreg.solvers.fista import FistaState
 from daskreg.solvers.gram import GramState
@@ -44,7 +45,7 @@ KEPT = Classes(
 FREE = frozenset(
     (
         *("callbacks", "verbose", "memory_limit", "block_size", "scratch", "cache", "n_jobs"),
-        *("max_passes", "deadline", "copy_X"),
+        *("max_passes", "deadline", "worker_timeout", "copy_X"),
     )
 )
 
@@ -90,12 +91,16 @@ def checkpoint_of(
 
 
 @contextlib.contextmanager
-def kept(checkpoint: Checkpoint | None, design: Any) -> Iterator[None]:
-    """Keep what the passes over a design tell; at the end the whole fit is in the file."""
-    if checkpoint is None:
-        yield
-        return
-    checkpoint.attach(design)
-    with listening(checkpoint):
-        yield
-    checkpoint.save()
+def kept(checkpoint: Checkpoint | None, design: Any) -> Iterator[EventLog]:
+    """Keep what the passes over a design tell; at the end the whole fit is in the file.
+
+    What happens meanwhile is in the log that this gives.
+    """
+    with collecting() as log:
+        if checkpoint is None:
+            yield log
+            return
+        checkpoint.attach(design)
+        with listening(checkpoint):
+            yield log
+        checkpoint.save()

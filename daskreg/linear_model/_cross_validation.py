@@ -12,6 +12,7 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.census import DesignCensus
 from daskreg.datafit.kernels.beside import column_of_rows
+from daskreg.events import current_log
 from daskreg.exceptions import DaskregError, DataError
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import Solution, Status
@@ -208,7 +209,7 @@ def _usable(grid: Grid, solution: Solution) -> tuple[npt.NDArray[np.bool_], Stat
         np.isfinite(grid.axes(solution.objective)).all(axis=0)
     )
     if cut is Status.INTERRUPTED:
-        raise KeyboardInterrupt(
+        raise current_log().interruption(
             "cross-validation: stopped before any alpha was solved on all rows and all folds; "
             "nothing was chosen"
         )

@@ -22,6 +22,7 @@ class Where:
     missing_chunks: str = "raise"
     scratch: Any = None
     cache: Any = "auto"
+    worker_timeout: Any = None
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def opened(
     Parameters
     ----------
     who : estimator or Where
-        With ``memory_limit``, ``block_size``, ``missing_chunks``, ``scratch`` and ``cache``.
+        With ``memory_limit``, ``block_size``, ``missing_chunks``, ``scratch``, ``cache`` and
+        ``worker_timeout``.
     X, y, sample_weight, offset, groups, sample_dim, feature_names
         As in ``fit``.
     one_column : bool
@@ -105,6 +107,7 @@ def opened(
         sample_dim=sample_dim,
         scratch=who.scratch,
         cache=who.cache,
+        worker_timeout=who.worker_timeout,
         feature_names=feature_names,
     )
     return Opening(

@@ -49,6 +49,8 @@ def integer(name: str, value: Any, *, least: int = 1) -> int:
 
 def limits(estimator: Any) -> Limits:
     """Return the limits of passes and time that an estimator has; ``ValueError`` out of range."""
+    if estimator.worker_timeout is not None:
+        number("worker_timeout", estimator.worker_timeout)
     return limits_of(estimator.max_passes, estimator.deadline)
 
 

@@ -36,6 +36,7 @@ def enet_path(
     tol: float = 1e-6,
     max_passes: int | None = None,
     deadline: float | None = None,
+    worker_timeout: float | None = None,
     memory_limit: Any = None,
     block_size: Any = None,
     missing_chunks: str = "raise",
@@ -66,7 +67,7 @@ def enet_path(
     start : fitted model or path of one, optional
         To begin from, as in :meth:`ElasticNet.fit`.
     standardize, penalty_weight, positive, solver, max_iter, tol, max_passes, deadline, \
-memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
+worker_timeout, memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`ElasticNet`.  Whatever ends it, Ctrl-C included, the best models so far are
         returned with their gaps, NaN of those that were not begun, and a warning is given.
 
@@ -101,7 +102,7 @@ memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
     fitted, opening = solve_path(
         Squared(),
         lambda design: _problems(wanted, eps, ratio, design),
-        Where(memory_limit, block_size, missing_chunks, scratch, cache),
+        Where(memory_limit, block_size, missing_chunks, scratch, cache, worker_timeout),
         X,
         y,
         sample_weight=sample_weight,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from daskreg.events import collecting
 from daskreg.problems import Problems
 
 from . import _params
@@ -64,10 +66,12 @@ def solve_path(
             limits=limits,
         )
         known = known_models(start, opening, labels)
-        with watched(None, X, y, callbacks=settings.callbacks):
+        with watched(None, X, y, callbacks=settings.callbacks), collecting() as log:
             fitted = fit_problems(design, settings, known)
         n_passes = design.n_passes
     finally:
         design.close()
     warn_unconverged("path", fitted.solution, n_passes, settings.max_iter, settings.tol, above=1)
+    if log.failure is not None:
+        warnings.warn(f"path: {log.failure}", RuntimeWarning, stacklevel=3)
     return fitted, opening

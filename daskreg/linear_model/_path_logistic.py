@@ -33,6 +33,7 @@ def logistic_path(
     tol: float = 1e-6,
     max_passes: int | None = None,
     deadline: float | None = None,
+    worker_timeout: float | None = None,
     memory_limit: Any = None,
     block_size: Any = None,
     missing_chunks: str = "raise",
@@ -55,7 +56,8 @@ def logistic_path(
     start : fitted model or path of one, optional
         To begin from, as in :meth:`LogisticRegression.fit`.
     class_weight, fit_intercept, standardize, penalty_weight, solver, max_iter, tol, max_passes, \
-deadline, memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
+deadline, worker_timeout, memory_limit, block_size, missing_chunks, scratch, cache, callbacks, \
+verbose
         As in :class:`LogisticRegression`.  Whatever ends it, Ctrl-C included, the best models so
         far are returned with their gaps, NaN of those that were not begun, and a warning is given.
 
@@ -97,7 +99,7 @@ deadline, memory_limit, block_size, missing_chunks, scratch, cache, callbacks, v
     fitted, _ = solve_path(
         LogLoss(),
         lambda design: problems,
-        Where(memory_limit, block_size, missing_chunks, scratch, cache),
+        Where(memory_limit, block_size, missing_chunks, scratch, cache, worker_timeout),
         X,
         y,
         sample_weight=sample_weight,

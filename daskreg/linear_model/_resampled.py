@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit import Datafit
+from daskreg.events import current_log, ended_by
+from daskreg.exceptions import WorkersLostError
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import SOLVERS, Solution, Status, solve
@@ -163,7 +165,7 @@ class ResampledPath:
                 self._note(solution)
                 yield self._chunk(first, solution)
             if self.interrupted and not self.n_solved:
-                raise KeyboardInterrupt(
+                raise current_log().interruption(
                     "stopped before any alpha was solved on all resamples: nothing is kept"
                 )
             if self.interrupted or self.settings.limits.spent:
@@ -210,7 +212,10 @@ class ResampledPath:
             begin = None if start is None else (start[0][..., own], start[1][..., own])
             try:
                 parts.append(self._solved_part(columns[own], begin))
-            except KeyboardInterrupt:  # before the first pass over this part had ended
+            except (KeyboardInterrupt, WorkersLostError) as error:
+                # Before the first pass over this part had ended.
+                if not ended_by(error):
+                    raise
                 self.interrupted = True
                 break
             places.append(own)

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from daskreg._typing import Float
+from daskreg.events import EventLog
 from daskreg.exceptions import DataError
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 from daskreg.paths import descending, fractions
@@ -105,7 +106,7 @@ class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
             settings = self._settings(design.n_features)
             known = known_models(start, opening, labels=self.loss == "logistic")
             first = self._from_resamples
-            with watched(self, X, y, sample_weight) as watching, kept(journal, design):
+            with watched(self, X, y, sample_weight) as watching, kept(journal, design) as log:
                 path = ResampledPath(design, settings, from_resamples=first, start=known)
                 self.n_features_in_ = int(design.n_features)
                 self._collect(path, settings.penalty_weight)
@@ -115,11 +116,12 @@ class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
                 self.classes_ = np.asarray(path.datafit.first().classes)
         finally:
             design.close()
+        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
-        self._tell(path, watching)
+        self._tell(path, watching, log)
         return self
 
-    def _tell(self, path: ResampledPath, watching: Watching) -> None:
+    def _tell(self, path: ResampledPath, watching: Watching, log: EventLog) -> None:
         """Set what is known of the iterations, and warn of what they did not reach."""
         kind, solution = type(self).__name__, path.worst
         assert solution is not None
@@ -131,7 +133,7 @@ class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=2)
         if path.interrupted:
             self.status_ = "interrupted"
-            raise KeyboardInterrupt(
+            raise log.interruption(
                 f"{kind}.fit: what {path.n_solved} of {len(path.alphas)} alphas tell, those that "
                 "were solved on all resamples, is in the attributes"
             )

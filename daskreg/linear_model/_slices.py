@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from daskreg._typing import Float
 from daskreg.design.host import format_bytes
-from daskreg.exceptions import MemoryPlanError
+from daskreg.events import ended_by
+from daskreg.exceptions import MemoryPlanError, WorkersLostError
 from daskreg.problems import Problems
 from daskreg.solvers import Solution, Status
 
@@ -114,8 +115,9 @@ def solve_slices(
         if why is None:
             try:
                 found = run(own, begin)
-            except KeyboardInterrupt:  # before the first pass over this slice had ended
-                if untried is None or not parts:
+            except (KeyboardInterrupt, WorkersLostError) as error:
+                # Before the first pass over this slice had ended.
+                if untried is None or not parts or not ended_by(error):
                     raise
                 why = Status.INTERRUPTED
             else:

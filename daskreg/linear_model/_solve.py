@@ -14,6 +14,7 @@ from daskreg._blas import blas_for
 from daskreg._typing import Float
 from daskreg.datafit import Datafit, fit_free
 from daskreg.design.work import Beside
+from daskreg.events import current_log
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
@@ -126,7 +127,7 @@ class Fitted:
     def require_finished(self, what: str) -> None:
         """Raise ``KeyboardInterrupt`` where the solver was stopped before it had an end."""
         if Status.INTERRUPTED in self.solution.status:
-            raise KeyboardInterrupt(f"{what}: stopped while solving, nothing was chosen")
+            raise current_log().interruption(f"{what}: stopped while solving, nothing was chosen")
 
 
 def fit_problems(design: Any, settings: Settings, start: Known | None = None) -> Fitted:

@@ -15,6 +15,7 @@ from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
 from daskreg._typing import Float
+from daskreg.events import EventLog
 from daskreg.select import choose
 from daskreg.solvers import Status
 
@@ -163,21 +164,25 @@ class CrossValidated(LinearModel, ABC):
         )
         try:
             known = known_models(start, opening, is_classifier(self))
-            with watched(self, X, y, sample_weight) as watching, kept(journal, opening.design):
+            with (
+                watched(self, X, y, sample_weight) as watching,
+                kept(journal, opening.design) as log,
+            ):
                 found = self._validate(opening.design, known)
             self._set_common(opening, found.kept)
             self._set_validated(found, flat=opening.flat)
             self._paths = Paths.validated(found)
         finally:
             opening.design.close()
+        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
         self.fit_report_ = fit_report(self, watching)
         kind, solution = type(self).__name__, found.kept.solution
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=1)
-        self._tell_cut(found)
+        self._tell_cut(found, log)
         return self
 
-    def _tell_cut(self, found: Validated) -> None:
+    def _tell_cut(self, found: Validated, log: EventLog) -> None:
         """Say what kept combinations from the choice, if anything did."""
         if found.cut is None:
             return
@@ -191,7 +196,7 @@ class CrossValidated(LinearModel, ABC):
             stacklevel=4,
         )
         if found.cut is Status.INTERRUPTED:
-            raise KeyboardInterrupt(f"{kind}.fit: the choice among what was solved is kept")
+            raise log.interruption(f"{kind}.fit: the choice among what was solved is kept")
 
     def _check(self) -> None:
         super()._check()

@@ -55,6 +55,9 @@ class BootstrapPaths(Resampling):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
+    worker_timeout : float, optional
+        Seconds that a fit on a Dask cluster waits while there is no worker at all; default Dask's
+        ``no-workers-timeout``, else 300.
     memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`Lasso`.
 
@@ -75,6 +78,8 @@ class BootstrapPaths(Resampling):
     status_ : str
         'converged', or that of the first problem which did not.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
     paths_ : xarray.Dataset
@@ -122,6 +127,7 @@ class BootstrapPaths(Resampling):
         tol: float = 1e-6,
         max_passes: int | None = None,
         deadline: float | None = None,
+        worker_timeout: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -145,6 +151,7 @@ class BootstrapPaths(Resampling):
         self.tol = tol
         self.max_passes = max_passes
         self.deadline = deadline
+        self.worker_timeout = worker_timeout
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks

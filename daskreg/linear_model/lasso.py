@@ -50,6 +50,9 @@ class Lasso(Regressor):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
+    worker_timeout : float, optional
+        Seconds that a fit on a Dask cluster waits while there is no worker at all; default Dask's
+        ``no-workers-timeout``, else 300.
     warm_start : bool, default=False
         Start from the previous ``coef_``.
     memory_limit : str, int or None, default=None
@@ -88,6 +91,8 @@ class Lasso(Regressor):
     status_ : str or ndarray
         'converged', 'max_iter', 'max_passes', 'deadline', 'stopped' (by a callback), 'stalled'
         (rounding), 'memory' (no room for more of the columns in use) or 'interrupted'.
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
         The solver, why it was chosen, and what the fit was planned to read and hold.
     n_features_in_, feature_names_in_ : int, ndarray of str
@@ -122,6 +127,7 @@ class Lasso(Regressor):
         tol: float = 1e-6,
         max_passes: int | None = None,
         deadline: float | None = None,
+        worker_timeout: float | None = None,
         warm_start: bool = False,
         memory_limit: Any = None,
         block_size: Any = None,
@@ -141,6 +147,7 @@ class Lasso(Regressor):
         self.tol = tol
         self.max_passes = max_passes
         self.deadline = deadline
+        self.worker_timeout = worker_timeout
         self.warm_start = warm_start
         self.memory_limit = memory_limit
         self.block_size = block_size

@@ -50,6 +50,9 @@ class LassoCV(PathCV):
     deadline : float, optional
         Seconds after which no iteration starts.  Whatever ends a fit, the best model so far is
         kept, with its certificate.
+    worker_timeout : float, optional
+        Seconds that a fit on a Dask cluster waits while there is no worker at all; default Dask's
+        ``no-workers-timeout``, else 300.
     memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`ElasticNet`.
 
@@ -69,6 +72,8 @@ class LassoCV(PathCV):
     n_iter_, dual_gap_, relative_gap_, certificate_, status_
         Of the model that was kept, as in :class:`ElasticNet`.
     n_passes_, bytes_read_, fit_seconds_ : int, int, float
+    events_ : list of Event
+        What happened on the way: workers lost, shards moved, reads tried again, checkpoints.
     solver_, solver_reason_, plan_ : str, str, Plan
     n_features_in_, feature_names_in_ : int, ndarray of str
         The names only where X has them.
@@ -116,6 +121,7 @@ class LassoCV(PathCV):
         tol: float = 1e-6,
         max_passes: int | None = None,
         deadline: float | None = None,
+        worker_timeout: float | None = None,
         memory_limit: Any = None,
         block_size: Any = None,
         missing_chunks: str = "raise",
@@ -137,6 +143,7 @@ class LassoCV(PathCV):
         self.tol = tol
         self.max_passes = max_passes
         self.deadline = deadline
+        self.worker_timeout = worker_timeout
         self.memory_limit = memory_limit
         self.block_size = block_size
         self.missing_chunks = missing_chunks

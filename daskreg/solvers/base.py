@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.events import ended_by
+from daskreg.exceptions import WorkersLostError
 from daskreg.penalties import ElasticNet
 
 from .protocols import Datafit
@@ -122,9 +124,10 @@ def solve(
     -------
     Solution
         Problems that did not converge have a status that says so, with their best iterates, which
-        a later call can take as ``start``.  After a KeyboardInterrupt the
-        best iterates come back with status 'interrupted', and the caller decides what to do;
-        before the first pass has ended there is nothing to return, and it propagates.
+        a later call can take as ``start``.  After a KeyboardInterrupt, or where a cluster is lost
+        while events are collected, the best iterates come back with status 'interrupted', and the
+        caller decides what to do; before the first pass has ended there is nothing to return, and
+        it propagates.
 
     Raises
     ------
@@ -191,8 +194,8 @@ def solve(
             finished = True
             if budget.exhausted is None:
                 record.close(datafit)
-    except KeyboardInterrupt:
-        if state is None:
+    except (KeyboardInterrupt, WorkersLostError) as error:
+        if state is None or not ended_by(error):
             raise
         stage.suspend()
         record.end(Status.INTERRUPTED)

@@ -1,199 +1,188 @@
-"""Cyclic coordinate descent on few rows instead of their Gram matrix, compiled."""
+"""Descent on few rows instead of their Gram matrix: sweeps, and Newton steps on the support."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .coordinate_descent import LARGEST_SUPPORT, distance, step_within
+from .coordinate_descent import LARGEST_SUPPORT
 from .factored import Factored
+from .factored_sweeps import FactoredProblem, image_of, residuals_of
 from .quadratic import Quadratic
+from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.
-ROUND = 200
+FEWEST, ROUND = 8, 200
+#: Newton steps between two looks at all columns.
+STEPS = 3
+#: Entering columns, as a share of those in use and so many more, that leave a solution near.
+NEAR, FEW_NEW = 0.3, 30
+#: Share of the tolerance of residuals from which columns enter a Newton step.
+LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
-BLOCKED = 4.0
-#: Steps that an extrapolation is made of.
-DEPTH = 5
+BLOCKED = 8.0
+#: Share of the least gap that is progress, and looks without it after which sweeps take over.
+PROGRESS, PATIENCE = 0.9, 10
+#: Shares of a Newton step that are tried where signs change.
+LENGTHS = (1.0, 0.5, 0.25)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _dot(rows: Float, j: int, u: Float) -> float:
-    total = 0.0
-    for i in range(u.size):
-        total += rows[i, j] * u[i]
-    return total
+class FactoredDescent:
+    """Solves problems of one path, each from the one before: sweeps that find the support, Newton.
 
-
-@numba.njit(cache=True, nogil=True)
-def sweep(
-    rows: Float,
-    square: Float,
-    c: Float,
-    u: Float,
-    b: Float,
-    l1: Float,
-    l2: Float,
-    positive: bool,
-    active: AnyArray,
-) -> float:
-    """Visit some columns once; return the largest scaled KKT residual that was found there.
-
-    ``b`` (p,) and ``u = rows b`` (n,) are changed in place.  A residual is divided by the root of
-    the curvature of its coordinate, so its square is twice the gain in objective.
+    On a support and with its signs the objective is quadratic.  Along a path few columns enter and
+    fewer leave, so the factor of its Hessian is kept from one problem to the next.
     """
-    worst = 0.0
-    for place in range(active.size):
-        j = active[place]
-        h = square[j] + l2[j]
-        q = _dot(rows, j, u) - c[j]
-        worst = max(worst, distance(q + l2[j] * b[j], b[j], l1[j], positive) / np.sqrt(h))
-        target = b[j] * square[j] - q
-        if target > l1[j]:
-            fresh = (target - l1[j]) / h
-        elif target < -l1[j] and not positive:
-            fresh = (target + l1[j]) / h
-        else:
-            fresh = 0.0
-        change = fresh - b[j]
-        if change != 0.0:
-            b[j] = fresh
-            for i in range(u.size):
-                u[i] += change * rows[i, j]
-    return worst
 
+    def __init__(self, G: Factored) -> None:
+        self._factor = SupportFactor(G.rows)
+        #: Where the last problem has ended: coefficients and their image.
+        self._last: tuple[Float, Float] | None = None
+        #: Multiplications of sweeps that have not been spent on a factor.
+        self._saved = 0.0
 
-@dataclass(frozen=True, eq=False)
-class _Model:
-    """One problem: ``|rows b|^2 / 2 - c'b`` and its penalty."""
+    def solve_one(
+        self, model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
+    ) -> tuple[Float, int]:
+        """Solve one problem on the columns that are in use or violate their condition.
 
-    rows: Float
-    square: Float
-    c: Float
-    l1: Float
-    l2: Float
-    positive: bool
-
-    def sweeps(self, u: Float, b: Float, active: AnyArray, tol: float, n_max: int) -> int:
-        """Sweep over some columns until their residuals are below ``tol``; return the sweeps.
-
-        Every few sweeps the point that their steps lead to is taken, if it is better: Anderson
-        acceleration, which costs no product with the rows.
+        All columns are looked at between runs of sweeps; the tolerance of the residuals is
+        tightened until the gap is small enough.
         """
-        data = self.rows, self.square, self.c
-        penalty = self.l1, self.l2, self.positive
-        points, images = np.empty((DEPTH + 1, len(active))), np.empty((DEPTH + 1, len(u)))
-        for number in range(n_max):
-            place = number % (DEPTH + 1)
-            points[place], images[place] = b[active], u
-            if place == DEPTH:
-                self._extrapolate(points, images, u, b, active)
-            if sweep(*data, u, b, *penalty, active) <= tol:
-                return number + 1
-        return n_max
+        one = FactoredProblem.of(model, penalty, b)
+        b = np.maximum(b, 0.0) if penalty.positive else b.copy()
+        unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
+        curvature = np.sqrt(np.where(one.square > 0.0, one.square + one.l2, np.inf))
+        tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
+        n_sweeps, least, idle = 0, np.inf, 0
+        b, u, near = self._begun(one, b)
+        while True:
+            q = one.rows.T @ u - one.c
+            gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
+            if gap <= target or n_sweeps >= max_sweeps:
+                break
+            least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
+            residual = residuals_of(q + one.l2 * b, b, one.l1, one.positive) / curvature
+            worst = float(residual.max(initial=0.0))
+            while tol >= worst > 0.0:
+                tol *= 0.1
+            if tol < 1e-16 * unit or worst == 0.0:
+                break
+            # A step costs the same for all that enter, however little they gain.
+            entering = (b == 0.0) & (residual > LITTLE * tol)
+            near = near and entering.sum() <= FEW_NEW + NEAR * np.count_nonzero(b)
+            near = near and idle < PATIENCE
+            if near:
+                signs, used = np.where(entering, -np.sign(q), np.sign(b)), 1
+            else:
+                active = np.flatnonzero(((b != 0.0) | (residual > tol)) & (one.square > 0.0))
+                allowed = ROUND if idle >= PATIENCE else self._worth(one, active)
+                used = one.sweeps(u, b, active, tol, min(allowed, max_sweeps - n_sweeps))
+                signs = np.sign(b)
+            n_sweeps += used
+            if near or self._earned(one, b, 4.0 * used * len(u) * len(active)):
+                b, u, near = self._refined(one, b, u, signs)
+        # The image of a step is exact, that of sweeps adds up their rounding.
+        self._last = (b, u) if near else None
+        return b, n_sweeps
 
-    def _extrapolate(
-        self, points: Float, images: Float, u: Float, b: Float, active: AnyArray
-    ) -> None:
-        steps = np.diff(points, axis=0)
-        products = steps @ steps.T
-        products.flat[:: DEPTH + 1] += 1e-12 * np.trace(products)
-        try:
-            share = np.linalg.solve(products, np.ones(DEPTH))
-        except np.linalg.LinAlgError:
-            return
-        share /= share.sum()
-        there, image = share @ points[1:], share @ images[1:]
-        if not np.isfinite(there).all() or (self.positive and (there < 0.0).any()):
-            return
-        if self._objective(there, image, active) < self._objective(points[-1], u, active):
-            b[active], u[:] = there, image
+    def _begun(self, one: FactoredProblem, b: Float) -> tuple[Float, Float, bool]:
+        """Coefficients, image, and whether a step from the last solution led to them."""
+        self._saved = 0.0
+        known = self._last is not None and np.array_equal(self._last[0], b)
+        u = self._last[1] if self._last is not None and known else image_of(one.rows, b)
+        if not self._factor.suits(one.l2):
+            return b, u, False
+        return self._refined(one, b, u, np.sign(b))
 
-    def _objective(self, b: Float, u: Float, active: AnyArray) -> float:
-        """Of coefficients of the active columns, the others zero, and ``u = rows b``."""
-        ridge = 0.5 * float(self.l2[active] @ np.square(b))
-        return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
+    def _earned(self, one: FactoredProblem, b: Float, swept: float) -> bool:
+        """Whether a factor costs no more than the multiplications of sweeps since the last one."""
+        self._saved += swept
+        cost = self._cost(one, np.flatnonzero(b))
+        if cost > self._saved:
+            return False
+        self._saved -= cost
+        return True
+
+    def _cost(self, one: FactoredProblem, support: AnyArray) -> float:
+        """Multiplications of sweeps in the time that a factor of a support takes."""
+        size, new = len(support), self._factor.missing(support, one.l2)
+        return float(new) * size * (len(one.rows) + size / 3) / BLOCKED
+
+    def _worth(self, one: FactoredProblem, active: AnyArray) -> int:
+        """Sweeps over these columns that cost as much as a factor of them."""
+        sweep_cost = 4.0 * len(one.rows) * max(len(active), 1)
+        return int(np.clip(self._cost(one, active) / sweep_cost, FEWEST, ROUND))
+
+    def _refined(
+        self, one: FactoredProblem, b: Float, u: Float, signs: Float
+    ) -> tuple[Float, Float, bool]:
+        """Take Newton steps until no sign is in the way; also say whether that came about."""
+        for _ in range(STEPS):
+            if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
+                break
+            step = newton_step(self._factor, one, b, u, signs)
+            if step is None:
+                return b, u, False
+            b, u, crossed, near = step
+            if not crossed or not near:
+                return b, u, near
+            signs = np.sign(b)
+        return b, u, True
 
 
-def image_of(rows: Float, b: Float) -> Float:
-    """``rows b``, from the columns in use."""
-    support = np.flatnonzero(b)
-    return np.asarray(rows[:, support] @ b[support])
+def newton_step(
+    factor: SupportFactor, one: FactoredProblem, b: Float, u: Float, signs: Float
+) -> tuple[Float, Float, bool, bool] | None:
+    """Step to the minimum over the columns that have a sign, each of which is kept.
 
+    Coefficients that would have the other one become zero, all of them where that is better than
+    to stop at the first.
 
-def solve_one(
-    model: Quadratic, penalty: ElasticNet, b: Float, target: float, max_sweeps: int
-) -> tuple[Float, int]:
-    """Solve one problem on the columns that are in use or violate their condition.
-
-    All columns are looked at between runs of sweeps; the tolerance of the residuals is tightened
-    until the gap is small enough.
+    Returns
+    -------
+    (b, u, crossed, near) or None
+        Whether some would, and whether all of them could be dropped; None where rounding leaves
+        no descent.
     """
-    assert isinstance(model.G, Factored)
-    rows, square, c = model.G.rows, model.G.squares, np.ascontiguousarray(model.c[:, 0])
-    l1, l2 = (
-        np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
-        for strength in (penalty.l1, penalty.l2)
-    )
-    b = np.maximum(b, 0.0) if penalty.positive else b.copy()
-    unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
-    curvature = np.sqrt(np.where(square > 0.0, square + l2, np.inf))
-    tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-    one = _Model(rows, square, c, l1, l2, penalty.positive)
-    n_sweeps, saved = 0, 0.0
-    u = image_of(rows, b)
-    while True:
-        q = rows.T @ u - c
-        if model.gap_at(penalty, b[:, None], q[:, None])[0] <= target or n_sweeps >= max_sweeps:
-            break
-        residual = _residuals(q + l2 * b, b, l1, penalty.positive) / curvature
-        worst = float(residual.max(initial=0.0))
-        while tol >= worst > 0.0:
-            tol *= 0.1
-        if tol < 1e-16 * unit or worst == 0.0:
-            break
-        active = np.flatnonzero((b != 0.0) | (residual > tol))
-        active = active[square[active] > 0.0]
-        allowed = min(ROUND, max_sweeps - n_sweeps)
-        used = one.sweeps(u, b, active, tol, allowed)
-        n_sweeps += used
-        saved += 2.0 * used * len(u) * len(active)
-        before = b
-        b, saved = _refined(model.G, c, b, l1, l2, penalty.positive, saved)
-        u = u if b is before else image_of(rows, b)
-    return b, n_sweeps
+    support = np.flatnonzero(signs)
+    try:
+        places = factor.cover(support, one.l2)
+    except np.linalg.LinAlgError:
+        return None
+    columns, held, sign = factor.columns, b[support], signs[support]
+    l1, l2 = one.l1[support], one.l2[support]
+    slope = (u @ columns)[places] - one.c[support] + l2 * held + l1 * sign
+    move = -factor.solve(places, slope)
+    fall = float(slope @ move)
+    if not np.isfinite(move).all() or fall >= 0.0:
+        return None
 
+    def image(moved: Float) -> Float:
+        spread = np.zeros(columns.shape[1])
+        spread[places] = moved
+        return np.asarray(columns @ spread)
 
-@numba.njit(cache=True, nogil=True)
-def _residuals(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
-    """Distance to optimality of all coordinates, shape (p,)."""
-    found = np.empty_like(b)
-    for j in range(b.size):
-        found[j] = distance(slope[j], b[j], l1[j], positive)
-    return found
-
-
-def _refined(
-    G: Factored, c: Float, b: Float, l1: Float, l2: Float, positive: bool, saved: float
-) -> tuple[Float, float]:
-    """Minimise over the support where that costs no more than the sweeps since the last time.
-
-    Returns coefficients and what is left of the multiplications ``saved`` for this.
-    """
-    while True:
-        support = np.flatnonzero(b)
-        cost = float(support.size) ** 2 * (len(G.rows) + support.size) / BLOCKED
-        if not 0 < support.size <= LARGEST_SUPPORT or cost > saved:
-            return b, saved
-        saved -= cost
-        step = step_within(G.block(support), c, b, support, l1, l2, positive)
-        if step is None:
-            return b, saved
-        b, crossed = step
-        if not crossed:
-            return b, saved
+    signed, near = (l1 > 0.0) | one.positive, True
+    moved = held + move
+    crossing = signed & (sign * moved < 0.0)
+    if crossing.any():
+        reach = np.divide(-held, move, out=np.ones_like(held), where=crossing)
+        first = float(reach.min())
+        for length in LENGTHS:
+            moved = held + length * move
+            moved[signed & (sign * moved < 0.0)] = 0.0
+            step = moved - held
+            change = image(step)
+            gained = float(slope @ step + 0.5 * (change @ change + l2 @ np.square(step)))
+            near = gained <= fall * first * (1.0 - 0.5 * first) and gained < 0.0
+            if near:
+                break
+        else:
+            moved = held + first * move
+            moved[crossing & (reach <= first)] = 0.0
+    found = np.zeros_like(b)
+    found[support] = moved
+    return found, image(moved), bool(crossing.any()), near

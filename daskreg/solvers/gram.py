@@ -249,7 +249,9 @@ def _minimise(
     if iterated.size:
         # numba: loaded only when it is needed
         if isinstance(model.G, Factored):
-            from .factored_descent import solve_one
+            from .factored_descent import FactoredDescent
+
+            solve_one = FactoredDescent(model.G).solve_one
         else:
             from .coordinate_descent import solve_one
         descent = solve_path(

@@ -104,16 +104,12 @@ class Candidates:
             if objective[column] < objective[best[problem]]:
                 best[problem] = column
         np.maximum.at(highest, columns, bound)
-        return cls(
-            coef[..., best],
-            intercept[..., best],
-            objective[best],
-            highest,
-            optimality(
-                penalty, coef[..., best], evaluation.grad[..., best],
-                evaluation.intercept_grad[..., best],
-            ),
-        )  # fmt: skip
+        grad, intercept_grad = evaluation.grad, evaluation.intercept_grad
+        if len(columns) > len(best) or (best != np.arange(len(best))).any():
+            coef, intercept, objective = coef[..., best], intercept[..., best], objective[best]
+            grad, intercept_grad = grad[..., best], intercept_grad[..., best]
+        violation = optimality(penalty, coef, grad, intercept_grad)
+        return cls(coef, intercept, objective, highest, violation)
 
     def take(self, columns: AnyArray) -> Candidates:
         return Candidates(

@@ -41,10 +41,17 @@ def inner_solver(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> S
 
     Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
     """
-    if part.n_samples <= part.n_features <= factored_columns(part, row_bytes):
+    if part.n_features <= factored_columns(part, row_bytes):
         return Gram(factored=True)
     if part.n_features > gram_columns:
         if part.n_samples > 2 * part.n_features:
             return Fista()
         return QuasiNewton(metric="sample", sample_rows=part.n_samples)
     return Gram() if getattr(part, "quadratic", False) else QuasiNewton()
+
+
+def first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:
+    """Alphas of a path in the first round."""
+    if not datafit.reads_columns:
+        return 25
+    return 20 if factored_columns(datafit, row_bytes) else 10

@@ -16,7 +16,7 @@ from .base import Solver, solve
 from .gap_safe import is_covered, may_be_active
 from .protocols import SelectiveDatafit, require
 from .results import Candidates, Goal, Solution
-from .round_solver import factored_columns, inner_share, inner_solver
+from .round_solver import factored_columns, first_length, inner_share, inner_solver
 from .rounds import (
     Limits,
     Round,
@@ -31,7 +31,7 @@ from .rounds import (
     spread,
 )
 from .screening_state import ScreeningState
-from .start import start_point
+from .start import candidates_at, start_point
 from .working_set import Paths, entry_alpha, wanted_columns
 
 #: No smaller relative gap is asked of the problems of a round.
@@ -42,8 +42,9 @@ MOST_GRAM = 2048
 ROW_BYTES = 2**28
 #: Columns that it may add, beside those in use, where rows take the place of Gram matrices.
 SPARE = 3
-#: Problems whose start is looked at together.
-AT_ONCE = 16
+#: Bytes of such rows that several problems may add at once, in any case: their passes cost more
+#: than columns that wait for later rounds.
+AHEAD_BYTES = 3 * 2**24
 #: Iterations of the solver of a round at most.
 MAX_INNER = 10_000
 
@@ -68,10 +69,13 @@ class BatchScreening(Solver):
     Parameters
     ----------
     length : int, optional
-        Alphas of a path in the first round; by default 10, or 25 where gathering columns is a pass.
+        Alphas of a path in the first round; by default 10, 20 where few rows take the place of Gram
+        matrices, or 25 where gathering columns is a pass.
     n_columns : int, optional
         Columns that a round may add; by default as many as are in use, at least 1000, or of a
-        lone problem on data in memory 300 to 600.  Never more than memory holds.
+        lone problem on data in memory 300 to 600.  Where few rows take the place of Gram matrices
+        three times those in use, and of several problems at least 48 MiB of such rows.  Never more
+        than memory holds.
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
@@ -126,7 +130,7 @@ class BatchScreening(Solver):
         seen = entry_alpha(penalty.take(first), evaluation.grad[..., first])
         # From the null model a path begins where its first column enters.
         reached = np.maximum(seen.max(axis=0), paths.largest(penalty.alpha))
-        length = self.length or (10 if datafit.reads_columns else 25)
+        length = self.length or first_length(datafit, self.row_bytes)
         state = ScreeningState(
             coef=coef,
             intercept=intercept,
@@ -140,7 +144,7 @@ class BatchScreening(Solver):
             short_of_memory=np.zeros(datafit.n_problems, dtype=bool),
             n_iter=np.zeros(datafit.n_problems, dtype=np.intp),
             goal=goal,
-            candidates=_at_start(penalty, coef, intercept, evaluation),
+            candidates=candidates_at(penalty, coef, intercept, evaluation),
         )
         if start is None or not many:
             return state
@@ -157,7 +161,7 @@ class BatchScreening(Solver):
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
         chosen = turn.problems
-        columns = self._columns(datafit, penalty, state, turn, factored > 0)
+        columns = self._columns(datafit, penalty, state, turn, factored)
         pool = columns
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
@@ -214,13 +218,15 @@ class BatchScreening(Solver):
         penalty: ElasticNet,
         state: ScreeningState,
         turn: Round,
-        factored: bool,
+        factored: int,
     ) -> npt.NDArray[np.bool_]:
         new = self.n_columns
         if new is None:
             # Where no Gram matrix grows with them, columns cost less than another round.
             used = int(turn.used.sum()) * (SPARE if factored else 1)
-            new = max(least_new(datafit, len(turn.problems)), used)
+            several = len(turn.problems) > 1 and datafit.reads_columns
+            ahead = min(factored, AHEAD_BYTES // (8 * datafit.n_samples)) if several else 0
+            new = max(least_new(datafit, len(turn.problems)), used, ahead)
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )
@@ -294,19 +300,3 @@ def _held(
         return held
     held.first()  # gathers the pool, in one pass where it is new
     return held.restricted(np.flatnonzero(columns[pool]))
-
-
-def _at_start(penalty: ElasticNet, coef: Float, intercept: Float, evaluation: Any) -> Candidates:
-    """Candidates of all problems, some at a time: wide gradients take more than the solutions."""
-    n_problems = penalty.n_problems
-    objective, bound, violation = (np.empty(n_problems) for _ in range(3))
-    for first in range(0, n_problems, AT_ONCE):
-        own = np.arange(first, min(first + AT_ONCE, n_problems))
-        found = Candidates.best_of(
-            penalty.take(own),
-            *(coef[..., own], intercept[:, own], evaluation.take(own)),
-            np.arange(len(own)),
-        )
-        objective[own], bound[own] = found.objective, found.bound
-        violation[own] = found.violation
-    return Candidates(coef, intercept, objective, bound, violation)

@@ -7,6 +7,12 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import Float
+from daskreg.penalties import ElasticNet
+
+from .results import Candidates
+
+#: Problems whose start is looked at together.
+AT_ONCE = 16
 
 
 def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float, Float, Any]:
@@ -32,3 +38,21 @@ def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float,
     if evaluation is None:
         evaluation = datafit.value_and_grad(coef, intercept, everyone, precise=True)
     return coef, intercept, evaluation
+
+
+def candidates_at(
+    penalty: ElasticNet, coef: Float, intercept: Float, evaluation: Any
+) -> Candidates:
+    """Candidates of all problems, some at a time: wide gradients take more than the solutions."""
+    n_problems = penalty.n_problems
+    objective, bound, violation = (np.empty(n_problems) for _ in range(3))
+    for first in range(0, n_problems, AT_ONCE):
+        own = np.arange(first, min(first + AT_ONCE, n_problems))
+        found = Candidates.best_of(
+            penalty.take(own),
+            *(coef[..., own], intercept[:, own], evaluation.take(own)),
+            np.arange(len(own)),
+        )
+        objective[own], bound[own] = found.objective, found.bound
+        violation[own] = found.violation
+    return Candidates(coef, intercept, objective, bound, violation)

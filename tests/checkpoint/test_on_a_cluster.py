@@ -73,9 +73,9 @@ def test_shards_of_a_running_pass_are_brought_before_it_ends(
     brought: list[int] = []
     wait, looks = Cluster._wait, iter([False])
 
-    def look_up(self: Cluster, tasks: list[Any]) -> bool:
+    def look_up(self: Cluster, tasks: list[Any], either: bool) -> bool:
         """Say once that the pass is not over although all shards have ended."""
-        ended = wait(self, tasks)
+        ended = wait(self, tasks, either)
         return ended and (not tasks or next(looks, True))
 
     add = Running.add
@@ -108,9 +108,9 @@ def test_a_signal_ends_a_pass_on_workers_and_keeps_their_finished_shards(
     plain = case.make().fit(X, y, **case.rows)
     wait, signalled = Cluster._wait, iter([os.kill])
 
-    def look_up(self: Cluster, tasks: list[Any]) -> bool:
+    def look_up(self: Cluster, tasks: list[Any], either: bool) -> bool:
         """A signal comes when all shards have ended and nobody has looked."""
-        ended = wait(self, tasks)
+        ended = wait(self, tasks, either)
         send = next(signalled, None) if ended and tasks else None
         if send is not None:
             send(os.getpid(), signal.SIGTERM)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from daskreg._blas import blas_routine
 from daskreg.datafit.kernels import fused
-from daskreg.datafit.kernels.compiled import dense, elementary
+from daskreg.datafit.kernels.compiled import batch, dense, elementary, moments
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import Labels
@@ -90,10 +91,18 @@ def test_columns_are_shifted_in_cache(loss, stored, dtype, C):
 
 
 @pytest.mark.parametrize(("n", "p"), [(1, 1), (3, 2), (130, 1), (5, 3000), (4097, 40)])
-@pytest.mark.parametrize("C", [1, 2, 40])
+@pytest.mark.parametrize("C", [1, 2, 5, 40])
 @pytest.mark.parametrize("stored", ["float32", "int8"])
 def test_tiles_of_any_size(n, p, C, stored):
     block, state = sample(Squared(), stored, n=n, p=p, C=C)
+    check(*both(Squared(), block, state, "float32"), "float32")
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1027])
+@pytest.mark.parametrize("C", [3, 4, 7, 16])
+@pytest.mark.parametrize("stored", ["float32", "int8"])
+def test_few_columns_are_multiplied_in_fours(n, C, stored):
+    block, state = sample(Squared(), stored, n=n, p=131, C=C, weight=True)
     check(*both(Squared(), block, state, "float32"), "float32")
 
 
@@ -133,18 +142,64 @@ def test_margins_of_any_size_keep_their_digits():
                 np.testing.assert_allclose(own[name], plain[name], rtol=1e-13, atol=1e-300)
 
 
-@pytest.mark.parametrize("name", ["exp_minus", "log1p_unit", "log"])
-def test_elementary_functions_are_within_three_units_of_the_last_place(name):
+def log1p_of(u):
+    high, f = elementary.halved(u)
+    return high + elementary.log_near_one(f, 1.0 / (2.0 + f))
+
+
+def log_of(x):
+    k, f = elementary.split(x)
+    return elementary.joined(k, elementary.log_near_one(f, 1.0 / (2.0 + f)))
+
+
+@pytest.mark.parametrize("name", ["exp_minus", "log1p", "log"])
+def test_elementary_functions_are_within_two_units_of_the_last_place(name):
     rng = np.random.default_rng(0)
-    x, exact = {
-        "exp_minus": (np.r_[0.0, rng.random(500), 700 * rng.random(500)], lambda x: np.exp(-x)),
-        "log1p_unit": (np.r_[0.0, 1.0, rng.random(500), 10 ** (-20 * rng.random(500))], np.log1p),
-        "log": (np.r_[1.0, 0.5, rng.random(500), 10 ** (-300 * rng.random(500))], np.log),
+    own, x, exact = {
+        "exp_minus": (
+            elementary.exp_minus,
+            np.r_[0.0, rng.random(500), 700 * rng.random(500)],
+            lambda x: np.exp(-x),
+        ),
+        "log1p": (
+            log1p_of,
+            np.r_[0.0, 1.0, rng.random(500), 10 ** (-20 * rng.random(500))],
+            np.log1p,
+        ),
+        "log": (log_of, np.r_[1.0, 0.5, rng.random(500), 10 ** (-300 * rng.random(500))], np.log),
     }[name]
     expected = exact(x.astype(np.longdouble))
-    found = np.array([getattr(elementary, name)(number) for number in x])
-    assert np.all(np.abs(found - expected) <= 3 * np.spacing(np.abs(expected).astype(float)))
+    found = np.array([own(number) for number in x])
+    assert np.all(np.abs(found - expected) <= 2 * np.spacing(np.abs(expected).astype(float)))
     assert elementary.exp_minus(np.inf) < 1e-307
+
+
+def test_reciprocals_with_one_division_are_within_five_units_of_the_last_place():
+    numbers = 2 + np.random.default_rng(0).uniform(-0.3, 0.42, (500, 5))
+    found = np.array([elementary.inverses(*row) for row in numbers])
+    exact = 1 / numbers.astype(np.longdouble)
+    assert np.all(np.abs(found - exact) <= 5 * np.spacing(1 / numbers))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_called_by_address_are_those_of_numpy(dtype):
+    rng = np.random.default_rng(0)
+    tile, coef, eta = (rng.random(shape).astype(dtype) for shape in ((7, 5), (3, 5), (3, 9)))
+    before, part = eta.copy(), coef.copy()
+    tile.flags.writeable = False
+    routine = blas_routine("gemm", tile.dtype)
+    batch.products(tile, 1, 6, routine, coef, eta, 0)
+    np.testing.assert_allclose(eta[:, :6], coef @ tile[1:].T, rtol=1e-6)
+    np.testing.assert_array_equal(eta[:, 6:], before[:, 6:])
+    batch.add_products(tile, 1, 6, routine, eta, part)
+    np.testing.assert_allclose(part, coef + eta[:, :6] @ tile[1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("routine", ["gemm", "syrk"])
+def test_loops_that_multiply_hold_no_lock(routine):
+    """What is compiled for a block says that it runs without the interpreter's lock."""
+    function = batch.batch_rows if routine == "gemm" else moments.add_grams
+    assert function.targetoptions["nogil"]
 
 
 def test_every_float16_is_widened_exactly():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import threading
@@ -21,7 +20,7 @@ from distributed import Client, LocalCluster, wait
 from daskreg.design import as_design
 from daskreg.design.host import machine_memory
 from daskreg.design.passes.cluster import Cluster
-from daskreg.exceptions import WorkersLostError
+from daskreg.exceptions import PoisonBlockError, WorkersLostError
 
 from . import helpers
 from .helpers import Correlate, make_data, make_design
@@ -327,8 +326,8 @@ def test_a_worker_that_dies_with_results_not_yet_fetched(client, monkeypatch, pa
     client.wait_for_workers(2)
     killed = []
 
-    def wait_and_kill(self, tasks, original=Cluster._wait):
-        done = original(self, tasks)
+    def wait_and_kill(self, tasks, either, original=Cluster._wait):
+        done = original(self, tasks, either)
         if done and not killed:
             killed.append(True)
             kill_a_holder(client)
@@ -344,16 +343,14 @@ def test_a_worker_that_dies_with_results_not_yet_fetched(client, monkeypatch, pa
 
 def test_a_block_that_ends_every_process_is_an_error_that_names_its_rows(client):
     X, y = make_data(n=20_000)
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        make_design(X, y, block_size=1 << 15) as design,
-    ):
+    with make_design(X, y, block_size=1 << 15) as design:
         design.prepare()
         start, stop = design.layout.rows[3:5]
-        with pytest.raises(WorkersLostError, match="died 2 times in a row") as error:
+        with pytest.raises(PoisonBlockError, match=r"memory limit of a worker: 1\.0 GiB") as error:
             design.sum_over_rows(Deadly(), {})
-    runs = re.findall(r"(\d+) to (\d+)", str(error.value))
-    assert any(int(low) <= start and stop - 1 <= int(high) for low, high in runs)
+    assert error.value.blocks == (3,)
+    assert error.value.rows == (start, stop - 1)
+    assert f"block 3 (rows {start} to {stop - 1} of array" in str(error.value)
     wait_until(lambda: tasks_of_workers(client) == 0)
 
 
@@ -362,7 +359,11 @@ def test_a_cluster_without_workers_is_an_error(client, cluster):
     cluster.scale(0)
     wait_until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
     try:
-        with pytest.raises(RuntimeError, match="has no workers"):
+        with (
+            dask.config.set({"distributed.scheduler.no-workers-timeout": "0.5s"}),
+            pytest.warns(RuntimeWarning, match="no workers: waiting up to 0.5 s"),
+            pytest.raises(WorkersLostError, match="had no workers"),
+        ):
             make_design(X, y).prepare()
     finally:
         cluster.scale(2)

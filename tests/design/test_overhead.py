@@ -142,9 +142,8 @@ def test_partials_meet_in_a_shallow_tree_of_a_third_as_many_tasks(n_shards, dept
 
     cluster = Cluster.__new__(Cluster)
     cluster.client = Recorder()
-    cluster._shards = [SimpleNamespace(n_segments=n_shards)] * n_shards
-    cluster._futures = [None] * n_shards
-    (last,) = cluster._tree([("outcome", 0)] * n_shards, range(n_shards))
+    cluster.shards = [SimpleNamespace(n_segments=n_shards)] * n_shards
+    (last,) = cluster.tree([("outcome", 0)] * n_shards)
     assert last[1] == depth
     assert len(submitted) <= -(-(n_shards - 1) // (FAN_IN - 1)) + depth
     assert all(len(args) <= FAN_IN for args in submitted)

@@ -15,6 +15,7 @@ from daskreg.solvers.factored import Factored
 from daskreg.solvers.quadratic import Quadratic
 from daskreg.solvers.round_solver import factored_columns
 from daskreg.solvers.screening import BatchScreening
+from daskreg.solvers.support_factor import SupportFactor
 from tests.datafit.test_weightings import EveryThird
 from tests.fake_design import FakeDesign
 
@@ -154,3 +155,42 @@ def test_rows_that_do_not_fit_are_refused():
     fit.design.memory_limit = 8 * 3 * (8 * P + 64)
     with pytest.raises(MemoryPlanError, match="an eighth"):
         fit.factored_grams()
+
+
+def path_of(fit, n_alphas=20):
+    top = float(np.abs(fit.null_grad).max())
+    alphas = np.geomspace(0.9, 0.01, n_alphas) * top
+    problems = Problems.product(alpha=alphas)
+    return Datafit(fit.design, Squared(), problems, tol=1e-10), ElasticNet(alphas, 1.0)
+
+
+def test_along_a_path_columns_join_the_factor_about_once(monkeypatch):
+    fit, penalty = path_of(problem())
+    joined = []
+    join = SupportFactor._join_panel
+    monkeypatch.setattr(
+        SupportFactor,
+        "_join_panel",
+        lambda self, new, l2: joined.extend(new) or join(self, new, l2),
+    )
+    found = solve(Gram(factored=True), fit, penalty, tol=1e-10, max_iter=100_000)
+    assert found.converged.all()
+    used = np.count_nonzero((found.coef != 0.0).any(axis=(1, 2)))
+    assert used <= len(joined) <= 4 * used
+
+
+def test_a_problem_is_solved_from_any_start():
+    fit, penalty = path_of(problem(common=3.0), 6)
+    rng = np.random.default_rng(4)
+    start = rng.normal(size=(P, 1, 6)), np.array(fit.null_intercept)
+    found = solve(Gram(factored=True), fit, penalty, tol=1e-10, max_iter=100_000, start=start)
+    whole = solve(Gram(), fit, penalty, tol=1e-10, max_iter=100_000)
+    assert found.converged.all()
+    assert (np.abs(found.objective - whole.objective) <= 2e-10 * fit.null_value).all()
+
+
+def test_without_newton_steps_sweeps_find_the_solution(monkeypatch):
+    monkeypatch.setattr("daskreg.solvers.factored_descent.newton_step", lambda *_: None)
+    fit, penalty = path_of(problem(), 6)
+    found = solve(Gram(factored=True), fit, penalty, tol=1e-8, max_iter=100_000)
+    assert found.converged.all()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._array import is_sparse
-from daskreg._blas import scipy_blas
+from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -28,15 +28,15 @@ COMPILED_SIZE = 2**24
 COMPILED_MEMORY = 2**30
 #: What compiled loops import, as the plan of a fit calls it.
 LIBRARIES = ("numba",)
-#: Tiles of one column: in the second-level cache with room to spare.
-LONE_BYTES = 2**17
-#: Tiles of several columns, and their linear predictors.
+#: Tiles of one column: in the first-level cache.
+LONE_BYTES = 2**15
+#: Tiles of several columns, and their linear predictors: in the second-level cache.
 BATCH_BYTES = 2**19
+#: Columns, and features from which on, for which compiled loops are faster than BLAS.
+FEW_COLUMNS, LONG_ROW = range(3, 17), 128
 #: Rows whose products may be added up in the type of the products.
 FLUSH_ROWS = 1024
 SPARSE_ROWS = 4096
-#: Tiles of one column that one call works through.
-TILES_A_CALL = 32
 
 
 def is_fused(loss: PointwiseLoss) -> bool:
@@ -55,12 +55,12 @@ def pays(design: Any, n_columns: int) -> bool:
     return large and (room is None or room >= COMPILED_MEMORY)
 
 
-def lone_rows(n_features: int, itemsize: int) -> int:
+def lone_tile(n_features: int, itemsize: int) -> int:
     """Return the rows of a tile of one column."""
-    return min(max(LONE_BYTES // max(1, n_features * itemsize), 16), 4096) // 4 * 4
+    return min(max(LONE_BYTES // max(1, n_features * itemsize), 8), FLUSH_ROWS) // 8 * 8
 
 
-def batch_rows(n_features: int, n_columns: int, itemsize: int) -> int:
+def batch_tile(n_features: int, n_columns: int, itemsize: int) -> int:
     """Return the rows of a tile of several columns."""
     wider = max(1, n_features, n_columns)
     return min(max(BATCH_BYTES // (wider * itemsize), 128), FLUSH_ROWS)
@@ -87,12 +87,7 @@ def fused_sums(
     n_columns = state["coef"].shape[1]
     n_sums = pointwise.N_LOGISTIC if isinstance(loss, Logistic) else pointwise.N_SQUARED
     walk = _Walk(block, rows, state, np.zeros((n_columns, n_sums)), isinstance(loss, Logistic))
-    if is_sparse(block.X):
-        grad = _sparse(walk)
-    elif n_columns == 1:
-        grad = _lone(walk, dtype)
-    else:
-        grad = _batch(walk, dtype)
+    grad = _sparse(walk) if is_sparse(block.X) else _dense(walk, dtype)
     sums = Sums(value=walk.sums[:, pointwise.VALUE], residual=walk.sums[:, pointwise.RESIDUAL])
     if isinstance(loss, Logistic):
         sums["curvature"] = walk.sums[:, pointwise.CURVATURE]
@@ -107,25 +102,27 @@ def fused_sums(
 
 @dataclass(frozen=True)
 class _Beside:
-    """What lies beside some rows, rows last: y, offset and weight of shape (1 or more, m)."""
+    """What lies beside rows ``start : stop``, rows last.
 
+    Where nothing does, there is a constant for one tile, which serves all.
+    """
+
+    start: int
+    stop: int
     y: Float
     offset: Float
     weight: Float
 
     @classmethod
-    def of(cls, tile: RowData) -> _Beside:
-        m = len(tile.y)
-        offset = np.zeros((1, m)) if tile.offset is None else np.ascontiguousarray(tile.offset.T)
-        weight = np.ones((1, m)) if tile.weight is None else np.ascontiguousarray(tile.weight.T)
-        return cls(np.ascontiguousarray(tile.y.T), offset, weight)
+    def of(cls, tile: RowData, start: int, stop: int, rows: int) -> _Beside:
+        same = 1, min(rows, stop - start)
+        offset = np.zeros(same) if tile.offset is None else np.ascontiguousarray(tile.offset.T)
+        weight = np.ones(same) if tile.weight is None else np.ascontiguousarray(tile.weight.T)
+        return cls(start, stop, np.ascontiguousarray(tile.y.T), offset, weight)
 
-    def part(self, start: int, stop: int) -> _Beside:
-        """Return some of the rows."""
-        y, offset, weight = (
-            np.ascontiguousarray(part[:, start:stop]) for part in (self.y, self.offset, self.weight)
-        )
-        return _Beside(y, offset, weight)
+    @property
+    def parts(self) -> tuple[Float, Float, Float]:
+        return self.y, self.offset, self.weight
 
 
 class _Walk:
@@ -134,98 +131,84 @@ class _Walk:
     def __init__(
         self, block: Block, rows: RowData, state: State, sums: Float, is_logistic: bool
     ) -> None:
-        from .compiled import pointwise
-
         self.X = block.X
         self.n_rows = block.n_rows
         self.rows = rows
         self.coef = state["coef"]
         self.shift: AnyArray | None = state.get("shift")
-        self.intercept = np.asarray(state["intercept"], dtype=np.float64)
-        self.target = np.asarray(state["target"], dtype=np.intp)
+        intercept = np.asarray(state["intercept"], dtype=np.float64)
+        self.columns = intercept, np.asarray(state["target"], dtype=np.intp)
         self.sums = sums
         self.offsets = np.zeros((2, len(sums)))
-        self.is_logistic = is_logistic
-        self._columns = pointwise.logistic_columns if is_logistic else pointwise.squared_columns
+        self.labels = True if is_logistic else None
 
-    def beside(self, rows: int) -> Iterator[tuple[int, int, _Beside]]:
-        """Yield (start, stop) of runs of rows and what lies beside them."""
-        for start, stop in tile_borders(self.n_rows, rows):
-            tile = self.rows.tile(start, stop)
-            if tile.offset is not None and self.is_logistic:
+    def lone(self, beside: _Beside) -> tuple[float, Float, Float, Float]:
+        """Return intercept, y, offset and weight of the only column."""
+        intercept, target = self.columns
+        offset = beside.offset[target[0] if len(beside.offset) > 1 else 0]
+        return float(intercept[0]), beside.y[target[0]], offset, beside.weight[0]
+
+    def beside(self, rows: int) -> Iterator[_Beside]:
+        """Yield what lies beside the rows: of all at once, where it has one column each.
+
+        Parameters
+        ----------
+        rows : int
+            Of a tile, of which runs are made otherwise.
+        """
+        known = self.rows
+        widths = [
+            part.shape[1] for part in (known.y, known.weight, known.offset) if part is not None
+        ]
+        weighed = known.columns is not None or known.class_weight is not None
+        plain = max(widths) == 1 and not (weighed and len(self.sums) > 1)
+        run = self.n_rows if plain else max(1, FLUSH_ROWS // rows) * rows
+        for start, stop in tile_borders(self.n_rows, run):
+            tile = known.tile(start, stop)
+            if tile.offset is not None and self.labels:
                 self.offsets[0] += column_sums(tile.offset, tile.weight)
                 self.offsets[1] += column_sums(tile.offset * tile.y, tile.weight)
-            yield start, stop, _Beside.of(tile)
-
-    def residuals(self, eta: AnyArray, beside: _Beside) -> None:
-        """Turn eta (C, m) into weighted residuals, and add to the sums."""
-        parts = beside.y, beside.offset, beside.weight
-        self._columns(eta, self.intercept, self.target, *parts, self.sums)
+            yield _Beside.of(tile, start, stop, rows)
 
 
-def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
-    from .compiled.dense import logistic_rows, squared_rows
+def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
+    from .compiled.batch import batch_rows
+    from .compiled.dense import lone_rows
 
-    run = logistic_rows if walk.is_logistic else squared_rows
-    X, half = stored(walk.X)
-    p = X.shape[1]
-    coef = np.ascontiguousarray(walk.coef[:, 0], dtype=dtype)
-    shift = np.zeros(p, dtype) if walk.shift is None else walk.shift.astype(dtype, copy=False)
-    rows = lone_rows(p, dtype.itemsize)
-    scratch = None if X.dtype == dtype and walk.shift is None else np.empty((rows, p), dtype)
-    part, eta, grad = np.empty(p, dtype), np.empty(rows, dtype), np.zeros((p, 1))
-    target = walk.target[0]
-    for start, stop, beside in walk.beside(TILES_A_CALL * rows):
-        offset = beside.offset[target if len(beside.offset) > 1 else 0]
-        parts = beside.y[target], offset, beside.weight[0]
-        run(
-            *(X[start:stop], half, coef, shift, float(walk.intercept[0]), *parts),
-            *(scratch, part, eta, walk.sums[0], grad[:, 0]),
-        )
-    return grad
-
-
-def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
-    from .compiled.dense import widen
-
-    blas = scipy_blas()
-    multiply = blas.sgemm if dtype == np.float32 else blas.dgemm
     X, half = stored(walk.X)
     p, n_columns = walk.coef.shape
-    coef = np.asfortranarray(walk.coef, dtype=dtype)
-    rows = batch_rows(p, n_columns, dtype.itemsize)
-    shift = np.zeros(p, dtype) if walk.shift is None else walk.shift.astype(dtype, copy=False)
-    widened = X.dtype != dtype or walk.shift is not None
-    scratch = np.empty((min(rows, walk.n_rows) if widened else 0, p), dtype)
-    room = np.empty(rows * n_columns, dtype)
-    total = np.zeros((n_columns, p))
-    part = total if dtype == np.float64 else np.empty((n_columns, p), dtype)
-    for first, last, beside in walk.beside(FLUSH_ROWS // rows * rows):
-        for start, stop in tile_borders(last - first, rows):
-            tile = X[first + start : first + stop]
-            if widened:
-                widen(tile, half, shift, scratch[: len(tile)])
-                tile = scratch[: len(tile)]
-            eta = room[: n_columns * len(tile)].reshape(n_columns, len(tile))
-            multiply(1.0, tile.T, coef, 0.0, eta.T, trans_a=1, overwrite_c=1)
-            walk.residuals(eta, beside.part(start, stop))
-            more = float(start > 0 or part is total)
-            multiply(1.0, tile.T, eta.T, more, part.T, overwrite_c=1)
-        if part is not total:
-            total += part
-    return np.ascontiguousarray(total.T)
+    lone, few = n_columns == 1, n_columns in FEW_COLUMNS and p >= LONG_ROW
+    routine = None if few or lone else blas_routine("gemm", dtype)
+    # Few columns are multiplied in fours.
+    width = 1 if lone else -(-n_columns // 4) * 4 if few else n_columns
+    coef = np.zeros((width, p), dtype)
+    coef[:n_columns] = walk.coef.T
+    rows = lone_tile(p, dtype.itemsize) if lone else batch_tile(p, n_columns, dtype.itemsize)
+    shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
+    widened = X.dtype != dtype or shift is not None
+    scratch = np.empty((min(rows, walk.n_rows), p), dtype) if widened else None
+    room, part, grad = np.empty((width, rows), dtype), np.zeros_like(coef), np.zeros((width, p))
+    flush = max(1, FLUSH_ROWS // rows)
+    for beside in walk.beside(rows):
+        tiles = X[beside.start : beside.stop], half, walk.labels
+        if lone:
+            own = *walk.lone(beside), flush, scratch, room[0], part[0]
+            lone_rows(*tiles, coef[0], shift, *own, walk.sums[0], grad[0])
+        else:
+            several = *walk.columns, *beside.parts, flush, scratch, room, part
+            batch_rows(*tiles, routine, coef, shift, *several, walk.sums, grad)
+    return np.ascontiguousarray(grad[:n_columns].T)
 
 
 def _sparse(walk: _Walk) -> Float:
-    from .compiled.csr import add_rows, row_products
+    from .compiled.csr import sparse_rows
 
     X = walk.X
     coef = np.ascontiguousarray(walk.coef, dtype=np.float64)
-    parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
+    parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0], walk.labels
     grad = np.zeros(coef.shape)
-    for start, stop, beside in walk.beside(SPARSE_ROWS):
-        eta = np.empty((coef.shape[1], stop - start))
-        row_products(*parts, start, coef, eta)
-        walk.residuals(eta, beside)
-        add_rows(*parts, start, eta, grad)
+    room = np.empty(coef.shape[1] * SPARSE_ROWS)
+    for beside in walk.beside(SPARSE_ROWS):
+        rest = *walk.columns, *beside.parts, room, beside.start
+        sparse_rows(*parts, coef, *rest, walk.sums, grad)
     return grad

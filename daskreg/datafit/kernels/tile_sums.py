@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._blas import scipy_blas
+from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float, Matrix
 
 from .tiles import stored, tile_borders
@@ -15,6 +15,8 @@ from .tiles import stored, tile_borders
 PIECE_BYTES = 2**19
 #: Rows whose products may be added up in float32.
 FLUSH_ROWS = 4096
+#: As many as no block has.
+NEVER = 2**62
 #: Rows whose mean is the first shift of their columns: the rest of a wide block is read once.
 FIRST_ROWS = 32
 
@@ -46,8 +48,9 @@ class TileSums:
         rows = PIECE_BYTES // max(1, n_features * dtype.itemsize)
         self.rows = min(max(rows, 128, n_features // 8), 512)
         self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
-        own = gram is not None and columns is None and dtype != np.float64
-        self._part = np.zeros((n_features, n_features), dtype) if own else gram
+        self._part: AnyArray | None = None
+        if gram is not None and columns is None:
+            self._part = gram if dtype == np.float64 else np.zeros(gram.shape, dtype)
         self._waiting = 0
 
     def add(self, tile: AnyArray, shift: Float, root: Float, right: Float) -> tuple[Float, Float]:
@@ -62,48 +65,33 @@ class TileSums:
         right : ndarray, shape (m, 1 + q)
             The first column is ``root``.
         """
-        from .compiled.moments import add_moments
+        from .compiled.moments import add_grams, add_moments
 
         X, half = stored(tile)
         p, q = X.shape[1], right.shape[1] - 1
         first, squares, cross = np.zeros(p), np.zeros(p), np.zeros((max(1, q), p))
         targets = np.ascontiguousarray(right[:, 1:].T) if q else np.zeros((1, len(tile)))
-        for start, stop in tile_borders(len(tile), self.rows):
-            own = slice(start, stop)
-            out = None if self.gram is None else self._room[: stop - start]
-            z = np.ascontiguousarray(targets[:, own])
-            add_moments(X[own], half, shift, root[own], z, first, squares, cross, out)
-            if out is not None:
-                self._multiply(out)
+        sums = half, shift, root, targets, first, squares, cross
+        if self.gram is None:
+            add_moments(X, 0, len(X), *sums, None)
+        elif self._part is None:
+            for start, stop in tile_borders(len(tile), self.rows):
+                scaled = self._room[: stop - start]
+                add_moments(X, start, stop, *sums, scaled)
+                self.gram += scaled.T @ scaled[:, self.columns]
+        else:
+            routine = blas_routine("syrk", self.dtype)
+            own = FLUSH_ROWS if self._part is not self.gram else NEVER
+            room = self._room, routine, self._part, self.gram
+            self._waiting = add_grams(X, *sums, *room, self._waiting, own)
         return np.column_stack([first, *cross[:q]]), squares
-
-    def _multiply(self, scaled: AnyArray) -> None:
-        assert self.gram is not None
-        assert self._part is not None
-        if self.columns is not None:
-            self.gram += scaled.T @ scaled[:, self.columns]
-            return
-        blas = scipy_blas()
-        multiply = blas.dsyrk if self.dtype == np.float64 else blas.ssyrk
-        # In the order of Fortran the lower triangle is the upper one here.
-        multiply(1.0, scaled.T, 1.0, self._part.T, lower=1, overwrite_c=1)
-        self._waiting += len(scaled)
-        if self._waiting >= FLUSH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._part is not self.gram and self._waiting:
-            assert self.gram is not None
-            assert self._part is not None
-            self.gram += self._part
-            self._part[:] = 0.0
-        self._waiting = 0
 
     def finish(self) -> None:
         """Add what waits, and fill the lower triangle; nothing may be added after it."""
-        if self.gram is None or self.columns is not None:
+        if self.gram is None or self._part is None:
             return
-        self._flush()
+        if self._part is not self.gram:
+            self.gram += self._part
         mirror(self.gram)
 
 

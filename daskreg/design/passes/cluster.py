@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
 import cloudpickle
-import dask  # noqa: TID253 - loaded only where a client is active
-import distributed  # noqa: TID253
+import distributed  # noqa: TID253 - loaded only where a client is active
 
 from daskreg._typing import State
-from daskreg.design.host import machine_memory
 from daskreg.design.workers import Worker
-from daskreg.exceptions import WorkersLostError
+from daskreg.events import record
+from daskreg.exceptions import ClusterLostError, WorkersLostError
 
+from . import calls
+from .jobs import Attempt, Job
+from .message import Message
 from .outcome import Outcome
-from .patience import Patience
 from .progress import Listener
-from .remote import call, itself, make_shard, merge, outcome_of, run_recipe, run_shard, standing
+from .relay import LOOK_UP, Relay
+from .remote import itself, make_shard, merge, outcome_of, run_recipe, run_shard
+from .roster import Roster
 from .running import Running
-from .scheduler import FAN_IN, Progress, Scheduler, adds_on_workers, fresh, goes_once, payload_of
+from .scheduler import FAN_IN, Progress, Scheduler, adds_on_workers, fresh, payload_of
 from .shards import Shard
-from .taken import Taken
-
-#: Seconds between two looks at who is still there while a pass runs.
-LOOK_UP = 2
+from .standing import measured
 
 
 class Cluster(Scheduler):
@@ -34,62 +35,60 @@ class Cluster(Scheduler):
     Every task is bound to the worker that holds its shard, so that Dask neither steals nor moves
     it. The client keeps every recipe: when a worker is gone, its shards are given another home and
     the task of the running pass, or of the next one, makes them there.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    memory_limit : int, optional
+        Bytes of a worker at most.
+    worker_timeout : float, optional
+        As in ``Roster``.
     """
 
-    def __init__(self, client: distributed.Client, memory_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        client: distributed.Client,
+        memory_limit: int | None = None,
+        worker_timeout: float | None = None,
+    ) -> None:
         if client.asynchronous:
             raise TypeError(
                 "daskreg needs a synchronous distributed.Client; this one is asynchronous. "
                 "Call fit in a thread (asyncio.to_thread) with a client made there"
             )
         self.client = client
+        self.roster = Roster(client, worker_timeout)
         self._limit = memory_limit
-        self._shards: list[Shard] = []
+        self.shards: list[Shard] = []
         self._homes: list[str | None] = []
+        self._bound: list[bool] = []
         self._futures: list[Any] = []
         self._keep = True
 
     @property
     def workers(self) -> list[Worker]:
-        known = self._known_workers()
-        if not known:
-            raise RuntimeError(
-                "the Dask cluster has no workers: scale it up, or wait with client.wait_for_workers"
-            )
-        hosts = [info["host"] for info in known.values()]
-        # What heartbeats told is half a second old, which is long after a persist or a census.
-        found = self.client.run(standing, workers=list(known), on_error="ignore")
-        return [
-            Worker(
-                address=address,
-                threads=info["nthreads"],
-                # A worker without a limit shares its machine, taken to be like this one.
-                memory_limit=min(
-                    self._limit or 1 << 62,
-                    info["memory_limit"] or machine_memory() // hosts.count(info["host"]),
-                ),
-                memory=found[address][0],
-                host=info["host"],
-                loaded=found[address][1],
-            )
-            for address, info in sorted(known.items())
-            if address in found
-        ]
+        return measured(self.client, self._staff(), self._limit)
 
-    def _known_workers(self) -> dict[str, Any]:
-        return dict(self.client.scheduler_info(n_workers=-1)["workers"])
+    def _staff(self) -> dict[str, Any]:
+        """Workers at work; waits for the first one, which a task may bring an adaptive cluster."""
+        return self.roster.require(
+            lambda: self.client.submit(itself, None, key=fresh("wait"), pure=False)
+        )
 
     def another(self) -> Cluster:
-        return Cluster(self.client, self._limit)
+        other = Cluster(self.client, self._limit, self.roster.timeout)
+        other.roster = self.roster
+        return other
 
     @property
     def homes(self) -> list[str | None]:
         return list(self._homes)
 
     def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
-        known = sorted(self._known_workers().items())
+        known = sorted(self._staff().items())
         slots = [address for address, info in known for _ in range(info["nthreads"])]
-        self._shards = list(shards)
+        self.shards = list(shards)
+        self._bound = [home is not None for home in homes]
         self._homes = [home or slots[i % len(slots)] for i, home in enumerate(homes)]
         self._futures = [None] * len(shards)
         self._keep = keep
@@ -102,132 +101,142 @@ class Cluster(Scheduler):
         progress: Progress | None,
         running: Running | None = None,
     ) -> list[Outcome]:
-        payload: Any = payload_of(kernel, state, running.skip if running else frozenset())
-        if goes_once(len(payload), len(self._shards)):
-            payload = self._state_task(payload)
-        self._rehome(sorted(self._known_workers()))
+        workers = self._staff()
+        self.rehome(workers)
+        self._even_out(workers)
         listener = Listener(self.client, progress)
-        tasks: list[Any] = []
+        payload = payload_of(kernel, state, running.skip if running else frozenset())
+        message = Message(self.client, kernel.name, payload, listener.topic, len(self.shards))
+        large = adds_on_workers(partial_bytes, len(self.shards))
+        relay = Relay(self, message, running, large)
         try:
             with listener:
-                tasks += [self._submit(i, kernel.name, payload, listener.topic) for i in self._all]
-                again = partial(
-                    self._submit, name=kernel.name, payload=payload, topic=listener.topic
-                )
-                taken = Taken(running, tasks, self._outcome_task)
-                on_workers = adds_on_workers(partial_bytes, len(self._shards))
-                outcomes = self._collect(tasks, again, on_workers, taken)
+                outcomes = relay.run()
+            relay.settle()
         except BaseException as error:
-            self.client.cancel(tasks)
-            self._futures = [None for _ in self._shards]
-            if isinstance(error, distributed.CancelledError):
-                raise WorkersLostError(
-                    "tasks of the pass were cancelled, most likely since blocks that they need "
-                    "were lost with a worker and cannot be made again (scattered data, or futures "
-                    f"that were cancelled): make them anew and fit again ({error})"
-                ) from error
-            raise
-        listener.catch_up(self._shards, outcomes)
+            self._futures = [None for _ in self.shards]
+            told = self._told(error)
+            if told is error:
+                raise
+            raise told from error
+        finally:
+            relay.release(self._futures)
+            message.release()
+        self._seal(outcomes)
+        listener.catch_up(self.shards, outcomes)
         return outcomes
 
-    def _state_task(self, payload: bytes) -> Any:
-        """A task whose value is the state: through the scheduler once, then among the workers."""
-        # Dask advises against large task arguments; this one is sent once instead of many times.
-        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TiB"}):
-            return self.client.submit(itself, payload, key=fresh("state"), pure=False)
+    def _told(self, error: BaseException) -> BaseException:
+        """What an error in a pass means."""
+        if isinstance(error, Exception) and self.client.status != "running":
+            if isinstance(error, ClusterLostError):
+                return error
+            return ClusterLostError(
+                "the Dask client was closed, or has lost its scheduler, during a pass: start a "
+                f"cluster and a client, and fit again ({type(error).__name__}: {error})"
+            )
+        if isinstance(error, distributed.CancelledError):
+            return WorkersLostError(
+                "tasks of the pass were cancelled, most likely since blocks that they need were "
+                "lost with a worker and cannot be made again (scattered data, or futures that were "
+                f"cancelled): make them anew and fit again ({error})"
+            )
+        return error
 
-    @property
-    def _all(self) -> range:
-        return range(len(self._shards))
+    # ------------------------------------------------------------------ where shards are
 
-    def _collect(
-        self, tasks: list[Any], again: Callable[[int], Any], large: bool, taken: Taken
-    ) -> list[Outcome]:
-        """Outcomes of all tasks; those of lost workers are submitted again until they come."""
-        patience, timeout = Patience(self.client), float(LOOK_UP)
-        last: list[Any] = []
-        while True:
-            while not self._wait([tasks[i] for i in taken.left]):
-                if self._replace_lost(tasks, again, patience, taken):
-                    last = []
-                if taken.bring():
-                    last = []
-            last = last or (self._tree(tasks, taken.left) if large else taken.tasks)
-            try:
-                results = self.client.sync(self.client._gather, last, callback_timeout=timeout)
-                return [*taken.outcomes, *(outcome_of(result) for result in results)]
-            except TimeoutError:
-                # Slow, or a worker died with results that nobody has fetched yet.
-                if any(task.status == "error" for task in last):
-                    raise
-                timeout *= 2
-            if self._replace_lost(tasks, again, patience, taken):
-                last = []
+    def home(self, number: int) -> str:
+        """The address of the worker that a shard is, or will be, on."""
+        home = self._homes[number]
+        assert home is not None
+        return home
 
-    def _replace_lost(
-        self, tasks: list[Any], again: Callable[[int], Any], patience: Patience, taken: Taken
-    ) -> bool:
-        known = sorted(self._known_workers())
-        patience.check_workers(known)
-        lost = [i for i in self._rehome(known) if i in taken.left]
-        if lost:
-            left = [i for i in taken.left if i in lost or tasks[i].status != "finished"]
-            patience.check_loss(len(tasks) - len(left), [self._shards[i] for i in left])
+    def rehome(self, workers: dict[str, Any]) -> None:
+        """Give shards of lost workers another home."""
+        lost = [i for i, home in enumerate(self._homes) if home not in workers]
+        count = Counter(self._homes)
+        load = {address: count[address] for address in sorted(workers)}
         for i in lost:
-            tasks[i] = again(i)
-        return bool(lost)
-
-    def _wait(self, tasks: list[Any]) -> bool:
-        """Whether all tasks have ended or one has failed; looks up now and then."""
-        try:
-            distributed.wait(tasks, timeout=LOOK_UP)
-        except TimeoutError:
-            return any(task.status in ("error", "cancelled") for task in tasks)
-        return True
-
-    def _rehome(self, known: Sequence[str]) -> list[int]:
-        """Give shards of lost workers another home; returns their numbers."""
-        if not known:
-            return []
-        lost = [i for i in self._all if self._homes[i] not in known]
-        load = {address: self._homes.count(address) for address in known}
-        for i in lost:
-            home = min(known, key=load.__getitem__)
+            home = min(load, key=lambda a: load[a] / workers[a]["nthreads"])
             load[home] += 1
             self._homes[i], self._futures[i] = home, None
-        return lost
 
-    def _submit(self, i: int, name: str, payload: Any, topic: tuple[str, str] | None) -> Any:
-        shard, future = self._shards[i], self._futures[i]
-        values = [value for run in shard.runs for value in run.columns.futures]
-        options = {"workers": [self._homes[i]], "pure": False}
-        if future is not None:
-            return self.client.submit(
-                run_shard, future, payload, topic, *values, key=fresh(name), **options
+    def _even_out(self, workers: dict[str, Any]) -> None:
+        """Let workers that came late have shards of those that have more of them by a thread.
+
+        Shards stay where rows that they need lie in memory.
+        """
+        count = Counter(self._homes)
+        load = {a: count[a] for a in sorted(workers)}
+        threads = {a: max(1, info["nthreads"]) for a, info in workers.items()}
+        for i in reversed([i for i, bound in enumerate(self._bound) if not bound]):
+            home = self.home(i)
+            other = min(load, key=lambda a: (load[a] + 1) / threads[a])
+            if (load[other] + 1) / threads[other] >= max(load[a] / threads[a] for a in load):
+                return
+            if (load[other] + 1) / threads[other] >= load[home] / threads[home]:
+                continue
+            load[home], load[other] = load[home] - 1, load[other] + 1
+            self._homes[i], self._futures[i] = other, None
+            record(
+                "shard_moved",
+                f"shard {i} goes from {home} to {other}, which has less to do",
+                {"shard": i, "from": home, "to": other},
             )
-        task = self.client.submit(
-            make_shard if self._keep else run_recipe,
-            cloudpickle.dumps(shard),
-            payload,
-            topic,
+
+    def keep(self, number: int, winner: Attempt) -> None:
+        """Note who has a shard after a pass."""
+        self._homes[number] = winner.address
+        if winner.makes:
+            self._futures[number] = winner.future
+
+    def lose(self, number: int) -> None:
+        """Note that nobody has a shard."""
+        self._futures[number] = None
+
+    def _seal(self, outcomes: Sequence[Outcome]) -> None:
+        """Keep the checksums of blocks with the recipes: whoever reads them next compares."""
+        found = {key: seal for outcome in outcomes for key, seal in outcome.seals.items()}
+        for shard in self.shards if found else ():
+            if shard.seals is not None:
+                shard.seals.take(found, shard.specs)
+
+    # ------------------------------------------------------------------ tasks
+
+    def attempt(self, job: Job, address: str, message: Message) -> Attempt:
+        """Start a job on a worker."""
+        future = self._futures[job.number]
+        told = message.arguments
+        values = job.shard.futures
+        if job.whole and future is not None and address == self._homes[job.number]:
+            task = self._submit(run_shard, message.name, address, future, *told, *values)
+            return Attempt(task, address)
+        makes = job.whole and self._keep
+        if job.whole:
+            self._futures[job.number] = None
+            self._homes[job.number] = address
+        task = self._submit(
+            make_shard if makes else run_recipe,
+            "shard" if makes else message.name,
+            address,
+            cloudpickle.dumps(job.shard),
+            *told,
             *values,
-            key=fresh("shard" if self._keep else name),
-            **options,
         )
-        if self._keep:
-            self._futures[i] = task
-        return task
+        return Attempt(task, address, makes)
 
-    def _outcome_task(self, i: int, task: Any) -> Any:
+    def _submit(self, function: Any, name: str, address: str, *args: Any) -> Any:
+        return self.client.submit(function, *args, key=fresh(name), workers=[address], pure=False)
+
+    def outcome_task(self, attempt: Attempt) -> Any:
         """What a shard found: the shard itself stays where it is."""
-        if task is not self._futures[i]:
-            return task
-        home = [self._homes[i]]
-        return self.client.submit(outcome_of, task, key=fresh("outcome"), workers=home, pure=False)
+        if not attempt.makes:
+            return attempt.future
+        return self._submit(outcome_of, "outcome", attempt.address, attempt.future)
 
-    def _tree(self, tasks: list[Any], chosen: Sequence[int]) -> list[Any]:
-        n_segments = self._shards[0].n_segments
-        tasks = [self._outcome_task(i, tasks[i]) for i in chosen]
+    def tree(self, tasks: list[Any]) -> list[Any]:
+        """Tasks that add outcomes on the workers; the last of them is the sum."""
+        n_segments = self.shards[0].n_segments
         while len(tasks) > 1:
             tasks = [
                 self.client.submit(
@@ -237,15 +246,31 @@ class Cluster(Scheduler):
             ]
         return tasks
 
+    def gathered(self, tasks: list[Any], timeout: float) -> list[Any]:
+        """Results of tasks; ``TimeoutError`` when they do not come in time."""
+        found: list[Any] = self.client.sync(self.client._gather, tasks, callback_timeout=timeout)
+        return found
+
+    def _wait(self, tasks: list[Any], either: bool = False) -> bool:
+        """Whether all tasks have finished; looks up now and then, and when one has failed.
+
+        With ``either`` it looks up when one has ended.
+        """
+        pending = [task for task in tasks if task.status in ("pending", "lost")]
+        until = distributed.client.FIRST_COMPLETED if either else distributed.client.ALL_COMPLETED
+        if pending:
+            with suppress(TimeoutError, distributed.CancelledError):
+                distributed.wait(pending, timeout=LOOK_UP, return_when=until)
+        return all(task.status == "finished" for task in tasks)
+
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
-        tasks = [
-            self.client.submit(
-                call, cloudpickle.dumps((function, args)), key=fresh("map"), pure=False
-            )
-            for args in arguments
-        ]
-        return list(self.client.gather(tasks))
+        pickled = [cloudpickle.dumps((function, args)) for args in arguments]
+        self._staff()
+        try:
+            return calls.results(self, pickled)
+        except distributed.CancelledError as error:
+            raise self._told(error) from error
 
     def release(self) -> None:
         self._futures = []
-        self._shards = []
+        self.shards = []

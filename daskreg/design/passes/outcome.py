@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from daskreg._typing import Partial
 
 from .dyadic import DyadicSum, Node
+from .retries import Retries
+from .seals import Key, Seal
 from .tally import PassRecord, ShardRecord
 from .tier import Spooled
 
@@ -29,6 +31,10 @@ class Outcome:
         The part of it spent in the kernel.
     spooled : Spooled
         What it keeps on the local disk.
+    seals : dict
+        Checksums of blocks that were read for the first time.
+    retries : Retries
+        Reads that were tried again.
     shards : tuple of ShardRecord
         What each shard took that this is the outcome of.
     """
@@ -39,6 +45,8 @@ class Outcome:
     seconds: float
     kernel_seconds: float
     spooled: Spooled = field(default_factory=Spooled)
+    seals: dict[Key, Seal] = field(default_factory=dict)
+    retries: Retries = field(default_factory=Retries)
     shards: tuple[ShardRecord, ...] = ()
 
     def at(self, where: str) -> Outcome:
@@ -65,6 +73,8 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
         kernel_seconds=sum(outcome.kernel_seconds for outcome in outcomes),
         seconds=max(outcome.seconds for outcome in outcomes),
         spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
+        seals={key: seal for outcome in outcomes for key, seal in outcome.seals.items()},
+        retries=sum((outcome.retries for outcome in outcomes), Retries()),
         shards=tuple(shard for outcome in outcomes for shard in outcome.shards),
     )
 
@@ -73,8 +83,8 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
 class PassResult:
     """The sum over all rows, and what it took.
 
-    ``n_passes`` is 0 where it is known from a pass that has been counted; ``record`` is None where
-    no pass was made for it.
+    ``n_passes`` is 0 where it is known from a pass that has been counted; ``seals`` are checksums
+    of blocks that were read for the first time; ``record`` is None where no pass was made for it.
     """
 
     partial: Partial
@@ -83,4 +93,5 @@ class PassResult:
     kernel_seconds: float = 0.0
     spooled: Spooled = field(default_factory=Spooled)
     n_passes: int = 1
+    seals: dict[Key, Seal] = field(default_factory=dict)
     record: PassRecord | None = None

@@ -11,9 +11,10 @@ import distributed  # noqa: TID253 - loaded only where a client is active
 from daskreg.design.host import process_memory
 from daskreg.design.workers import loaded_libraries
 
+from .cancelled import Cancelled
 from .outcome import Outcome, merge_outcomes
 from .progress import Events
-from .shards import Cancelled, Shard
+from .shards import Shard
 
 
 def standing() -> tuple[int, frozenset[str]]:

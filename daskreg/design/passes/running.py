@@ -10,6 +10,7 @@ from daskreg.design.layout import Layout
 
 from .dyadic import Node
 from .outcome import Outcome, PassResult
+from .seals import Key, Seal
 
 
 class Running(Protocol):
@@ -57,3 +58,6 @@ class Journal(Protocol):
 
     def reserve(self, partial_bytes: int) -> int:
         """Bytes of sums that stay in the memory of the client."""
+
+    def seals_for(self, layout: Layout) -> Mapping[Key, Seal]:
+        """Checksums of the blocks with these borders, as far as they are known."""

@@ -13,9 +13,11 @@ from typing import Any
 
 from daskreg._typing import State
 from daskreg.design.workers import Worker
+from daskreg.events import current_log, record
 
 from .dyadic import DyadicSum
 from .outcome import Outcome, PassResult, merge_outcomes
+from .retries import Retries
 from .running import Running
 from .shards import Shard
 from .tally import PassRecord
@@ -85,10 +87,14 @@ def sum_over_rows(
     running: Running | None = None,
 ) -> PassResult:
     """Sum ``kernel(block, state)`` over all rows: one pass, or what ``running`` leaves of it."""
+    if getattr(kernel, "reads_X", True) and not getattr(kernel, "quiet", False):
+        current_log().begin_pass()
     began = time.perf_counter()
     outcomes = scheduler.run(kernel, state, partial_bytes, progress, running)
     returned = time.perf_counter()
     whole = merge_outcomes(n_segments, *outcomes)
+    if whole.retries.count:
+        _tell(whole.retries)
     if running is None:
         partial = DyadicSum(n_segments, dict(whole.nodes)).root()
     else:
@@ -100,10 +106,20 @@ def sum_over_rows(
         bytes_pinned=whole.bytes_pinned,
         kernel_seconds=whole.kernel_seconds,
         spooled=whole.spooled,
+        seals=whole.seals,
         record=PassRecord(
             *(kernel.name, ended - began, ended - returned, whole.shards),
             counted=not getattr(kernel, "quiet", not getattr(kernel, "reads_X", True)),
         ),
+    )
+
+
+def _tell(retries: Retries) -> None:
+    reasons = "; ".join(retries.reasons)
+    record(
+        "retry",
+        f"{retries.count} reads failed for the moment and were tried again ({reasons})",
+        {"count": retries.count, "reasons": list(retries.reasons)},
     )
 
 

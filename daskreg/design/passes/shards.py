@@ -7,7 +7,7 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, Protocol
+from typing import Any
 
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import State
@@ -15,35 +15,18 @@ from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
 
 from .ahead import stream
+from .cancelled import Cancelled, Flag
 from .dyadic import DyadicSum
 from .ledger import LEDGER, owned
 from .lender import Lender
 from .outcome import Outcome
+from .retries import RetryLog
 from .runs import Run
+from .seals import Seals
 from .stream import BlockReader
 from .tally import Tally
 from .tier import Spooled, Spooling, Tier
 from .validate import check_beside, check_X
-
-
-class Cancelled(RuntimeError):
-    """The pass was given up by whoever started it.
-
-    Attributes
-    ----------
-    outcome : Outcome or None
-        What a shard had finished by then.
-    """
-
-    def __init__(self, outcome: Outcome | None = None) -> None:
-        super().__init__("the pass was cancelled")
-        self.outcome = outcome
-
-
-class Flag(Protocol):
-    """Whether a pass was given up."""
-
-    def is_set(self) -> bool: ...
 
 
 class Shard:
@@ -69,11 +52,14 @@ class Shard:
         Whose pinned blocks hold these columns among others.
     spooling : Spooling, optional
         What becomes of the blocks that are read in every pass; None: nothing.
+    seals : Seals, optional
+        Checksums of its blocks, which are compared whenever one is read again; None: there are
+        none.
     """
 
     _recipe = (
         *("runs", "n_segments", "pins", "budget", "names", "data", "lender", "spooling"),
-        "first",
+        *("seals", "first"),
     )
 
     def __init__(
@@ -86,6 +72,7 @@ class Shard:
         data: str = "",
         lender: Lender | None = None,
         spooling: Spooling | None = None,
+        seals: Seals | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
@@ -95,6 +82,7 @@ class Shard:
         self.data = data
         self.lender = lender
         self.spooling = spooling
+        self.seals = seals
         self.first: Outcome | None = None
         self._start_empty()
 
@@ -104,6 +92,7 @@ class Shard:
         self._settled = False
         self._tier: Tier | None = None
         self._unproven: Block | None = None
+        self._retries, self._compared = RetryLog(), self.seals
         LEDGER.open(self._token, self.data)
         weakref.finalize(self, LEDGER.release, self._token)
 
@@ -128,6 +117,19 @@ class Shard:
     def specs(self) -> list[BlockSpec]:
         """All blocks of the shard, in order."""
         return [spec for run in self.runs for spec in run.specs]
+
+    @property
+    def futures(self) -> list[Any]:
+        """Futures that reading needs, flat."""
+        return [future for run in self.runs for future in run.columns.futures]
+
+    def part(self, blocks: frozenset[int]) -> Shard:
+        """A shard of some of the blocks, which keeps nothing."""
+        runs = [
+            Run(run.columns, tuple(spec for spec in run.specs if spec.index in blocks))
+            for run in self.runs
+        ]
+        return Shard(runs, self.n_segments, names=self.names, seals=self.seals)
 
     def run(
         self,
@@ -165,6 +167,7 @@ class Shard:
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
         self._unproven = None
+        self._compared = self.seals if getattr(kernel, "compares", True) else None
         with single_threaded_blas(), ExitStack() as stack:
             for spec, (block, read) in self._blocks(
                 stack,
@@ -202,6 +205,8 @@ class Shard:
             kernel_seconds=tally.compute,
             spooled=spooled,
             shards=(tally.record(pinned, spooled.nbytes),),
+            seals={} if self.seals is None else self.seals.new(),
+            retries=self._retries.taken(),
         )
         if cancelled:
             raise Cancelled(outcome)
@@ -270,7 +275,9 @@ class Shard:
         tier = self._tier_of(columns)
         return stream(
             stack,
-            lambda: BlockReader(columns, values, reads_X, tier, pinned, tally),
+            lambda: BlockReader(
+                columns, values, reads_X, tier, pinned, self._compared, self._retries, tally
+            ),
             columns,
             specs,
             # Blocks that are to be pinned need memory of their own.

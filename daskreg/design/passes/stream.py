@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from daskreg.design.sources.base import Reader, Rows, matrix_nbytes
 from daskreg.design.sources.chunked import by_whole_chunks
 from daskreg.exceptions import DaskregError, DataError
 
+from .retries import RetryLog, passes, persistently
+from .seals import Seals
 from .tally import Tally, user_seconds
 from .tier import Tier
 
@@ -34,6 +36,10 @@ class BlockReader:
         Holds blocks nearer than their source; what it lacks, but for ``pinned`` blocks, is offered.
     pinned : container of int
         Numbers of the blocks that are going to stay in memory.
+    seals : Seals, optional
+        Compares what is read from a source with what it was.
+    retries : RetryLog, optional
+        Counts reads that were tried again.
     tally : Tally, optional
         Counts what making the blocks takes, and where their bytes come from.
     """
@@ -45,9 +51,11 @@ class BlockReader:
         reads_X: bool = True,
         tier: Tier | None = None,
         pinned: Container[int] = (),
+        seals: Seals | None = None,
+        retries: RetryLog | None = None,
         tally: Tally | None = None,
     ) -> None:
-        self._stack = ExitStack()
+        self._seals, self._retries = seals, retries
         self._tally = Tally() if tally is None else tally
         self._plain = columns.X.plain_file is not None  # there is nothing to decode
         self._tier, self._pinned = tier, pinned
@@ -97,36 +105,54 @@ class BlockReader:
         ]
 
     def _from_source(self, name: str, spec: BlockSpec, out: AnyArray | None) -> tuple[Matrix, int]:
-        rows, own = self._rows[name]
-        if name not in self._open:
-            self._open[name] = self._stack.enter_context(by_whole_chunks(rows, own))
-        reader = self._open[name]
-        values = _guarded(rows, name, reader, spec, out)
+        rows = self._rows[name][0]
+        values = self._guarded(rows, name, spec, out)
         if values.shape[0] != spec.stop - spec.start:
             raise DataError(
                 f"{rows.describe} gave {values.shape[0]} rows of {name} where rows "
                 f"{spec.start} to {spec.stop - 1} were asked for: did the data change?"
             )
-        return values, 0 if rows.resident or rows.persisted else reader.nbytes_read(values)
+        if self._seals is not None:
+            self._seals.check(spec, name, rows, values)
+        far = not (rows.resident or rows.persisted)
+        return values, self._open[name].nbytes_read(values) if far else 0
+
+    def _guarded(self, rows: Rows, name: str, spec: BlockSpec, out: AnyArray | None) -> Matrix:
+        """What the reader reads, sooner or later; where a library raises, the error says of which
+        rows."""
+        what = f"rows {spec.start} to {spec.stop - 1} of {name}"
+
+        def read() -> Matrix:
+            if name not in self._open:
+                self._open[name] = by_whole_chunks(*self._rows[name])
+            return self._open[name].read(spec.start, spec.stop, out)
+
+        try:
+            return persistently(read, lambda: self._let_go(name), what, self._retries)
+        except (DaskregError, MemoryError):
+            raise
+        except Exception as error:
+            raise DataError(
+                f"{what} ({rows.describe}{rows.where(spec.start, spec.stop)}) cannot be read: "
+                f"{type(error).__name__}: {error}. "
+                + (
+                    "The storage failed again and again: try later, with resume=True where there "
+                    "is a checkpoint"
+                    if passes(error)
+                    else "Was the data moved, changed or cut short?"
+                )
+            ) from error
+
+    def _let_go(self, name: str) -> None:
+        reader = self._open.pop(name, None)
+        if reader is not None:
+            with suppress(Exception):
+                reader.close()
 
     def close(self) -> None:
         """Let go of files."""
-        self._stack.close()
-
-
-def _guarded(
-    rows: Rows, name: str, reader: Reader, spec: BlockSpec, out: AnyArray | None
-) -> Matrix:
-    """What the reader reads; where a library raises, the error says of which rows."""
-    try:
-        return reader.read(spec.start, spec.stop, out)
-    except (DaskregError, MemoryError):
-        raise
-    except Exception as error:
-        raise DataError(
-            f"rows {spec.start} to {spec.stop - 1} of {name} ({rows.describe}) cannot be read: "
-            f"{type(error).__name__}: {error}. Was the data moved, changed or cut short?"
-        ) from error
+        for name in list(self._open):
+            self._open.pop(name).close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,10 @@ class Rows(ABC):
         """
         return None
 
+    def where(self, start: int, stop: int) -> str:
+        """Which file, key or chunk rows ``start:stop`` come from, to go on after ``describe``."""
+        return f", {self.plain_file}" if self.plain_file is not None else ""
+
     #: ``distributed`` futures this recipe needs, in the order ``open`` expects their values.
     futures: Sequence[Any] = ()
 

@@ -103,6 +103,16 @@ class ZarrRows(Rows):
         rows.takes_whole_rows = width == self._array.shape[1]
         return rows
 
+    def where(self, start: int, stop: int) -> str:
+        array = self._array
+        length = int((getattr(array, "shards", None) or array.chunks)[0])
+        encode = array.metadata.encode_chunk_key
+        ends = {
+            encode((at, *[0] * (array.ndim - 1))) for at in (start // length, (stop - 1) // length)
+        }
+        place = str(array.store_path).removeprefix("wrapping-")
+        return f", {place}, chunks {' to '.join(sorted(ends))}"
+
     def open(self, values: Sequence[Any] = ()) -> Reader:
         if self._columns is not None:
             return _ZarrColumnReader(self._array, self.dtype, self._columns)

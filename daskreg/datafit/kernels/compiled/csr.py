@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba  # noqa: TID253 - this package is loaded only for large data
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+
+from .pointwise import residuals
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -60,6 +64,45 @@ def add_rows(
             value, j = np.float64(data[place]), indices[place]
             for k in range(n_columns):
                 grad[j, k] += value * row[k]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def sparse_rows(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    labels: Any,
+    coef: Float,
+    intercept: Float,
+    target: AnyArray,
+    y: Float,
+    offset: Float,
+    weight: Float,
+    room: Float,
+    first: int,
+    sums: Float,
+    grad: Float,
+) -> None:
+    """Add the sums of C columns of coefficients over as many rows as y has, from ``first`` on.
+
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+        All rows.
+    labels, intercept, target, y, offset, weight, sums
+        See :func:`residuals`.
+    coef, grad : ndarray, shape (p, C)
+    room : ndarray, shape (C * rows,)
+        Of any content, for the products of one tile.
+    """
+    n_columns = coef.shape[1]
+    rows = room.size // n_columns
+    for start in range(0, y.shape[1], rows):
+        m = min(rows, y.shape[1] - start)
+        eta = room[: n_columns * m].reshape(n_columns, m)
+        row_products(data, indices, indptr, first + start, coef, eta)
+        residuals(eta, m, labels, intercept, target, y, offset, weight, start, sums)
+        add_rows(data, indices, indptr, first + start, eta, grad)
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")

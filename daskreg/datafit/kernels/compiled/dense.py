@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
+from .native import prefetch
 from .pointwise import SUMS, logistic, squared
 
 #: Moves the exponent of a half precision number to where float32 has it.
@@ -26,42 +27,71 @@ def widen_half(bits: int) -> np.float32:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def widen(X: AnyArray, half: Any, shift: AnyArray, out: AnyArray) -> None:
-    """Copy rows of X, less ``shift`` (p,), to the first rows of ``out``.
+def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
+    """Copy rows of X, less ``shift`` (p,) if there is one, to the first rows of ``out``.
 
     ``half`` is None unless X holds the bits of float16 numbers.
     """
     for i in range(X.shape[0]):
         for j in range(X.shape[1]):
-            if half is None:
-                out[i, j] = out.dtype.type(X[i, j]) - shift[j]
-            else:
-                out[i, j] = widen_half(X[i, j]) - shift[j]
+            u = out.dtype.type(X[i, j]) if half is None else widen_half(X[i, j])
+            out[i, j] = u if shift is None else u - shift[j]
+
+
+@numba.njit(cache=True, nogil=True, forceinline=True)
+def ask_for(X: AnyArray, start: int, stop: int) -> None:
+    """Let rows of X that are needed soon come from memory while others are worked on."""
+    line = 64 // X.itemsize
+    for i in range(start, min(stop, X.shape[0])):
+        for j in range(0, X.shape[1], line):
+            prefetch(X, i, j)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def row_products(X: AnyArray, coef: AnyArray, eta: AnyArray) -> None:
-    """Set ``eta`` (m,) to ``X @ coef``; four rows share each look at the coefficients."""
-    m, p = X.shape
+def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
+    """Set ``eta`` to the products of m rows; ask for the first half of as many rows after them.
+
+    Four rows share each look at the coefficients.
+    """
+    p = X.shape[1]
     zero = coef.dtype.type(0)
-    for i in range(0, m - 3, 4):
+    for i in range(start, start + m - 3, 4):
+        ahead = start + m + (i - start) // 2
+        ask_for(X, ahead, ahead + 2)
         a, b, c, d = zero, zero, zero, zero
         for j in range(p):
             a += X[i, j] * coef[j]
             b += X[i + 1, j] * coef[j]
             c += X[i + 2, j] * coef[j]
             d += X[i + 3, j] * coef[j]
-        eta[i], eta[i + 1], eta[i + 2], eta[i + 3] = a, b, c, d
-    for i in range(m // 4 * 4, m):
+        k = i - start
+        eta[k], eta[k + 1], eta[k + 2], eta[k + 3] = a, b, c, d
+    for k in range(m // 4 * 4, m):
         a = zero
         for j in range(p):
-            a += X[i, j] * coef[j]
-        eta[i] = a
+            a += X[start + k, j] * coef[j]
+        eta[k] = a
+
+
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
+    """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them."""
+    p = X.shape[1]
+    for k in range(0, m - 3, 4):
+        i = start + k
+        ahead = start + m + (m + k) // 2
+        ask_for(X, ahead, ahead + 2)
+        a, b, c, d = r[k], r[k + 1], r[k + 2], r[k + 3]
+        for j in range(p):
+            part[j] += (a * X[i, j] + b * X[i + 1, j]) + (c * X[i + 2, j] + d * X[i + 3, j])
+    for k in range(m // 4 * 4, m):
+        for j in range(p):
+            part[j] += r[k] * X[start + k, j]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 def widened_products(
-    X: AnyArray, half: Any, shift: AnyArray, coef: AnyArray, out: AnyArray, eta: AnyArray
+    X: AnyArray, half: Any, shift: Any, coef: AnyArray, out: AnyArray, eta: AnyArray
 ) -> None:
     """Do the work of :func:`widen` and of :func:`row_products` in one look at X."""
     m, p = X.shape
@@ -70,11 +100,14 @@ def widened_products(
         a, b = zero, zero
         for j in range(p):
             if half is None:
-                u = out.dtype.type(X[i, j]) - shift[j]
-                v = out.dtype.type(X[i + 1, j]) - shift[j]
+                u = out.dtype.type(X[i, j])
+                v = out.dtype.type(X[i + 1, j])
             else:
-                u = widen_half(X[i, j]) - shift[j]
-                v = widen_half(X[i + 1, j]) - shift[j]
+                u = widen_half(X[i, j])
+                v = widen_half(X[i + 1, j])
+            if shift is not None:
+                u = u - shift[j]
+                v = v - shift[j]
             out[i, j] = u
             out[i + 1, j] = v
             a += u * coef[j]
@@ -82,38 +115,24 @@ def widened_products(
         eta[i], eta[i + 1] = a, b
     if m % 2:
         widen(X[m - 1 :], half, shift, out[m - 1 :])
-        row_products(out[m - 1 : m], coef, eta[m - 1 :])
+        row_products(out, m - 1, 1, coef, eta[m - 1 :])
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def add_rows(X: AnyArray, r: AnyArray, part: AnyArray, grad: Float) -> None:
-    """Add ``X' r`` of m rows to ``grad`` (p,), float64; ``part`` (p,) holds the sum of the tile."""
-    m, p = X.shape
-    part[:] = 0
-    for i in range(0, m - 3, 4):
-        a, b, c, d = r[i], r[i + 1], r[i + 2], r[i + 3]
-        for j in range(p):
-            part[j] += (a * X[i, j] + b * X[i + 1, j]) + (c * X[i + 2, j] + d * X[i + 3, j])
-    for i in range(m // 4 * 4, m):
-        for j in range(p):
-            part[j] += r[i] * X[i, j]
-    for j in range(p):
-        grad[j] += part[j]
-
-
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def squared_rows(
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def lone_rows(
     X: AnyArray,
     half: Any,
+    labels: Any,
     coef: AnyArray,
-    shift: AnyArray,
+    shift: Any,
     intercept: float,
     y: Float,
     offset: Float,
     weight: Float,
+    flush: int,
     scratch: Any,
+    room: AnyArray,
     part: AnyArray,
-    eta: AnyArray,
     sums: Float,
     grad: Float,
 ) -> None:
@@ -127,58 +146,46 @@ def squared_rows(
         In the type of ``coef``, or in any other with a ``scratch``.
     half : bool or None
         See :func:`widen`.
-    coef, shift : ndarray, shape (p,)
+    labels : bool or None
+        None: the loss is squared; else logistic.
+    coef : ndarray, shape (p,)
+    shift : ndarray, shape (p,), or None
     intercept : float
-    y, offset, weight : ndarray, shape (m,)
+    y : ndarray, shape (m,)
+    offset, weight : ndarray, shape (m,) or of one tile
+        Of one tile: the same for every tile.
+    flush : int
+        Tiles whose products may be added up in the type of the products.
     scratch : ndarray, shape (rows, p), or None
         Where a tile is widened and shifted.
-    part, eta : ndarray, shape (p,) and (rows,)
-        Of any content, for the sums and the products of one tile.
-    sums : ndarray, shape (2,)
+    room : ndarray, shape (rows,)
+        Of any content, for the products of one tile.
+    part : ndarray, shape (p,)
+        Zeros, as it is left.
+    sums : ndarray, shape (2,), or (9,) of labels
     grad : ndarray, shape (p,)
     """
-    rows = eta.size
+    rows = room.size
+    waiting = 0
     for start in range(0, X.shape[0], rows):
-        own = slice(start, min(start + rows, X.shape[0]))
-        e = eta[: own.stop - start]
+        m = min(rows, X.shape[0] - start)
+        at = start if offset.size == y.size else 0
+        own = start if weight.size == y.size else 0
         if scratch is None:
-            row_products(X[own], coef, e)
-            squared(e, intercept, y[own], offset[own], weight[own], sums)
-            add_rows(X[own], e, part, grad)
+            row_products(X, start, m, coef, room)
         else:
-            tile = scratch[: own.stop - start]
-            widened_products(X[own], half, shift, coef, tile, e)
-            squared(e, intercept, y[own], offset[own], weight[own], sums)
-            add_rows(tile, e, part, grad)
-
-
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def logistic_rows(
-    X: AnyArray,
-    half: Any,
-    coef: AnyArray,
-    shift: AnyArray,
-    intercept: float,
-    y: Float,
-    offset: Float,
-    weight: Float,
-    scratch: Any,
-    part: AnyArray,
-    eta: AnyArray,
-    sums: Float,
-    grad: Float,
-) -> None:
-    """Do for labels 0 and 1 what :func:`squared_rows` does for numbers; ``sums`` is (9,)."""
-    rows = eta.size
-    for start in range(0, X.shape[0], rows):
-        own = slice(start, min(start + rows, X.shape[0]))
-        e = eta[: own.stop - start]
+            widened_products(X[start : start + m], half, shift, coef, scratch, room)
+        if labels is None:
+            squared(room, m, intercept, y, start, offset, at, weight, own, sums)
+        else:
+            logistic(room, m, intercept, y, start, offset, at, weight, own, sums)
         if scratch is None:
-            row_products(X[own], coef, e)
-            logistic(e, intercept, y[own], offset[own], weight[own], sums)
-            add_rows(X[own], e, part, grad)
+            add_rows(X, start, m, room, part)
         else:
-            tile = scratch[: own.stop - start]
-            widened_products(X[own], half, shift, coef, tile, e)
-            logistic(e, intercept, y[own], offset[own], weight[own], sums)
-            add_rows(tile, e, part, grad)
+            add_rows(scratch, 0, m, room, part)
+        waiting += 1
+        if waiting == flush or start + rows >= X.shape[0]:
+            for j in range(part.size):
+                grad[j] += part[j]
+                part[j] = 0
+            waiting = 0

@@ -10,6 +10,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 
 from .dense import widen_half
+from .native import syrk
 from .pointwise import SUMS
 
 
@@ -22,6 +23,8 @@ def _number(stored: float, half: Any) -> float:
 @numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 def add_moments(
     X: AnyArray,
+    start: int,
+    stop: int,
     half: Any,
     shift: Float,
     root: Float,
@@ -31,28 +34,31 @@ def add_moments(
     cross: Float,
     out: Any,
 ) -> None:
-    """Add the sums of ``d = root (X - shift)`` over the rows of X.
+    """Add the sums of ``d = root (X - shift)`` over rows ``start : stop``.
 
     Parameters
     ----------
-    X : ndarray, shape (m, p)
+    X : ndarray, shape (n, p)
+    start, stop : int
     half : bool or None
         None unless X holds the bits of float16 numbers.
     shift : ndarray, shape (p,)
-    root : ndarray, shape (m,)
+    root : ndarray, shape (n,)
         Square roots of the weights.
-    right : ndarray, shape (q, m)
+    right : ndarray, shape (q, n)
         Targets, q at least 1.
     first, squares : ndarray, shape (p,)
         Sums of ``root d`` and of ``d d``.
     cross : ndarray, shape (q, p)
         Sums of ``right d``.
-    out : ndarray, shape (m, p), or None
+    out : ndarray, shape (stop - start or more, p), or None
         Where d is kept, in its type.
     """
-    m, p = X.shape
+    p = X.shape[1]
+    m = stop - start
     one = cross[0]
-    for i in range(0, m - 3, 4):
+    for k in range(0, m - 3, 4):
+        i = start + k
         r0, r1, r2, r3 = root[i], root[i + 1], root[i + 2], root[i + 3]
         z0, z1, z2, z3 = right[0, i], right[0, i + 1], right[0, i + 2], right[0, i + 3]
         for j in range(p):
@@ -65,17 +71,79 @@ def add_moments(
             squares[j] += (a * a + b * b) + (c * c + d * d)
             one[j] += (z0 * a + z1 * b) + (z2 * c + z3 * d)
             if out is not None:
-                out[i, j], out[i + 1, j], out[i + 2, j], out[i + 3, j] = a, b, c, d
-    for i in range(m // 4 * 4, m):
+                out[k, j], out[k + 1, j], out[k + 2, j], out[k + 3, j] = a, b, c, d
+    for k in range(m // 4 * 4, m):
+        i = start + k
         for j in range(p):
             a = root[i] * (_number(X[i, j], half) - shift[j])
             first[j] += root[i] * a
             squares[j] += a * a
             one[j] += right[0, i] * a
             if out is not None:
-                out[i, j] = a
+                out[k, j] = a
     for t in range(1, right.shape[0]):
-        for i in range(m):
+        for i in range(start, stop):
             z = right[t, i] * root[i]
             for j in range(p):
                 cross[t, j] += z * (_number(X[i, j], half) - shift[j])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def add_grams(
+    X: AnyArray,
+    half: Any,
+    shift: Float,
+    root: Float,
+    right: Float,
+    first: Float,
+    squares: Float,
+    cross: Float,
+    room: AnyArray,
+    routine: int,
+    part: AnyArray,
+    gram: Float,
+    waiting: int,
+    flush: int,
+) -> int:
+    """Do the work of :func:`add_moments`, and add ``d' d`` to the upper triangle of a matrix.
+
+    Rows are taken in pieces, which are multiplied while they are in cache.
+
+    Parameters
+    ----------
+    X, half, shift, root, right, first, squares, cross
+        See :func:`add_moments`.
+    room : ndarray, shape (rows, p)
+        Of any content, for a piece in the type of the products.
+    routine : int
+        Address of syrk.
+    part, gram : ndarray, shape (p, p)
+        Where products are added; ``part`` goes to ``gram`` every ``flush`` rows.
+    waiting : int
+        Rows that are in ``part``.
+
+    Returns
+    -------
+    int
+        Rows that are in ``part`` now.
+    """
+    rows, p = room.shape
+    for start in range(0, X.shape[0], rows):
+        stop = min(start + rows, X.shape[0])
+        add_moments(X, start, stop, half, shift, root, right, first, squares, cross, room)
+        # In the order of Fortran the lower triangle is the upper one here.
+        syrk(routine, p, stop - start, room, part)
+        waiting += stop - start
+        if waiting >= flush:
+            add_upper(part, gram)
+            waiting = 0
+    return waiting
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def add_upper(part: AnyArray, gram: Float) -> None:
+    """Move the upper triangle of ``part`` to ``gram``."""
+    for i in range(gram.shape[0]):
+        for j in range(i, gram.shape[0]):
+            gram[i, j] += part[i, j]
+            part[i, j] = 0

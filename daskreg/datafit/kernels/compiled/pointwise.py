@@ -7,13 +7,16 @@ loss by eta in their place.  All numbers between are float64, whatever the type 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numba  # noqa: TID253 - this package is loaded only for large data
+import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.kernels.scales import ENTROPY_SCALES
 
-from .elementary import exp_minus, log, log1p_unit
+from .elementary import exp_minus, halved, inverses, joined, log_near_one, split
+from .native import widest_vectors
 
 #: Sums may be taken in any order, which makes vectors of them; not finite stays not finite.
 SUMS = {"contract", "reassoc", "nsz"}
@@ -27,15 +30,29 @@ _LOG0, _LOG1, _LOG2, _LOG3 = (math.log(scale) for scale in ENTROPY_SCALES[:-1])
 assert _LAST == 1.0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy", forceinline=True)
 def squared(
-    eta: AnyArray, intercept: float, y: Float, offset: Float, weight: Float, sums: Float
+    eta: AnyArray,
+    m: int,
+    intercept: float,
+    y: Float,
+    start: int,
+    offset: Float,
+    at: int,
+    weight: Float,
+    own: int,
+    sums: Float,
 ) -> None:
-    """Turn eta (m,) into weighted residuals; add to ``sums`` (2,)."""
+    """Turn m products into weighted residuals; add to ``sums`` (2,).
+
+    Places are unsigned: a place that might count from the end keeps loops from becoming vectors.
+    """
+    widest_vectors()
     value, residual = 0.0, 0.0
-    for i in range(eta.size):
-        r = eta[i] + intercept + offset[i] - y[i]
-        weighted = weight[i] * r
+    first, at_first, own_first = np.uint64(start), np.uint64(at), np.uint64(own)
+    for i in range(np.uint64(m)):
+        r = eta[i] + intercept + offset[at_first + i] - y[first + i]
+        weighted = weight[own_first + i] * r
         value += weighted * r
         residual += weighted
         eta[i] = weighted
@@ -43,91 +60,111 @@ def squared(
     sums[RESIDUAL] += residual
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+def _entropy(scale: float, log_scale: float, miss: float, missed: float, log_rest: float) -> float:
+    """Return the entropy at one scale, less what it lacks of a weight."""
+    return scale * (missed - log_scale * miss) - (1.0 - scale * miss) * log_rest
+
+
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy", forceinline=True)
 def logistic(
-    eta: AnyArray, intercept: float, y: Float, offset: Float, weight: Float, sums: Float
+    eta: AnyArray,
+    m: int,
+    intercept: float,
+    y: Float,
+    start: int,
+    offset: Float,
+    at: int,
+    weight: Float,
+    own: int,
+    sums: Float,
 ) -> None:
-    """Turn eta (m,) into weighted residuals; y is 0 or 1; add to ``sums`` (9,).
+    """Turn m products into weighted residuals; y is 0 or 1; add to ``sums`` (9,).
 
     ``wrong`` is the margin by which a row lies on the wrong side, ``miss`` the distance of its
     mean from its label: see the logistic loss, which has the same numbers one array at a time.
     """
+    widest_vectors()
     value, residual, curvature, moved = 0.0, 0.0, 0.0, 0.0
     e0, e1, e2, e3, e4 = 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(eta.size):
-        w = weight[i]
-        side = 1.0 - 2.0 * y[i]
-        wrong = side * (eta[i] + intercept + offset[i])
+    first, at_first, own_first = np.uint64(start), np.uint64(at), np.uint64(own)
+    for i in range(np.uint64(m)):
+        w = weight[own_first + i]
+        side = 1.0 - 2.0 * y[first + i]
+        wrong = side * (eta[i] + intercept + offset[at_first + i])
         small = exp_minus(abs(wrong))
-        softplus = log1p_unit(small)
+        high, f = halved(small)
         inverse = 1.0 / (1.0 + small)
         miss = inverse if wrong >= 0.0 else small * inverse
         hit = small * inverse if wrong >= 0.0 else inverse
+        k0, f0 = split(1.0 - _S0 * miss)
+        k1, f1 = split(1.0 - _S1 * miss)
+        k2, f2 = split(1.0 - _S2 * miss)
+        k3, f3 = split(1.0 - _S3 * miss)
+        i0, i1, i2, i3, i4 = inverses(2.0 + f0, 2.0 + f1, 2.0 + f2, 2.0 + f3, 2.0 + f)
+        softplus = high + log_near_one(f, i4)
         above = 0.5 * (wrong + abs(wrong)) + softplus
         below = 0.5 * (abs(wrong) - wrong) + softplus
         r = w * side * miss
         value += w * above
         residual += r
         curvature += w * (miss * hit)
-        moved += offset[i] * r
+        moved += offset[at_first + i] * r
         missed = miss * below
+        e0 += w * _entropy(_S0, _LOG0, miss, missed, joined(k0, log_near_one(f0, i0)))
+        e1 += w * _entropy(_S1, _LOG1, miss, missed, joined(k1, log_near_one(f1, i1)))
+        e2 += w * _entropy(_S2, _LOG2, miss, missed, joined(k2, log_near_one(f2, i2)))
+        e3 += w * _entropy(_S3, _LOG3, miss, missed, joined(k3, log_near_one(f3, i3)))
         e4 += w * (missed + hit * above)
-        rest = 1.0 - _S0 * miss
-        e0 += w * (_S0 * (missed - _LOG0 * miss) - rest * log(rest))
-        rest = 1.0 - _S1 * miss
-        e1 += w * (_S1 * (missed - _LOG1 * miss) - rest * log(rest))
-        rest = 1.0 - _S2 * miss
-        e2 += w * (_S2 * (missed - _LOG2 * miss) - rest * log(rest))
-        rest = 1.0 - _S3 * miss
-        e3 += w * (_S3 * (missed - _LOG3 * miss) - rest * log(rest))
         eta[i] = r
     sums[VALUE] += value
     sums[RESIDUAL] += residual
     sums[CURVATURE] += curvature
     sums[OFFSET] += moved
-    for place, entropy in enumerate((e0, e1, e2, e3, e4)):
-        sums[ENTROPY + place] += entropy
+    sums[ENTROPY] += e0
+    sums[ENTROPY + 1] += e1
+    sums[ENTROPY + 2] += e2
+    sums[ENTROPY + 3] += e3
+    sums[ENTROPY + 4] += e4
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def squared_columns(
+def residuals(
     eta: AnyArray,
+    m: int,
+    labels: Any,
     intercept: Float,
     target: AnyArray,
     y: Float,
     offset: Float,
     weight: Float,
+    start: int,
     sums: Float,
 ) -> None:
-    """Do for C columns what :func:`squared` does for one.
+    """Turn the products of m rows with C columns into weighted residuals, and add to ``sums``.
 
     Parameters
     ----------
-    eta : ndarray, shape (C, m)
+    eta : ndarray, shape (C or more, m or more)
+    m : int
+    labels : bool or None
+        None: the loss is squared; else logistic.
     intercept, target : ndarray, shape (C,)
-    y : ndarray, shape (n_targets, m)
-    offset : ndarray, shape (n_targets or 1, m)
-    weight : ndarray, shape (C or 1, m)
-    sums : ndarray, shape (C, 2)
+    y : ndarray, shape (n_targets, n)
+    offset : ndarray, shape (n_targets or 1, n or 1 row of a tile)
+        What has fewer columns than y is the same for every tile.
+    weight : ndarray, shape (C or 1, n or 1 row of a tile)
+    start : int
+        Place of the first row of the tile among the n.
+    sums : ndarray, shape (C, 2), or (C, 9) of labels
     """
-    for k in range(eta.shape[0]):
+    at = start if offset.shape[1] == y.shape[1] else 0
+    own = start if weight.shape[1] == y.shape[1] else 0
+    for k in range(intercept.size):
+        aims = y[target[k]]
         moved = offset[target[k] if offset.shape[0] > 1 else 0]
         counted = weight[k if weight.shape[0] > 1 else 0]
-        squared(eta[k], intercept[k], y[target[k]], moved, counted, sums[k])
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def logistic_columns(
-    eta: AnyArray,
-    intercept: Float,
-    target: AnyArray,
-    y: Float,
-    offset: Float,
-    weight: Float,
-    sums: Float,
-) -> None:
-    """Do for C columns what :func:`logistic` does for one; ``sums`` is (C, 9)."""
-    for k in range(eta.shape[0]):
-        moved = offset[target[k] if offset.shape[0] > 1 else 0]
-        counted = weight[k if weight.shape[0] > 1 else 0]
-        logistic(eta[k], intercept[k], y[target[k]], moved, counted, sums[k])
+        if labels is None:
+            squared(eta[k], m, intercept[k], aims, start, moved, at, counted, own, sums[k])
+        else:
+            logistic(eta[k], m, intercept[k], aims, start, moved, at, counted, own, sums[k])

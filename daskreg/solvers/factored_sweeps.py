@@ -1,0 +1,142 @@
+"""Sweeps of coordinate descent over few rows instead of their Gram matrix, compiled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba  # noqa: TID253 - this module is loaded only when Gram needs it
+import numpy as np
+
+from daskreg._typing import AnyArray, Float
+from daskreg.penalties import ElasticNet
+
+from .coordinate_descent import distance
+from .factored import Factored
+from .quadratic import Quadratic
+
+#: Steps that an extrapolation is made of.
+DEPTH = 5
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _dot(rows: Float, j: int, u: Float) -> float:
+    total = 0.0
+    for i in range(u.size):
+        total += rows[i, j] * u[i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True)
+def sweep(
+    rows: Float,
+    square: Float,
+    c: Float,
+    u: Float,
+    b: Float,
+    l1: Float,
+    l2: Float,
+    positive: bool,
+    active: AnyArray,
+) -> float:
+    """Visit some columns once; return the largest scaled KKT residual that was found there.
+
+    ``b`` (p,) and ``u = rows b`` (n,) are changed in place.  A residual is divided by the root of
+    the curvature of its coordinate, so its square is twice the gain in objective.
+    """
+    worst = 0.0
+    for place in range(active.size):
+        j = active[place]
+        h = square[j] + l2[j]
+        q = _dot(rows, j, u) - c[j]
+        worst = max(worst, distance(q + l2[j] * b[j], b[j], l1[j], positive) / np.sqrt(h))
+        target = b[j] * square[j] - q
+        if target > l1[j]:
+            fresh = (target - l1[j]) / h
+        elif target < -l1[j] and not positive:
+            fresh = (target + l1[j]) / h
+        else:
+            fresh = 0.0
+        change = fresh - b[j]
+        if change != 0.0:
+            b[j] = fresh
+            for i in range(u.size):
+                u[i] += change * rows[i, j]
+    return worst
+
+
+@dataclass(frozen=True, eq=False)
+class FactoredProblem:
+    """One problem: ``|rows b|^2 / 2 - c'b`` and its penalty."""
+
+    rows: Float
+    square: Float
+    c: Float
+    l1: Float
+    l2: Float
+    positive: bool
+
+    @classmethod
+    def of(cls, model: Quadratic, penalty: ElasticNet, b: Float) -> FactoredProblem:
+        assert isinstance(model.G, Factored)
+        l1, l2 = (
+            np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
+            for strength in (penalty.l1, penalty.l2)
+        )
+        c = np.ascontiguousarray(model.c[:, 0])
+        return cls(model.G.rows, model.G.squares, c, l1, l2, penalty.positive)
+
+    def sweeps(self, u: Float, b: Float, active: AnyArray, tol: float, n_max: int) -> int:
+        """Sweep over some columns until their residuals are below ``tol``; return the sweeps.
+
+        Every few sweeps the point that their steps lead to is taken, if it is better: Anderson
+        acceleration, which costs no product with the rows.
+        """
+        data = self.rows, self.square, self.c
+        penalty = self.l1, self.l2, self.positive
+        points, images = np.empty((DEPTH + 1, len(active))), np.empty((DEPTH + 1, len(u)))
+        for number in range(n_max):
+            place = number % (DEPTH + 1)
+            points[place], images[place] = b[active], u
+            if place == DEPTH:
+                self._extrapolate(points, images, u, b, active)
+            if sweep(*data, u, b, *penalty, active) <= tol:
+                return number + 1
+        return n_max
+
+    def _extrapolate(
+        self, points: Float, images: Float, u: Float, b: Float, active: AnyArray
+    ) -> None:
+        steps = np.diff(points, axis=0)
+        products = steps @ steps.T
+        products.flat[:: DEPTH + 1] += 1e-12 * np.trace(products)
+        try:
+            share = np.linalg.solve(products, np.ones(DEPTH))
+        except np.linalg.LinAlgError:
+            return
+        share /= share.sum()
+        there, image = share @ points[1:], share @ images[1:]
+        if not np.isfinite(there).all() or (self.positive and (there < 0.0).any()):
+            return
+        if self._objective(there, image, active) < self._objective(points[-1], u, active):
+            b[active], u[:] = there, image
+
+    def _objective(self, b: Float, u: Float, active: AnyArray) -> float:
+        """Of coefficients of the active columns, the others zero, and ``u = rows b``."""
+        ridge = 0.5 * float(self.l2[active] @ np.square(b))
+        return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
+
+
+def image_of(rows: Float, b: Float) -> Float:
+    """``rows b``, from the columns in use."""
+    support = np.flatnonzero(b)
+    # Transposed, columns are copied whole.
+    return np.asarray(b[support] @ rows.T[support])
+
+
+@numba.njit(cache=True, nogil=True)
+def residuals_of(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
+    """Distance to optimality of all coordinates, shape (p,)."""
+    found = np.empty_like(b)
+    for j in range(b.size):
+        found[j] = distance(slope[j], b[j], l1[j], positive)
+    return found

@@ -1,0 +1,158 @@
+"""A Cholesky factor for the columns in use, which grows and shrinks with them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lapack
+
+from daskreg._typing import AnyArray, Float
+
+from .cholesky import factor_of
+
+#: Columns that join the factor together.
+PANEL = 256
+#: Share of its columns that may be out of use before it is made anew, and so many in any case.
+IDLE, FEWEST_IDLE = 1 / 8, 8
+
+
+class SupportFactor:
+    """Solves ``(A' A + diag(l2)) x = r`` on supports that change by few columns at a time.
+
+    The lower factor L is kept by panels of rows.  A column that joins costs a forward
+    substitution; one that leaves stays in the factor, its coefficient held at zero by a
+    multiplier, until there are too many of them.
+
+    Parameters
+    ----------
+    rows : array of shape (n, p), Fortran-contiguous
+        ``A``.
+
+    Attributes
+    ----------
+    members : array of int, shape (t,)
+        Columns of the factor, in its order.
+    """
+
+    def __init__(self, rows: Float) -> None:
+        self._rows = rows
+        self._basis = np.empty((len(rows), 0), order="F")
+        self._place = np.full(rows.shape[1], -1, dtype=np.intp)
+        self._restart()
+
+    def _restart(self) -> None:
+        self._place[:] = -1
+        self.members: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self._l2: Float = np.empty(0)
+        self._panels: list[tuple[Float, Float]] = []
+        #: Places of columns that are held at zero, and ``inv(L)`` of their unit vectors.
+        self._idle: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
+        self._spread: Float = np.empty((0, 0))
+
+    @property
+    def columns(self) -> Float:
+        """The columns of ``A`` that are members, shape (n, t)."""
+        return self._basis[:, : len(self.members)]
+
+    def suits(self, l2: Float) -> bool:
+        """Whether the factor is that of these ridges, shape (p,), so far as it goes."""
+        return np.array_equal(self._l2, l2[self.members])
+
+    def missing(self, support: AnyArray, l2: Float) -> int:
+        """Columns of a support that are to join, all of them where the factor does not suit."""
+        return int((self._place[support] < 0).sum()) if self.suits(l2) else len(support)
+
+    def cover(self, support: AnyArray, l2: Float) -> AnyArray:
+        """Let the factor hold these columns; return their places in it.
+
+        Raises
+        ------
+        LinAlgError
+            Where the columns depend on each other.
+        """
+        held = int((self._place[support] >= 0).sum())
+        idle, total = len(self.members) - held, len(self.members) + len(support) - held
+        singular = total > len(self._rows) and not l2[support].any()
+        if (idle and singular) or idle > FEWEST_IDLE + IDLE * total or not self.suits(l2):
+            self._restart()
+            idle = 0
+        try:
+            self._join(support, l2)
+        except np.linalg.LinAlgError:
+            self._restart()
+            if not idle:
+                raise
+            # Together with those that have left they are too many.
+            return self.cover(support, l2)
+        return np.asarray(self._place[support])
+
+    def _join(self, support: AnyArray, l2: Float) -> None:
+        new = support[self._place[support] < 0]
+        for start in range(0, len(new), PANEL):
+            self._join_panel(new[start : start + PANEL], l2)
+
+    def _join_panel(self, new: AnyArray, l2: Float) -> None:
+        held, total = len(self.members), len(self.members) + len(new)
+        if total > self._basis.shape[1]:
+            larger = np.empty((len(self._rows), total + total // 4 + PANEL), order="F")
+            larger.T[:held] = self._basis.T[:held]
+            self._basis = larger
+        added = self._basis[:, held:total]
+        # Transposed, columns are copied whole.
+        added.T[...] = self._rows.T[new]
+        left = np.ascontiguousarray(self._forward(self.columns.T @ added).T)
+        corner = added.T @ added
+        # More columns than rows are singular: a touch of ridge keeps a direction of descent.
+        ridge = 1e-15 * len(self._rows) * float(corner.diagonal().max())
+        corner -= left @ left.T
+        corner.flat[:: len(new) + 1] += l2[new] + ridge
+        self._panels.append((left, factor_of(corner)))
+        self._place[new] = np.arange(held, total)
+        self.members = np.concatenate([self.members, new])
+        self._l2 = np.concatenate([self._l2, l2[new]])
+
+    def solve(self, places: AnyArray, right: Float) -> Float:
+        """Solve on the support at these places, right and solution of shape (s,)."""
+        full = np.zeros((len(self.members), 1))
+        full[places, 0] = right
+        found = self._forward(full)
+        spread = self._spread_of(np.setdiff1d(np.arange(len(full)), places, assume_unique=True))
+        if spread.size:
+            found -= spread @ np.linalg.solve(spread.T @ spread, spread.T @ found)
+        return np.asarray(self._backward(found)[places, 0])
+
+    def _spread_of(self, idle: AnyArray) -> Float:
+        """``inv(L)`` of the unit vectors at some places, (t, d); what is known is not redone."""
+        n_known, n_members = len(self._spread), len(self.members)
+        known = np.isin(self._idle, idle)
+        kept = np.zeros((n_members, int(known.sum())))
+        kept[:n_known] = self._spread[:, known]
+        self._forward(kept, n_known)
+        new = np.setdiff1d(idle, self._idle)
+        unit = np.zeros((n_members, len(new)))
+        unit[new, np.arange(len(new))] = 1.0
+        self._idle = np.concatenate([self._idle[known], new])
+        self._spread = np.concatenate([kept, self._forward(unit)], axis=1)
+        return self._spread
+
+    def _forward(self, right: Float, start: int = 0) -> Float:
+        """Solve with L from some row on, in place; (t, m)."""
+        stop = 0
+        for left, corner in self._panels:
+            first, stop = stop, stop + len(left)
+            if first < start or not right.shape[1]:
+                continue
+            part = right[first:stop] - left @ right[:first]
+            right[first:stop] = lapack.dtrtrs(corner, part, lower=1)[0]
+        return right
+
+    def _backward(self, right: Float) -> Float:
+        """Solve with the transpose of L, in place; (t, m)."""
+        stop = len(right)
+        for left, corner in reversed(self._panels):
+            start = stop - len(left)
+            part = lapack.dtrtrs(corner, right[start:stop], lower=1, trans=1)[0]
+            right[start:stop] = part
+            right[:start] -= left.T @ part
+            stop = start
+        return right

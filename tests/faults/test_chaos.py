@@ -1,0 +1,29 @@
+"""Workers are ended all the time, in four ways, while a path is cross-validated: the same bits."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.chaos import COMPARED, crew_of, model
+from daskreg.datasets import make_sparse_classification
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_path_under_fire_has_the_bits_of_a_calm_one(tmp_path: Path) -> None:
+    files = make_sparse_classification(tmp_path, n_rows=300_000, n_columns=64, format="zarr")
+    with crew_of(3) as crew, warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a moment without workers
+        calm = model().fit(files.X, files.y)
+        kinds: set[str] = set()
+        for seed in range(2):
+            with crew.killing(every=1.5, seed=seed):
+                found = model().fit(files.X, files.y)
+            for name in COMPARED:
+                np.testing.assert_array_equal(getattr(found, name), getattr(calm, name), name)
+            kinds |= {event.kind for event in found.events_}
+    assert {"worker_lost", "worker_joined", "shard_moved"} <= kinds

@@ -1,0 +1,238 @@
+"""Workers that die, hang, dawdle, come late or are not there: the same bits, and said so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from distributed import Client, LocalCluster
+
+import daskreg
+from daskreg.design.blocks import Block
+from daskreg.design.passes import relay, roster
+from daskreg.events import collecting
+from daskreg.exceptions import PoisonBlockError, WorkersLostError
+from tests.design.helpers import Correlate, make_data, make_design
+
+from .common import BLOCK, Deadly, Once, Slowly, first, kinds, pids, wait_until, workers_of
+
+
+@pytest.fixture(scope="module")
+def data() -> Any:
+    return make_data(n=20_000)
+
+
+@pytest.fixture(scope="module")
+def expected(data: Any) -> Any:
+    with make_design(*data, block_size=BLOCK) as design:
+        return design.sum_over_rows(Correlate(), {"times": 1.0})
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+@pytest.mark.parametrize("passes", [0, 2])
+def test_a_worker_that_dies_in_a_pass_costs_its_shards_and_no_bit(
+    client: Client, data: Any, expected: Any, tmp_path: Path, number: int, passes: int
+) -> None:
+    X, y = data
+    with make_design(X, y, block_size=BLOCK) as design, collecting() as log:
+        for _ in range(passes):
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+        before = design.bytes_read
+        kernel = Once(path=str(tmp_path / "once"), number=number)
+        np.testing.assert_array_equal(design.sum_over_rows(kernel, {"times": 1.0}), expected)
+        again = design.sum_over_rows(Correlate(), {"times": 1.0})
+        read = design.bytes_read - before
+    np.testing.assert_array_equal(again, expected)
+    whole = X.nbytes + y.nbytes
+    assert read <= (whole if passes == 0 else 0.6 * whole)
+    assert {"worker_lost", "shard_moved"} <= set(kinds(log))
+    lost = next(event for event in log.events if event.kind == "worker_lost")
+    assert lost.n_pass == passes + 1
+    assert str(lost.details["worker"]).startswith("tcp://")
+
+
+def test_a_worker_that_is_retired_in_a_pass(
+    client: Client, cluster: LocalCluster, data: Any, expected: Any
+) -> None:
+    victim = sorted(workers_of(client))[0]
+    timer = threading.Timer(0.3, client.retire_workers, ([victim],))
+    with make_design(*data, block_size=BLOCK) as design, collecting() as log:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        timer.start()
+        found = design.sum_over_rows(Slowly(seconds=0.02), {"times": 1.0})
+        timer.join()
+        wait_until(lambda: victim not in workers_of(client))
+        again = design.sum_over_rows(Correlate(), {"times": 1.0})
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(again, expected)
+    assert "worker_lost" in kinds(log)
+
+
+def test_a_worker_that_stops_is_bypassed(
+    client: Client, data: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(roster, "SILENT", 2.0)
+    victim, pid = sorted(pids(client).items())[0]
+    with make_design(*data, block_size=BLOCK) as design, collecting() as log:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            found = design.sum_over_rows(Correlate(), {"times": 1.0})
+            again = design.sum_over_rows(Correlate(), {"times": 1.0})
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(again, expected)
+    hung = [event for event in log.events if event.kind == "hung"]
+    assert [event.details["worker"] for event in hung] == [victim]
+
+
+@dataclass(frozen=True)
+class Dawdling(Correlate):
+    """Whoever comes first to one block takes for ever over what follows."""
+
+    path: str = ""
+    name: ClassVar[str] = "dawdling"
+
+    def __call__(self, block: Block, state: Mapping[str, Any]) -> Any:
+        if block.index == 3 and first(self.path):
+            time.sleep(8)
+        return super().__call__(block, state)
+
+
+def test_a_slow_task_is_done_by_somebody_else_too(
+    client: Client, data: Any, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "SLOW", 1.0)
+    monkeypatch.setattr(relay, "SLOW_TIMES", 1.25)
+    with make_design(*data, block_size=BLOCK) as design, collecting() as log:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        kernel = Dawdling(path=str(tmp_path / "once"))
+        # The shard behind it waits for the same thread: it is slow as well.
+        found = design.sum_over_rows(kernel, {"times": 1.0})
+        again = design.sum_over_rows(Correlate(), {"times": 1.0})
+        assert "hung" in kinds(log)
+        # Nobody waits for the slow one: its task ends at the next block.
+        wait_until(lambda: not any(running(client).values()))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(again, expected)
+
+
+def running(client: Client) -> dict[str, int]:
+    """Tasks that workers are at."""
+    return dict(client.run(lambda dask_worker: dask_worker.state.executing_count))
+
+
+def test_who_comes_late_gets_shards_between_passes(
+    client: Client, cluster: LocalCluster, data: Any, expected: Any
+) -> None:
+    with make_design(*data, block_size=BLOCK) as design, collecting() as log:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        cluster.scale(3)
+        client.wait_for_workers(3)
+        found = design.sum_over_rows(Correlate(), {"times": 1.0})
+        homes = design.placement.placed().homes
+        again = design.sum_over_rows(Correlate(), {"times": 1.0})
+        assert design.placement.placed().homes == homes
+    assert set(homes) == set(workers_of(client))
+    assert {"worker_joined", "shard_moved"} <= set(kinds(log))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(again, expected)
+
+
+def test_a_cluster_that_goes_to_nothing_and_comes_back(
+    client: Client, cluster: LocalCluster, data: Any, expected: Any
+) -> None:
+    def vanish() -> None:
+        cluster.scale(0)
+        wait_until(lambda: not cluster.scheduler.workers)
+        time.sleep(2)  # long enough to be noticed
+        cluster.scale(2)
+
+    with make_design(*data, block_size=BLOCK) as design, collecting() as log:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        thread = threading.Thread(target=vanish)
+        thread.start()
+        with pytest.warns(RuntimeWarning, match="no workers: waiting up to 300 s"):
+            found = design.sum_over_rows(Slowly(seconds=0.05), {"times": 1.0})
+        thread.join()
+    np.testing.assert_array_equal(found, expected)
+    assert "waiting" in kinds(log)
+
+
+def test_nobody_for_longer_than_worker_timeout_is_an_error(
+    client: Client, cluster: LocalCluster, tmp_path: Path
+) -> None:
+    X, y = make_data(n=2000)
+    np.save(tmp_path / "X.npy", X)
+    cluster.scale(0)
+    wait_until(lambda: not workers_of(client))
+    try:
+        with (
+            pytest.warns(RuntimeWarning, match="no workers"),
+            pytest.raises(WorkersLostError, match=r"no workers for 0\.5 s \(worker_timeout\)"),
+        ):
+            daskreg.Lasso(worker_timeout=0.5).fit(str(tmp_path / "X.npy"), y[:, 0])
+    finally:
+        cluster.scale(2)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, "a minute"])
+def test_a_timeout_that_is_no_number_of_seconds_is_refused(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="worker_timeout must be a number"):
+        daskreg.Lasso(worker_timeout=wrong).fit(np.eye(3), np.ones(3))
+
+
+def test_an_adaptive_cluster_is_given_a_reason_to_start_somebody(tmp_path: Path) -> None:
+    X, y = make_data(n=2000)
+    np.save(tmp_path / "X.npy", X)
+    with (
+        LocalCluster(
+            n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
+        ) as cluster,
+        Client(cluster),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore", RuntimeWarning)
+        cluster.adapt(minimum=0, maximum=1, interval="100ms")
+        model = daskreg.Lasso(alpha=0.1).fit(str(tmp_path / "X.npy"), y[:, 0])
+    assert model.status_ == "converged"
+    assert {"waiting", "worker_joined"} <= {event.kind for event in model.events_}
+
+
+@pytest.mark.parametrize("blocks", [(0,), (7,)])
+def test_a_deadly_block_is_named_and_nobody_else_is_blamed(
+    client: Client, data: Any, blocks: tuple[int, ...]
+) -> None:
+    with make_design(*data, block_size=BLOCK) as design, collecting() as log:
+        design.prepare()
+        rows = design.layout.rows
+        with pytest.raises(PoisonBlockError) as error:
+            design.sum_over_rows(Deadly(blocks), {})
+    assert error.value.blocks == blocks
+    assert error.value.rows == (rows[blocks[0]], rows[blocks[0] + 1] - 1)
+    for said in ("block_size", "KiB a block", "memory limit of a worker", "of array"):
+        assert said in str(error.value)
+    (poison,) = [event for event in log.events if event.kind == "poison"]
+    assert poison.details["blocks"] == list(blocks)
+
+
+def test_a_deadly_block_among_several_of_a_segment(
+    client: Client, data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daskreg.design.dealing.MAX_SEGMENTS", 8)
+    with make_design(*data, block_size=BLOCK) as design:
+        design.prepare()
+        assert design.layout.n_blocks > 2 * design.layout.n_segments
+        with pytest.raises(PoisonBlockError) as error:
+            design.sum_over_rows(Deadly((7,)), {})
+    assert error.value.blocks == (7,)
