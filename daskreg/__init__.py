@@ -68,7 +68,10 @@ _HOMES = {
     "logistic_path": "linear_model",
 }
 _MODULES = frozenset(
-    {"callbacks", "checkpoint", "cluster", "datasets", "exceptions", "linear_model"}
+    (
+        *("callbacks", "checkpoint", "cluster", "dashboard", "datasets", "exceptions"),
+        *("linear_model", "plotting"),
+    )
 )
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -74,6 +74,8 @@ class EventLog:
         self._began = time.monotonic()
         self._events: list[Event] = []
         self._lock = threading.Lock()
+        #: Told of each event as it happens, by whatever thread adds it.
+        self.on_event: Callable[[Event], None] | None = None
 
     @property
     def events(self) -> list[Event]:
@@ -106,6 +108,8 @@ class EventLog:
                 self._events.append(event)
             else:
                 self.n_left_out += 1
+        if self.on_event is not None:
+            self.on_event(event)
 
 
 _log: ContextVar[EventLog | None] = ContextVar("daskreg-events", default=None)

@@ -1,37 +1,38 @@
-"""Progress of a fit: passes, the gap on a logarithmic bar, speed and the time that is left.
+"""Progress of a fit, and what is known of it afterwards.
 
-A callback is any object with ``on_iteration(event)``; the event is a
-`daskreg.solvers.Progress`.  One that also has ``on_rows(rows, nbytes)`` hears of the rows done
-inside a pass, from any thread, and one with ``on_plan(plan)`` is given the plan before the first
-pass.  `Pace` keeps the numbers and `ProgressReport` shows them, so that other protocols
-(scikit-learn's callbacks, a notebook widget) can reuse the numbers.
+A callback is any object with ``on_iteration(event)``; the event is a `daskreg.solvers.Progress`,
+and returning True asks for an end.  It may have more methods:
+
+- ``on_plan(plan)``: the plan, before the first pass;
+- ``on_rows(rows, nbytes)``: rows done inside a pass, from any thread;
+- ``on_pass(record)``: a `daskreg.design.passes.tally.PassRecord` of each pass;
+- ``on_event(event)``: a `daskreg.events.Event`, such as a lost worker, from any thread;
+- ``setup(estimator, context)`` and ``teardown(estimator, context)``: the fit begins and ends.
+
+It is passed as ``callbacks=[...]``; one that follows scikit-learn's callback protocol as well may
+be set by ``set_callbacks``.  `observe` lets a callback see every fit of the process.  `Pace` keeps
+the numbers of progress, `ProgressReport` shows them, `History` and `FitReport` keep them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
+from .fit_report import FitReport, statuses_in_words
+from .history import History
+from .hooks import listener, observe, observers, teller
 from .pace import Pace, Rows, describe
 from .report import ProgressReport, fold
 
-__all__ = ["Pace", "ProgressReport", "Rows", "describe", "fold", "listener"]
-
-
-def listener(callbacks: Iterable[Any]) -> Callable[[int, int], None] | None:
-    """Return one function of (rows, nbytes) for all callbacks with ``on_rows``, None without any.
-
-    Examples
-    --------
-    >>> listener([]) is None
-    True
-    """
-    hear = [callback.on_rows for callback in callbacks if hasattr(callback, "on_rows")]
-    if not hear:
-        return None
-
-    def tell(rows: int, nbytes: int) -> None:
-        for on_rows in hear:
-            on_rows(rows, nbytes)
-
-    return tell
+__all__ = [
+    "FitReport",
+    "History",
+    "Pace",
+    "ProgressReport",
+    "Rows",
+    "describe",
+    "fold",
+    "listener",
+    "observe",
+    "observers",
+    "statuses_in_words",
+    "teller",
+]

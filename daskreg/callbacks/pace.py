@@ -145,21 +145,31 @@ class Rows:
         return "  ".join(parts)
 
 
-def describe(event: Any, pace: Pace) -> str:
+def describe(event: Any, pace: Pace, bytes_read: int = 0) -> str:
     """Return one line on an iteration; what is not known is left out."""
-    parts = [f"pass {passes(event)}"]
-    violation = getattr(event, "violation", math.nan)
-    if not math.isnan(event.gap):
-        parts.append(f"gap {event.gap:.1e}")
-    elif not math.isnan(violation):
-        parts.append(f"violation {violation:.1e}")
-    parts.append(f"nonzeros {event.n_nonzero}")
-    if event.n_active > 1:
-        parts.append(f"{event.n_active} problems go on")
+    parts = [f"pass {passes(event)}", certificate(event), model(event)]
+    if bytes_read:
+        parts.append(f"{amount(bytes_read)} read")
     if not math.isnan(pace.bytes_per_second):
         parts.append(speed(pace.bytes_per_second))
     if event.n_active and not math.isnan(pace.seconds_left):
         parts.append(f"about {duration(pace.seconds_left)} left")
+    return "  ".join(part for part in parts if part)
+
+
+def certificate(event: Any) -> str:
+    """Return how far from the optimum an iterate may be; empty where that is not known."""
+    violation = getattr(event, "violation", math.nan)
+    if not math.isnan(event.gap):
+        return f"gap {event.gap:.1e}"
+    return "" if math.isnan(violation) else f"violation {violation:.1e}"
+
+
+def model(event: Any) -> str:
+    """Return the objective, the coefficients in use, and the problems that go on if several."""
+    parts = [f"objective {event.objective:.5g}", f"nonzeros {event.n_nonzero:,}"]
+    if event.n_active > 1:
+        parts.append(f"{event.n_active:,} problems go on")
     return "  ".join(parts)
 
 
@@ -179,6 +189,17 @@ def speed(bytes_per_second: float) -> str:
     if bytes_per_second >= 1e7:
         return f"{bytes_per_second / 1e9:.2f} GB/s"
     return f"{bytes_per_second / 1e6:.1f} MB/s"
+
+
+def amount(nbytes: float) -> str:
+    """Return a number of bytes in the unit of ``speed``.
+
+    Examples
+    --------
+    >>> amount(2.5e9), amount(3e5)
+    ('2.50 GB', '0.3 MB')
+    """
+    return f"{nbytes / 1e9:.2f} GB" if nbytes >= 1e8 else f"{nbytes / 1e6:.1f} MB"
 
 
 def duration(seconds: float) -> str:

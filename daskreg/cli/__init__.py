@@ -11,6 +11,7 @@ from .demo import demo
 from .fit import fit
 from .plan import plan
 from .predict import predict
+from .report import report
 from .show import show
 
 
@@ -28,7 +29,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, plan, predict, show):
+for _command in (demo, fit, plan, predict, report, show):
     main.add_command(_command)
 
 __all__ = ["main"]

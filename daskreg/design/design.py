@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +17,7 @@ from .origin import Origin, check_columns
 from .passes.outcome import PassResult
 from .passes.running import Journal, Running
 from .passes.scheduler import Progress, sum_over_rows
+from .passes.tally import PassRecord
 from .passes.tier import Spooled
 from .placement import Placement
 from .plan import Plan
@@ -85,6 +87,8 @@ class Design(Facts):
         self.kernel_seconds = 0.0
         self._warned = False
         self.progress: Progress | None = None
+        #: Told of each pass that was made, when it has ended.
+        self.on_pass: Callable[[PassRecord], None] | None = None
         self.journal: Journal | None = None
         self._seen = False
 
@@ -181,7 +185,7 @@ class Design(Facts):
 
     def _pass(self, kernel: Any, state: State, running: Running | None = None) -> PassResult:
         reads_X = getattr(kernel, "reads_X", True)
-        return sum_over_rows(
+        result = sum_over_rows(
             self.placement.placed(),
             kernel,
             state,
@@ -190,6 +194,9 @@ class Design(Facts):
             None if getattr(kernel, "quiet", not reads_X) else self.progress,
             running,
         )
+        if self.on_pass is not None and result.record is not None:
+            self.on_pass(result.record)
+        return result
 
     def keep_in(self, journal: Journal) -> None:
         """Let a journal keep the sums of passes, before the plan is made."""

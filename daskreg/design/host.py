@@ -51,8 +51,15 @@ def peak_memory() -> int:
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    import resource
+    return peak_growth()
 
+
+def peak_growth() -> int:
+    """``ru_maxrss`` in bytes: quick to read, and of use for whether the peak has grown."""
+    try:
+        import resource
+    except ImportError:
+        return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

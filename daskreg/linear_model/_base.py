@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from copy import copy
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils.validation import check_is_fitted
 
 from daskreg.design.rowwise import map_rows
@@ -18,14 +21,16 @@ from daskreg.solvers import Status
 from . import _input, _params
 from ._checkpoint import checkpoint_of, kept
 from ._early import watch
+from ._fit_report import fit_report
 from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
 from ._report import path_dataset, solution_dataset, warn_unconverged
 from ._solve import Fitted, Settings, fit_problems
 from ._start import known_models, previous_models
+from ._watching import watched
 
 
-class LinearModel(BaseEstimator, ABC):
+class LinearModel(CallbackSupportMixin, BaseEstimator, ABC):
     """A linear model fitted by whole passes over X; subclasses name the loss and the problems."""
 
     #: Whether y is one column of labels.
@@ -45,6 +50,7 @@ class LinearModel(BaseEstimator, ABC):
     def _set_outputs(self, fitted: Fitted, *, flat: bool) -> None:
         """Set the attributes whose shape depends on the kind of y."""
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -129,7 +135,8 @@ class LinearModel(BaseEstimator, ABC):
             known = known or previous_models(self, opening)
             early = watch(validation, patience, self, **rows)
             settings = settings if early is None else early.settings(settings)
-            with kept(journal, design) as log:
+            with watched(self, X, y, sample_weight) as watching, kept(journal, design) as log:
+                watching.models = partial(self._model_so_far, opening)
                 fitted = fit_problems(design, settings, known)
             self._note_early(early)
             fitted = fitted if early is None else early.chosen(fitted)
@@ -141,9 +148,11 @@ class LinearModel(BaseEstimator, ABC):
                 early.close()
         self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
+        self.fit_report_ = fit_report(self, watching)
         kind = type(self).__name__
         if early is None or Status.STOPPED not in fitted.solution.status:
-            warn_unconverged(kind, fitted.solution, self.n_passes_, self.max_iter, self.tol)
+            told = fitted.solution, self.n_passes_, self.max_iter, self.tol
+            warn_unconverged(kind, *told, above=1)
         if Status.INTERRUPTED in fitted.solution.status:
             raise log.interruption(f"{kind}.fit: the best coefficients so far are in coef_")
         return self
@@ -186,6 +195,12 @@ class LinearModel(BaseEstimator, ABC):
         self.solver_ = fitted.choice.name
         self.solver_reason_ = fitted.choice.reason
         self._set_outputs(fitted, flat=opening.flat)
+
+    def _model_so_far(self, opening: Opening, fitted: Fitted) -> Any:
+        """A copy of this estimator as if the fit had ended here."""
+        model = copy(self)
+        model._set_common(opening, fitted)
+        return model
 
     # ------------------------------------------------------------------ predictions
 

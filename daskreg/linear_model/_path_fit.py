@@ -14,6 +14,7 @@ from ._opening import Opening, Where, opened
 from ._report import warn_unconverged
 from ._solve import Fitted, Settings, fit_problems
 from ._start import known_models
+from ._watching import watched
 
 
 def solve_path(
@@ -64,8 +65,9 @@ def solve_path(
             callbacks=_params.callbacks(options["callbacks"], options["verbose"]),
             limits=limits,
         )
-        with collecting() as log:
-            fitted = fit_problems(design, settings, known_models(start, opening, labels))
+        known = known_models(start, opening, labels)
+        with watched(None, X, y, callbacks=settings.callbacks), collecting() as log:
+            fitted = fit_problems(design, settings, known)
         n_passes = design.n_passes
     finally:
         design.close()

@@ -21,6 +21,7 @@ from ._choose import Choice, Task, choose
 from ._planning import prepare
 from ._solve import Settings, _penalty
 from ._start import Known
+from ._watching import begun
 
 #: Problems that are solved together: enough to share passes, few enough for the products of a row.
 MOST_COLUMNS = 1024
@@ -94,7 +95,7 @@ class ResampledPath:
         from_resamples: bool = False,
         start: Known | None = None,
     ) -> None:
-        settings = replace(settings, limits=settings.limits.begun(design))
+        settings = begun(settings, design)
         self.settings = settings
         self._n_resamples = settings.resamples.n
         self.choice, own_grams = _choice(design, settings)

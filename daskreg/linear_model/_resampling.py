@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from daskreg._typing import Float
 from daskreg.events import EventLog
@@ -19,17 +20,19 @@ from daskreg.splits import RowWeights
 
 from . import _params
 from ._checkpoint import checkpoint_of, kept
+from ._fit_report import fit_report
 from ._opening import opened, remember
 from ._report import warn_unconverged
 from ._resampled import ResampledPath, path_problems
 from ._solve import Settings
 from ._start import known_models
+from ._watching import Watching, watched
 
 #: The losses by the name that ``loss=`` takes.
 LOSSES: dict[str, type[PointwiseLoss]] = {"squared": Squared, "logistic": Logistic}
 
 
-class Resampling(BaseEstimator, ABC):
+class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
     """Paths on resamples of the rows; subclasses name the resamples and what becomes of the paths.
 
     They have the parameters of an elastic net, ``loss``, ``alphas`` and ``eps``.
@@ -46,6 +49,7 @@ class Resampling(BaseEstimator, ABC):
     def _collect(self, path: ResampledPath, penalty_weight: Float | None) -> None:
         """Take from the path what is wanted and set the attributes that it becomes."""
 
+    @with_callbacks
     def fit(
         self,
         X: Any,
@@ -102,7 +106,7 @@ class Resampling(BaseEstimator, ABC):
             settings = self._settings(design.n_features)
             known = known_models(start, opening, labels=self.loss == "logistic")
             first = self._from_resamples
-            with kept(journal, design) as log:
+            with watched(self, X, y, sample_weight) as watching, kept(journal, design) as log:
                 path = ResampledPath(design, settings, from_resamples=first, start=known)
                 self.n_features_in_ = int(design.n_features)
                 self._collect(path, settings.penalty_weight)
@@ -114,18 +118,19 @@ class Resampling(BaseEstimator, ABC):
             design.close()
         self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
-        self._tell(path, log)
+        self._tell(path, watching, log)
         return self
 
-    def _tell(self, path: ResampledPath, log: EventLog) -> None:
+    def _tell(self, path: ResampledPath, watching: Watching, log: EventLog) -> None:
         """Set what is known of the iterations, and warn of what they did not reach."""
         kind, solution = type(self).__name__, path.worst
         assert solution is not None
         self.n_iter_ = max(1, path.n_iter)
         bad = solution.status[~solution.converged]
         self.status_ = str(bad[0]) if bad.size else "converged"
-        # The caller of `fit` is the place that a warning shows: two frames up from there.
-        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=1)
+        self.fit_report_ = fit_report(self, watching)
+        # The caller of `fit` is the place that a warning shows: three frames up from there.
+        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=2)
         if path.interrupted:
             self.status_ = "interrupted"
             raise log.interruption(

@@ -26,6 +26,7 @@ from ._report import warn_of_memory
 from ._slices import cut, solve_slices
 from ._start import Known
 from ._unpenalised import free_model
+from ._watching import begun, show_iterates
 
 #: Rounding of a Gram matrix above this is that of float32 products.
 PRECISE = 1e-12
@@ -144,7 +145,7 @@ def fit_problems(design: Any, settings: Settings, start: Known | None = None) ->
 
 
 def _fit(design: Any, settings: Settings, start: Known | None) -> Fitted:
-    settings = replace(settings, limits=settings.limits.begun(design))
+    settings = begun(settings, design)
     datafit = Datafit(
         design,
         settings.loss,
@@ -170,9 +171,17 @@ def _fit(design: Any, settings: Settings, start: Known | None) -> Fitted:
     if settings.watch is not None:
         solver, datafit, penalty = settings.watch.attached(solver, datafit, penalty)
     begin = _start(datafit, penalty, settings, choice, start)
+    show_iterates(partial(_fitted, datafit, penalty, choice))
     solution = _solution(solver, datafit, penalty, settings, begin, fits.problems)
     datafit.release_columns()
     warn_of_memory(solution, penalty.alpha, datafit.most_columns, design.plan.memory_limit)
+    return _fitted(datafit, penalty, choice, solution, fits.scored)
+
+
+def _fitted(
+    datafit: Datafit, penalty: ElasticNet, choice: Choice, solution: Solution, scored: int = 0
+) -> Fitted:
+    """Bring a solution of all problems to the scale of the data."""
     coef, intercept = _shaped(*datafit.to_original(solution.coef, solution.intercept))
     return Fitted(
         coef=coef,
@@ -182,7 +191,7 @@ def _fit(design: Any, settings: Settings, start: Known | None) -> Fitted:
         choice=choice,
         datafit=datafit,
         classes=datafit.first().classes,
-        scored_at_once=fits.scored,
+        scored_at_once=scored,
     )
 
 

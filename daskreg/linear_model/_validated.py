@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import is_classifier
+from sklearn.callback import with_callbacks
 from sklearn.exceptions import ConvergenceWarning
 
 from daskreg._typing import Float
@@ -22,11 +23,13 @@ from . import _params
 from ._base import LinearModel
 from ._checkpoint import checkpoint_of, kept
 from ._cross_validation import Grid, Validated, open_folds, squared_error, validate
+from ._fit_report import fit_report
 from ._opening import opened
 from ._paths import Paths
 from ._report import warn_unconverged
 from ._solve import Fitted, Settings
 from ._start import Known, known_models
+from ._watching import watched
 
 #: What ``selection`` may be, and the rule that it stands for.
 RULES = {"best": "best", "1se": "one_standard_error"}
@@ -81,7 +84,8 @@ class CrossValidated(LinearModel, ABC):
         grid = self._grid(settings, design, folds.n)
         return validate(design, settings, grid, self._score, self._choose, start)
 
-    def fit(  # type: ignore[override]  # rows to stop early on are for lone fits
+    @with_callbacks
+    def fit(  # rows to stop early on are for lone fits
         self,
         X: Any,
         y: Any = None,
@@ -160,7 +164,10 @@ class CrossValidated(LinearModel, ABC):
         )
         try:
             known = known_models(start, opening, is_classifier(self))
-            with kept(journal, opening.design) as log:
+            with (
+                watched(self, X, y, sample_weight) as watching,
+                kept(journal, opening.design) as log,
+            ):
                 found = self._validate(opening.design, known)
             self._set_common(opening, found.kept)
             self._set_validated(found, flat=opening.flat)
@@ -169,8 +176,9 @@ class CrossValidated(LinearModel, ABC):
             opening.design.close()
         self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
+        self.fit_report_ = fit_report(self, watching)
         kind, solution = type(self).__name__, found.kept.solution
-        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
+        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=1)
         self._tell_cut(found, log)
         return self
 
@@ -185,7 +193,7 @@ class CrossValidated(LinearModel, ABC):
             f"{kind}: {found.cut} ended the fit: the choice is among {found.n_complete} of {n_all} "
             "combinations, those that were solved on all rows and folds",
             ConvergenceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         if found.cut is Status.INTERRUPTED:
             raise log.interruption(f"{kind}.fit: the choice among what was solved is kept")

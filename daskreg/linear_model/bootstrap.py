@@ -63,6 +63,8 @@ class BootstrapPaths(Resampling):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     coefs_ : ndarray of shape (n_replicates, n_alphas, n_features)
     intercepts_ : ndarray of shape (n_replicates, n_alphas)
     inclusion_ : ndarray of shape (n_alphas, n_features)

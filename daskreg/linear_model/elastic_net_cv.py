@@ -61,6 +61,8 @@ class ElasticNetCV(PathCV):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_, l1_ratio_ : float or ndarray of shape (n_targets,)
         What was kept.
     alphas_ : ndarray of shape ([n_targets, ][n_l1_ratio, ]n_alphas)

@@ -58,6 +58,8 @@ class LassoCV(PathCV):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_ : float or ndarray of shape (n_targets,)
         What was kept.
     alphas_ : ndarray of shape ([n_targets, ]n_alphas)

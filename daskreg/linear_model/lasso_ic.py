@@ -80,6 +80,8 @@ class LassoIC(Regressor):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_ : float
         What was kept.
     alphas_ : ndarray of shape (n_alphas,)

@@ -74,6 +74,8 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     C_, l1_ratio_ : float
         What was kept.
     Cs_ : ndarray of shape (n_Cs,)

@@ -76,6 +76,8 @@ class Ridge(Regressor):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
     intercept_ : float or ndarray of shape (n_targets,)
     n_iter_, n_passes_, bytes_read_, fit_seconds_ : int or ndarray, int, int, float

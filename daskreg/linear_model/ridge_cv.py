@@ -75,6 +75,8 @@ class RidgeCV(CrossValidated, Regressor):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     alpha_ : float or ndarray of shape (n_targets,)
     best_score_ : float or ndarray of shape (n_targets,)
         What ``scoring`` says of the alpha that was kept, larger is better; targets count equally

@@ -77,6 +77,8 @@ class StabilitySelection(SelectorMixin, Resampling):
 
     Attributes
     ----------
+    fit_report_ : FitReport
+        Convergence, seconds by phase, bytes by tier, memory and events; saved with the model.
     selection_probabilities_ : ndarray of shape (n_features, n_alphas)
     simultaneous_probabilities_ : ndarray of shape (n_features, n_alphas)
         Share of the pairs in which both halves select the feature; at least

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg.callbacks import FitReport
 from daskreg.exceptions import ModelFileError
 
 from .store import StoredModel, load_model, save_model
@@ -42,6 +43,8 @@ def save_estimator(path: str | os.PathLike[str], estimator: Any) -> Path:
     for attribute, value in vars(estimator).items():
         if not _FITTED.match(attribute):
             continue
+        if isinstance(value, FitReport):
+            value = value.to_dict()
         if isinstance(value, np.ndarray) and value.size and value.dtype.kind in "biuf":
             name = attribute.removesuffix("_")
             arrays[name] = value
@@ -96,6 +99,11 @@ def restore_estimator(path: str | os.PathLike[str], classes: Mapping[str, type])
     if "coef" not in model.arrays:
         raise ModelFileError(f"{path} has no array 'coef'")
     fitted = {f"{name}_": array for name, array in model.arrays.items()} | model.attributes
+    if "fit_report_" in fitted:
+        try:
+            fitted["fit_report_"] = FitReport.from_dict(fitted["fit_report_"])
+        except ValueError as error:
+            raise ModelFileError(f"{path}: {error}") from error
     for name, value in fitted.items():
         if not _FITTED.match(name) or hasattr(type(estimator), name):
             raise ModelFileError(f"{path} holds {name!r}, which is not a fitted attribute")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -155,6 +156,7 @@ class Record:
             objective=float(self.objective.sum()),
             n_nonzero=int(np.count_nonzero(self.coef)),
             n_active=n_active,
+            solution=partial(self.solution, n_passes),
         )
 
     def close(self, datafit: Datafit) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -146,6 +146,8 @@ class Progress:
         Nonzero coefficients over all problems.
     n_active : int
         Problems that go on.
+    solution : callable or None
+        Returns the best iterates so far as a `Solution`; the status of problems that go on is None.
     """
 
     n_iter: int
@@ -155,6 +157,7 @@ class Progress:
     objective: float
     n_nonzero: int
     n_active: int
+    solution: Callable[[], Solution] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Self
@@ -15,6 +16,7 @@ from daskreg.design.blocks import Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 
 from .stream import BlockReader
+from .tally import Tally
 
 
 def stream(
@@ -24,6 +26,7 @@ def stream(
     specs: Sequence[BlockSpec],
     *,
     reuse: bool,
+    tally: Tally | None = None,
 ) -> Iterator[tuple[Block, int]]:
     """Blocks in order, with the bytes that each took; read ahead where reading is worth a thread.
 
@@ -37,6 +40,8 @@ def stream(
     specs : sequence of BlockSpec
     reuse : bool
         Whether a block may be read into the memory of an earlier one.
+    tally : Tally, optional
+        Counts the seconds in which a block was waited for.
     """
     if not specs:
         return iter(())
@@ -45,7 +50,7 @@ def stream(
         stack.callback(reader.close)
         return (reader.read(spec) for spec in specs)
     buffer = _ring(columns, specs) if reuse and not columns.X.sparse else _no_buffer
-    return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer)))
+    return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer, tally)))
 
 
 def _no_buffer(spec: BlockSpec) -> None:
@@ -80,10 +85,12 @@ class ReadAhead:
         open_reader: Callable[[], BlockReader],
         specs: Sequence[BlockSpec],
         buffer: Callable[[BlockSpec], AnyArray | None],
+        tally: Tally | None = None,
     ) -> None:
         self._open = open_reader
         self._specs = specs
         self._buffer = buffer
+        self._tally = tally
         self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._room = threading.Semaphore(IN_FLIGHT - 1)
         self._stop = threading.Event()
@@ -103,7 +110,10 @@ class ReadAhead:
             if number:
                 # Taking a block ends the use of the last one: its buffer may be read into again.
                 self._room.release()
+            began = time.perf_counter()
             result = self._blocks.get()
+            if self._tally is not None:
+                self._tally.wait += time.perf_counter() - began
             if isinstance(result, BaseException):
                 raise result
             yield result

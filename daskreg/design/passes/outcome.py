@@ -9,6 +9,7 @@ from daskreg._typing import Partial
 from .dyadic import DyadicSum, Node
 from .retries import Retries
 from .seals import Key, Seal
+from .tally import PassRecord, ShardRecord
 from .tier import Spooled
 
 
@@ -34,6 +35,8 @@ class Outcome:
         Checksums of blocks that were read for the first time.
     retries : Retries
         Reads that were tried again.
+    shards : tuple of ShardRecord
+        What each shard took that this is the outcome of.
     """
 
     nodes: list[tuple[Node, Partial]]
@@ -44,6 +47,11 @@ class Outcome:
     spooled: Spooled = field(default_factory=Spooled)
     seals: dict[Key, Seal] = field(default_factory=dict)
     retries: Retries = field(default_factory=Retries)
+    shards: tuple[ShardRecord, ...] = ()
+
+    def at(self, where: str) -> Outcome:
+        """The same, with the address of the worker that it was found on."""
+        return replace(self, shards=tuple(replace(one, where=where) for one in self.shards))
 
     @property
     def nbytes(self) -> int:
@@ -67,6 +75,7 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
         spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
         seals={key: seal for outcome in outcomes for key, seal in outcome.seals.items()},
         retries=sum((outcome.retries for outcome in outcomes), Retries()),
+        shards=tuple(shard for outcome in outcomes for shard in outcome.shards),
     )
 
 
@@ -75,7 +84,7 @@ class PassResult:
     """The sum over all rows, and what it took.
 
     ``n_passes`` is 0 where it is known from a pass that has been counted; ``seals`` are checksums
-    of blocks that were read for the first time.
+    of blocks that were read for the first time; ``record`` is None where no pass was made for it.
     """
 
     partial: Partial
@@ -85,3 +94,4 @@ class PassResult:
     spooled: Spooled = field(default_factory=Spooled)
     n_passes: int = 1
     seals: dict[Key, Seal] = field(default_factory=dict)
+    record: PassRecord | None = None

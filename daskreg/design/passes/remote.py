@@ -60,7 +60,7 @@ def _run(
         raise Cancelled from None  # nobody waits for what it has summed
     if progress is not None:
         progress.flush()
-    return outcome
+    return outcome.at(worker.address)
 
 
 def merge(n_segments: int, *results: Any) -> Outcome:

@@ -5,6 +5,7 @@ The only file that talks to a scheduler.
 
 from __future__ import annotations
 
+import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +20,7 @@ from .outcome import Outcome, PassResult, merge_outcomes
 from .retries import Retries
 from .running import Running
 from .shards import Shard
+from .tally import PassRecord
 
 #: Bytes of a state that travels through the scheduler once, as a task of its own, and of what all
 #: the tasks of a pass may carry of it otherwise.
@@ -87,7 +89,9 @@ def sum_over_rows(
     """Sum ``kernel(block, state)`` over all rows: one pass, or what ``running`` leaves of it."""
     if getattr(kernel, "reads_X", True) and not getattr(kernel, "quiet", False):
         current_log().begin_pass()
+    began = time.perf_counter()
     outcomes = scheduler.run(kernel, state, partial_bytes, progress, running)
+    returned = time.perf_counter()
     whole = merge_outcomes(n_segments, *outcomes)
     if whole.retries.count:
         _tell(whole.retries)
@@ -95,6 +99,7 @@ def sum_over_rows(
         partial = DyadicSum(n_segments, dict(whole.nodes)).root()
     else:
         partial = running.joined(whole.nodes)
+    ended = time.perf_counter()
     return PassResult(
         partial=partial,
         bytes_read=whole.bytes_read,
@@ -102,6 +107,10 @@ def sum_over_rows(
         kernel_seconds=whole.kernel_seconds,
         spooled=whole.spooled,
         seals=whole.seals,
+        record=PassRecord(
+            *(kernel.name, ended - began, ended - returned, whole.shards),
+            counted=not getattr(kernel, "quiet", not getattr(kernel, "reads_X", True)),
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from .retries import RetryLog
 from .runs import Run
 from .seals import Seals
 from .stream import BlockReader
+from .tally import Tally
 from .tier import Spooled, Spooling, Tier
 from .validate import check_beside, check_X
 
@@ -162,8 +163,7 @@ class Shard:
             For a block that does not pass validation, the first time it is read here.
         Cancelled
         """
-        started = time.perf_counter()
-        kernel_seconds = 0.0
+        tally = Tally()
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
         self._unproven = None
@@ -175,6 +175,7 @@ class Shard:
                 getattr(kernel, "reads_X", True),
                 skip,
                 hasattr(kernel, "proves_finite"),
+                tally=tally,
             ):
                 if partial is not None and spec.segment != segment:
                     total.add((0, segment), partial)
@@ -185,7 +186,8 @@ class Shard:
                 bytes_read += read
                 before = time.perf_counter()
                 share = self._share(kernel, block, state)
-                kernel_seconds += time.perf_counter() - before
+                tally.compute += time.perf_counter() - before
+                tally.add_block(block, read)
                 segment, partial = spec.segment, share if partial is None else partial + share
                 if progress is not None:
                     progress(block.n_rows, read)
@@ -193,13 +195,16 @@ class Shard:
             total.add((0, segment), partial)
         if getattr(kernel, "reads_X", True) and not skip and not cancelled:
             self._settled = True
+        pinned = LEDGER.held_by(self._token)
+        spooled = Spooled() if self._tier is None else self._tier.report
         outcome = Outcome(
             nodes=list(total.nodes.items()),
             bytes_read=bytes_read,
-            bytes_pinned=LEDGER.held_by(self._token),
-            seconds=time.perf_counter() - started,
-            kernel_seconds=kernel_seconds,
-            spooled=Spooled() if self._tier is None else self._tier.report,
+            bytes_pinned=pinned,
+            seconds=tally.seconds,
+            kernel_seconds=tally.compute,
+            spooled=spooled,
+            shards=(tally.record(pinned, spooled.nbytes),),
             seals={} if self.seals is None else self.seals.new(),
             retries=self._retries.taken(),
         )
@@ -233,6 +238,8 @@ class Shard:
         reads_X: bool,
         skip: frozenset[int] = frozenset(),
         proves: bool = False,
+        *,
+        tally: Tally,
     ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
         left = list(values)
         pinned = LEDGER.blocks(self._token)
@@ -242,7 +249,7 @@ class Shard:
             own, left = left[:n_futures], left[n_futures:]
             specs = [spec for spec in run.specs if spec.index not in skip]
             missing = [s for s in specs if s.index not in lent and s.index not in pinned]
-            blocks = self._stream(stack, run.columns, missing, own, reads_X)
+            blocks = self._stream(stack, run.columns, missing, own, reads_X, tally)
             for spec in specs:
                 block = pinned.get(spec.index)
                 if block is not None:
@@ -262,18 +269,20 @@ class Shard:
         specs: list[BlockSpec],
         values: Sequence[Any],
         reads_X: bool,
+        tally: Tally,
     ) -> Iterator[tuple[Block, int]]:
         pinned = frozenset() if self._settled else self.pins
         tier = self._tier_of(columns)
         return stream(
             stack,
             lambda: BlockReader(
-                columns, values, reads_X, tier, pinned, self._compared, self._retries
+                columns, values, reads_X, tier, pinned, self._compared, self._retries, tally
             ),
             columns,
             specs,
             # Blocks that are to be pinned need memory of their own.
             reuse=not pinned,
+            tally=tally,
         )
 
     def _tier_of(self, columns: Columns) -> Tier | None:

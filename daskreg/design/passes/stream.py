@@ -19,6 +19,7 @@ from daskreg.exceptions import DaskregError, DataError
 
 from .retries import RetryLog, passes, persistently
 from .seals import Seals
+from .tally import Tally, user_seconds
 from .tier import Tier
 
 
@@ -39,6 +40,8 @@ class BlockReader:
         Compares what is read from a source with what it was.
     retries : RetryLog, optional
         Counts reads that were tried again.
+    tally : Tally, optional
+        Counts what making the blocks takes, and where their bytes come from.
     """
 
     def __init__(
@@ -50,8 +53,11 @@ class BlockReader:
         pinned: Container[int] = (),
         seals: Seals | None = None,
         retries: RetryLog | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self._seals, self._retries = seals, retries
+        self._tally = Tally() if tally is None else tally
+        self._plain = columns.X.plain_file is not None  # there is nothing to decode
         self._tier, self._pinned = tier, pinned
         self._rows: dict[str, tuple[Rows, Sequence[Any]]] = {}
         self._open: dict[str, Reader] = {}
@@ -75,13 +81,17 @@ class BlockReader:
 
     def _parts(self, spec: BlockSpec, out: AnyArray | None) -> tuple[dict[str, Any], int]:
         tier = self._tier
+        user, started = user_seconds(), time.perf_counter()
         near = {} if tier is None else tier.take(spec.index, self._far(), out)
         read = sum(map(matrix_nbytes, near.values()))
+        self._tally.disk += read
         parts: dict[str, Any] = dict(near)
-        started = time.perf_counter()
         for name in [name for name in self._rows if name not in near]:
             parts[name], nbytes = self._from_source(name, spec, out if name == "X" else None)
             read += nbytes
+            self._tally.source += nbytes
+        took = 0.0 if near or self._plain else user_seconds() - user
+        self._tally.add_making(time.perf_counter() - started, took)
         if tier is not None and not near and "X" in parts:
             tier.observe(time.perf_counter() - started, read)
             if spec.index not in self._pinned:

@@ -61,14 +61,16 @@ def test_the_end_is_the_end():
 def test_plain_lines_where_there_is_no_terminal():
     stream = io.StringIO()
     with ProgressReport(tol=1e-3, n_rows=10, stream=stream) as report:
-        report.on_rows(5, 100)
+        report.on_rows(5, 25_000_000)
         report.on_iteration(event(0, 1e-1))  # the loop counts from the pass before it
         report.on_iteration(event(1, 1e-4, n_active=0))
         report.on_iteration(event(2, violation=2e-5, n_active=4))
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "pass 1  gap 1.0e-01  nonzeros 3"
-    assert lines[1] == "pass 2  gap 1.0e-04  nonzeros 3"
-    assert lines[2].startswith("pass 3  violation 2.0e-05  nonzeros 3  4 problems go on")
+    told = [line.split("  ") for line in lines]
+    assert told[0] == ["pass 1", "gap 1.0e-01", "objective 0.5", "nonzeros 3", "25.0 MB read"]
+    assert told[1][:2] == ["pass 2", "gap 1.0e-04"]
+    assert told[2][:2] == ["pass 3", "violation 2.0e-05"]
+    assert "4 problems go on" in told[2]
 
 
 def test_a_log_is_not_drowned():
@@ -128,14 +130,14 @@ def test_the_bar_moves_inside_the_only_pass():
     with ProgressReport(stream=stream, live=True) as report:
         report.on_plan(SimpleNamespace(n_rows=1000, total_bytes=10**9))
         report.on_rows(450, 0)
-        report._bar.refresh()
+        report._screen._bars.refresh()
         shown = stream.getvalue()
         report.on_rows(550, 0)
         report.on_iteration(event(0, 1e-9, n_active=0))
     assert "45%" in shown
     assert "B/s" in shown
     assert "left" in shown
-    assert "pass 1  gap 1.0e-09  nonzeros 3" in stream.getvalue().splitlines()[-1]
+    assert "pass 1  gap 1.0e-09  objective 0.5  nonzeros 3" in stream.getvalue().splitlines()[-1]
 
 
 def test_a_failed_fit_leaves_no_bar():
