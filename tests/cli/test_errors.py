@@ -73,4 +73,4 @@ def test_dask_can_adopt_the_group():
 
     assert isinstance(main, click.Group)
     assert main.name == "reg"
-    assert {"demo", "fit", "plan", "predict", "show"} == set(main.commands)
+    assert {"demo", "fit", "plan", "predict", "report", "show"} == set(main.commands)
