@@ -72,6 +72,10 @@ class Model(ABC):
     def shared_ridge(self, datafit: Any, penalty: ElasticNet) -> SharedRidge | None:
         """What many pure ridge problems can share, where that is cheaper."""
 
+    def widest(self, datafit: Any, penalty: ElasticNet) -> int:
+        """Order of the largest matrix that a step of one problem takes, about."""
+        return int(datafit.n_features * datafit.n_outputs)
+
 
 @dataclass(frozen=True)
 class GramModel(Model):
@@ -122,6 +126,11 @@ class GramModel(Model):
         if not (same and alike and many) or swept:
             return None
         return SharedRidge.of(np.asarray(datafit.metric(), dtype=np.float64))
+
+    def widest(self, datafit: MetricDatafit, penalty: ElasticNet) -> int:
+        """Coupled outputs with an L1 part are solved on the factors of their product."""
+        swept = penalty.has_l1.all() or penalty.positive
+        return int(datafit.n_features * (1 if swept else datafit.n_outputs))
 
 
 @dataclass(frozen=True)
