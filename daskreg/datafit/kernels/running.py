@@ -9,7 +9,8 @@ from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.moments import Moments, add_outer
 
-from .tile_sums import TileSums, add_sparse_gram, inner_point, mirror
+from .sparse_rows import SparseRows
+from .tile_sums import TileSums, inner_point, mirror
 
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
 #: variance is rounding.
@@ -32,6 +33,11 @@ class Running:
         Run compiled loops over tiles that are not kept.
     sparse : bool
         Tiles are compressed sparse rows.
+
+    Attributes
+    ----------
+    takes_rows : bool
+        Tiles of sparse rows should come as ``SparseRows``.
     """
 
     def __init__(
@@ -57,11 +63,11 @@ class Running:
         self.shift: Float | None = None
         self.scratch = np.empty((0, n_features))
         self.fused: TileSums | None = None
-        self.upper = compiled and sparse and self.gram is not None and self.columns is None
+        self.takes_rows = compiled and sparse and (columns is None or not len(columns))
         if compiled and not few and not sparse:
             self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
 
-    def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
+    def add(self, tile: Matrix | SparseRows, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
         ones = np.ones(len(z)) if root is None else root
         weight = float(np.add.reduce(np.square(ones))) if root is not None else float(len(z))
@@ -69,20 +75,27 @@ class Running:
             return
         z_shift = np.square(ones) @ z / weight
         right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
-        shift = self._shift(tile, root, weight)
         scaled: Matrix
-        if is_sparse(tile):
+        if isinstance(tile, SparseRows):
+            shift = tile.shift(ones, weight)
+            squares, sums = self._sums(tile, shift, right)
+            shift = shift if shift.size else np.zeros(1)
+        elif is_sparse(tile):
+            shift = self._shift(tile, root, weight)
             scaled = scale_rows(shift_stored(tile, shift), ones)
             squares, sums = column_squares(scaled), scaled.T @ right
             self._add_gram(scaled)
         elif self.fused is not None:
+            shift = self._shift(tile, root, weight)
             sums, squares = self.fused.add(tile, shift, ones, right)
         else:
+            shift = self._shift(tile, root, weight)
             scaled = self._shifted(tile, shift, root)
             squares, sums = np.einsum("ij,ij->j", scaled, scaled), (right.T @ scaled).T
             self._add_gram(scaled)
         m2 = squares - np.square(sums[:, 0]) / weight
-        least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
+        sparse = isinstance(tile, SparseRows) or is_sparse(tile)
+        least = SPARSE_NOISE * squares if sparse else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
         apart, factor = self._join(sums, m2, right, weight, shift, z_shift)
         if self.keeps:
@@ -91,6 +104,12 @@ class Running:
             # Rank-one corrections wait for the end of the block: one product instead of many.
             self.vectors += [sums[:, 0], apart]
             self.factors += [-1.0 / weight, factor]
+
+    def _sums(self, tile: SparseRows, shift: Float, right: Float) -> tuple[Float, Float]:
+        if self.gram is not None:
+            tile.add_gram(shift, right, self.gram)  # the lower triangle waits for the end
+        total = tile.sums(shift, right)
+        return total[:, 0], total[:, 1:]
 
     def _shift(self, tile: Matrix, root: Float | None, weight: float) -> Float:
         """Return a point inside each column: the mean of the tile before, or of this one.
@@ -147,9 +166,6 @@ class Running:
     def _add_gram(self, scaled: Matrix) -> None:
         if self.gram is None:
             return
-        if self.upper:  # the lower triangle waits for the end
-            add_sparse_gram(scaled, self.gram)
-            return
         if is_sparse(scaled):
             right = scaled if self.columns is None else scaled[:, self.columns]
             self.gram += to_dense(scaled.T @ right)
@@ -165,7 +181,7 @@ class Running:
     def result(self) -> Moments:
         if self.fused is not None:
             self.fused.finish()
-        if self.upper and self.gram is not None:
+        if self.takes_rows and self.gram is not None:
             mirror(self.gram)
         gram: Float | FewRows | None = self.gram if self.few is None else self.few
         if self.keeps and gram is None:

@@ -106,19 +106,72 @@ def sparse_rows(
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def add_gram(data: AnyArray, indices: AnyArray, indptr: AnyArray, gram: Float) -> None:
-    """Add the products of the columns with one another to the upper triangle of ``gram`` (p, p).
+def add_moments(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    rows: AnyArray,
+    shift: Float,
+    right: Float,
+    sums: Float,
+) -> None:
+    """Add the sums of ``d = root (x - shift)`` over the entries x of some rows.
 
-    Columns of a row come in any order; one that is there twice counts with its sum.
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+    rows : ndarray of int, shape (m,)
+    shift : ndarray, shape (p,) or (0,)
+        Empty: nothing is subtracted.
+    right : ndarray, shape (m, 1 + q)
+        The first column is root, the square root of the weights.
+    sums : ndarray, shape (p, 2 + q)
+        Of d d, and of d with each column of ``right``.
     """
-    for i in range(len(indptr) - 1):
-        stop = indptr[i + 1]
-        for place in range(indptr[i], stop):
+    width = right.shape[1]
+    for i in range(len(rows)):
+        root = right[i, 0]
+        for place in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            j = indices[place]
+            d = np.float64(data[place])
+            if shift.size:
+                d -= shift[j]
+            d *= root
+            sums[j, 0] += d * d
+            for k in range(width):
+                sums[j, 1 + k] += d * right[i, k]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_gram(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    rows: AnyArray,
+    shift: Float,
+    right: Float,
+    gram: Float,
+) -> None:
+    """Add the products of the columns of ``d`` with one another to the upper triangle of ``gram``.
+
+    Parameters are those of :func:`add_moments`.  Columns of a row come in any order; one that is
+    there twice counts with its sum.
+    """
+    for i in range(len(rows)):
+        weight = right[i, 0] * right[i, 0]
+        stop = indptr[rows[i] + 1]
+        for place in range(indptr[rows[i]], stop):
             value, j = np.float64(data[place]), indices[place]
-            gram[j, j] += value * value
+            if shift.size:
+                value -= shift[j]
+            weighted = weight * value
+            gram[j, j] += weighted * value
             for other in range(place + 1, stop):
                 k = indices[other]
-                product = value * data[other]
+                product = np.float64(data[other])
+                if shift.size:
+                    product -= shift[k]
+                product *= weighted
                 if j < k:
                     gram[j, k] += product
                 elif k < j:
