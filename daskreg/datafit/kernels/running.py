@@ -75,41 +75,45 @@ class Running:
             return
         z_shift = np.square(ones) @ z / weight
         right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
-        scaled: Matrix
         if isinstance(tile, SparseRows):
-            shift = tile.shift(ones, weight)
-            squares, sums = self._sums(tile, shift, right)
-            shift = shift if shift.size else np.zeros(1)
-        elif is_sparse(tile):
-            shift = self._shift(tile, root, weight)
+            self._add_rows(tile, right, weight, z_shift)
+            return
+        scaled: Matrix
+        shift = self._shift(tile, root, weight)
+        if is_sparse(tile):
             scaled = scale_rows(shift_stored(tile, shift), ones)
             squares, sums = column_squares(scaled), scaled.T @ right
             self._add_gram(scaled)
         elif self.fused is not None:
-            shift = self._shift(tile, root, weight)
             sums, squares = self.fused.add(tile, shift, ones, right)
         else:
-            shift = self._shift(tile, root, weight)
             scaled = self._shifted(tile, shift, root)
             squares, sums = np.einsum("ij,ij->j", scaled, scaled), (right.T @ scaled).T
             self._add_gram(scaled)
         m2 = squares - np.square(sums[:, 0]) / weight
-        sparse = isinstance(tile, SparseRows) or is_sparse(tile)
-        least = SPARSE_NOISE * squares if sparse else 0.0
+        least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
-        apart, factor = self._join(sums, m2, right, weight, shift, z_shift)
+        first, products = sums[:, 0], sums[:, 1:]
+        z_first = right[:, 0] @ right[:, 1:]
+        cross = products - np.outer(first, z_first) / weight
+        apart, factor = self._join(shift + first / weight, m2, cross, right, weight, z_shift)
         if self.keeps:
-            self._keep(scaled - np.outer(ones, sums[:, 0] / weight), np.sqrt(factor) * apart)
+            self._keep(scaled - np.outer(ones, first / weight), np.sqrt(factor) * apart)
         elif self.gram is not None:
             # Rank-one corrections wait for the end of the block: one product instead of many.
-            self.vectors += [sums[:, 0], apart]
+            self.vectors += [first, apart]
             self.factors += [-1.0 / weight, factor]
 
-    def _sums(self, tile: SparseRows, shift: Float, right: Float) -> tuple[Float, Float]:
+    def _add_rows(self, tile: SparseRows, right: Float, weight: float, z_shift: Float) -> None:
+        shift = tile.shift(right[:, 0], weight)
         if self.gram is not None:
             tile.add_gram(shift, right, self.gram)  # the lower triangle waits for the end
-        total = tile.sums(shift, right)
-        return total[:, 0], total[:, 1:]
+        mean, m2, cross = tile.centred(shift, right, weight, SPARSE_NOISE)
+        apart, factor = self._join(mean, m2, cross, right, weight, z_shift)
+        if self.gram is not None:
+            away = mean - shift if shift.size else mean
+            self.vectors += [weight * away, apart]
+            self.factors += [-1.0 / weight, factor]
 
     def _shift(self, tile: Matrix, root: Float | None, weight: float) -> Float:
         """Return a point inside each column: the mean of the tile before, or of this one.
@@ -140,15 +144,13 @@ class Running:
         return out
 
     def _join(
-        self, sums: Float, m2: Float, right: Float, weight: float, shift: Float, z_shift: Float
+        self, mean: Float, m2: Float, cross: Float, right: Float, weight: float, z_shift: Float
     ) -> tuple[Float, float]:
-        """Centre the sums of a tile at its own means and join them to those before.
+        """Join the moments of a tile, about its own means, to those before.
 
         Returns the distance of the means and the weight that its outer product has in the join.
         """
-        first, products = sums[:, 0], sums[:, 1:]
         z_first = right[:, 0] @ right[:, 1:]
-        mean = shift + first / weight
         tile = Moments(
             weight,
             int(np.count_nonzero(right[:, 0])),
@@ -156,7 +158,7 @@ class Running:
             m2,
             z_shift + z_first / weight,
             np.maximum(np.square(right[:, 1:]).sum(axis=0) - np.square(z_first) / weight, 0.0),
-            products - np.outer(first, z_first) / weight,
+            cross,
         )
         before = self.plain
         self.plain = before + tile if before.weight else tile

@@ -80,6 +80,21 @@ class SparseRows:
         add_moments(data, indices, indptr, self.rows, shift, right, total)
         return total
 
+    def centred(
+        self, shift: Float, right: Float, weight: float, noise: float
+    ) -> tuple[Float, Float, Float]:
+        """Return means (p,), second moments (p,) and products with the targets (p, q) about them.
+
+        ``shift`` and ``right`` are those of :meth:`sums`; for ``noise`` see ``compiled.csr.centre``.
+        """
+        from .compiled.csr import centre
+
+        p, q = self.shape[1], right.shape[1] - 1
+        mean, m2, cross = np.empty(p), np.empty(p), np.empty((p, q))
+        z_first = right[:, 0] @ right[:, 1:]
+        centre(self.sums(shift, right), weight, z_first, shift, noise, mean, m2, cross)
+        return mean, m2, cross
+
     def add_gram(self, shift: Float, right: Float, gram: Float) -> None:
         """Add the products of the same numbers to the upper triangle of ``gram``, (p, p)."""
         from .compiled.csr import add_gram

@@ -143,6 +143,33 @@ def add_moments(
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def centre(
+    sums: Float,
+    weight: float,
+    z_first: Float,
+    shift: Float,
+    noise: float,
+    mean: Float,
+    m2: Float,
+    cross: Float,
+) -> None:
+    """Set moments about the means, (p,), (p,) and (p, q), from the sums of :func:`add_moments`.
+
+    A second moment below the share ``noise`` of the squares is rounding; what overflowed stays NaN.
+    ``z_first`` (q,) are the weighted sums of the targets.
+    """
+    for j in range(len(sums)):
+        square, first = sums[j, 0], sums[j, 1]
+        own = square - first * first / weight
+        m2[j] = 0.0 if own <= noise * square else own
+        mean[j] = first / weight
+        if shift.size:
+            mean[j] += shift[j]
+        for k in range(len(z_first)):
+            cross[j, k] = sums[j, 2 + k] - first * z_first[k] / weight
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def add_gram(
     data: AnyArray,
     indices: AnyArray,
