@@ -29,6 +29,7 @@ def directions(model: Model, datafit: Any, penalty: ElasticNet, state: QuasiNewt
     shortened."""
     fresh = np.flatnonzero(~state.shorten).tolist()
     direction = state.direction.copy()
+    model = model.bound(datafit, penalty, state.point, fresh)
     small = model.widest(datafit, penalty) < MANY_COORDINATES
     steps = parallel_map(lambda k: _direction(model, datafit, penalty, state, k), fresh, small)
     for k, step in zip(fresh, steps, strict=True):

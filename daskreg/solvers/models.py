@@ -43,6 +43,10 @@ class Model(ABC):
     def fixed(self, datafit: Any) -> npt.NDArray[np.bool_]:
         """Columns that are constant for each problem, (n_features, n_problems or 1)."""
 
+    def bound(self, datafit: Any, penalty: ElasticNet, point: Point, problems: list[int]) -> Model:
+        """The model with what it wants to know of the points of these problems; most: no pass."""
+        return self
+
     @abstractmethod
     def at(self, datafit: Any, problem: int, point: Point, n_active: int) -> Curvature:
         """The curvature of one problem at a point of one problem; no pass.

@@ -83,9 +83,9 @@ class SparseRows:
     def centred(
         self, shift: Float, right: Float, weight: float, noise: float
     ) -> tuple[Float, Float, Float]:
-        """Return means (p,), second moments (p,) and products with the targets (p, q) about them.
+        """Return means (p,), second moments and products with the targets, (p,) and (p, q).
 
-        ``shift`` and ``right`` are those of :meth:`sums`; for ``noise`` see ``compiled.csr.centre``.
+        ``shift`` and ``right`` are those of :meth:`sums`, ``noise`` that of ``centre``.
         """
         from .compiled.csr import centre
 

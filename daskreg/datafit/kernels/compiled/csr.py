@@ -205,3 +205,45 @@ def add_gram(
                     gram[k, j] += product
                 else:
                     gram[j, j] += 2.0 * product
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_hessian(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    start: int,
+    place: AnyArray,
+    bend: Float,
+    column: AnyArray,
+    value: Float,
+    hessian: Float,
+) -> None:
+    """Add ``bend_i x_i x_i'`` of rows ``start : start + m`` over the chosen columns and a one.
+
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+        The columns of a row ascend.
+    start : int
+    place : ndarray of int, shape (p,)
+        Ascending places of the chosen columns in ``hessian``; -1: not chosen.
+    bend : ndarray, shape (m,)
+    column, value : ndarray, shape (n_chosen + 1,)
+        Room for a row.
+    hessian : ndarray, shape (n_chosen + 1, n_chosen + 1)
+        The last row and column are those of the one; only the upper triangle is changed.
+    """
+    last = len(hessian) - 1
+    for i in range(len(bend)):
+        n = 0
+        for entry in range(indptr[start + i], indptr[start + i + 1]):
+            j = place[indices[entry]]
+            if j >= 0:
+                column[n], value[n] = j, data[entry]
+                n += 1
+        column[n], value[n] = last, 1.0
+        for s in range(n + 1):
+            scaled, j = bend[i] * value[s], column[s]
+            for t in range(s, n + 1):
+                hessian[j, column[t]] += scaled * value[t]
