@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
+from .kernels.fused import pays
 from .kernels.hessian import HessianKernel
 
 #: Entries of a sparse row up to which a Hessian over those in use costs about what a gradient does.
@@ -16,12 +17,12 @@ FEW_ENTRIES = 128
 
 
 def has_cheap_hessians(datafit: Any) -> bool:
-    """Whether there is one output, rows are sparse, and their entries few.
+    """Whether there is one output, rows are sparse and worth compiled loops, and their entries few.
 
     Rows of many entries would take all their products with one another.
     """
     design = datafit.design
-    if not design.sparse or datafit.n_outputs > 1:
+    if not design.sparse or datafit.n_outputs > 1 or not pays(design, datafit.n_problems):
         return False
     return bool(design.row_nbytes <= FEW_ENTRIES * (design.dtype.itemsize + 4))
 

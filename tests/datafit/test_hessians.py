@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from daskreg.datafit import Datafit
+from daskreg.datafit.kernels import fused
 from daskreg.losses import Logistic
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
@@ -73,8 +74,10 @@ def test_hessian_is_the_derivative_of_the_gradient(fit_intercept, standardize, w
         np.testing.assert_allclose(found[c][-1, -1], curvature, rtol=1e-12)
 
 
-def test_hessians_are_offered_for_sparse_rows_of_few_entries():
+def test_hessians_are_offered_for_sparse_rows_of_few_entries(monkeypatch):
     X, y, w = problem()
+    assert not datafit(X, y, w).sums_hessians  # too small for compiled loops
+    monkeypatch.setattr(fused, "COMPILED_SIZE", 1)
     assert datafit(X, y, w).sums_hessians
     assert not datafit(X.toarray(), y, w).sums_hessians
     fit = datafit(X, y, w)
