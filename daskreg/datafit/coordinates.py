@@ -55,6 +55,20 @@ class Coordinates:
         grad = (grad - moved[:, None] * residual) / self.total_weight
         return np.asarray(grad * self.inverse_scale[:, None])
 
+    def centred_hessian(self, upper: Float, members: AnyArray) -> Float:
+        """Return a Hessian (m + 1, m + 1) in the coordinates of one column, the intercept last.
+
+        ``upper`` is the upper triangle of that over columns as they are in X and a one.
+        """
+        hessian = (upper + np.triu(upper, 1).T) / self.total_weight[0]
+        center = self.center[members, 0]
+        coupling, size = hessian[:-1, -1], hessian[-1, -1]
+        lost = np.outer(coupling - 0.5 * size * center, center)
+        hessian[:-1, :-1] -= lost + lost.T
+        hessian[:-1, -1] = hessian[-1, :-1] = coupling - size * center
+        scale = np.append(self.inverse_scale[members, 0], 1.0)
+        return np.asarray(hessian * np.outer(scale, scale))
+
     def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
         """Return coef (p, q, C) and intercept (q, C) for the columns as they are in X."""
         coef = coef * self.inverse_scale[:, None]

@@ -18,6 +18,7 @@ from .evaluated import evaluation_of, null_evaluation
 from .evaluation import Evaluation, free_columns
 from .footprint import Footprint
 from .held_out import held_out_error, held_out_scores
+from .hessians import has_cheap_hessians, hessians_of
 from .kernels.closing import ClosingKernel
 from .kernels.fused import LIBRARIES, pays
 from .kernels.gradient import GradientKernel
@@ -211,6 +212,18 @@ class Datafit(Surveyed):
         place = self.coordinates
         state = pass_state(self.first(), place, coef, intercept, dtype, self.design.sparse)
         return {**state, "target": self.output, "weighting": self.weighting}
+
+    @property
+    def sums_hessians(self) -> bool:
+        """Whether ``hessians`` is there and costs little."""
+        return has_cheap_hessians(self)
+
+    def hessians(
+        self, coef: Float, intercept: Float, columns: npt.ArrayLike, members: Sequence[AnyArray]
+    ) -> list[Float]:
+        """Return the Hessian of each column over some features: one pass; see ``hessians_of``."""
+        part = self.take(columns)
+        return hessians_of(part, part._state(coef, intercept, np.dtype(np.float64)), members)
 
     def closing_dual(self, penalty: Any, coef: Float, intercept: Float) -> Float:
         """Return a lower bound also for logistic problems with unpenalised columns: one pass.

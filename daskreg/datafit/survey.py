@@ -188,15 +188,17 @@ class Survey:
 
     def kernel(self, gram: bool, tol: float = 0.0) -> MomentsKernel:
         """Return the kernel of the first pass, without free columns."""
+        apart = self.loss.is_classifier and self.class_weight is not None
         if not gram:
-            compiled = pays(self.design, 1)
             return MomentsKernel(
-                self.loss.is_classifier, weightings=self.weightings, compiled=compiled
+                self.loss.is_classifier,
+                weightings=self.weightings,
+                apart_by_label=apart,
+                compiled=pays(self.design, 1),
             )
         p, n = self.design.n_features, self.design.n_samples or np.inf
         small = self.design.sparse or p < NARROW or n * p**2 < SMALL
         dtype = "float64" if small else compute_dtype(self.design.dtype, tol).name
-        apart = self.loss.is_classifier and self.class_weight is not None
         return MomentsKernel(
             *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),
             compiled=pays(self.design, 1),

@@ -19,7 +19,8 @@ from .subproblem import candidate_step, estimated_gains, flattened
 INNER = 0.001
 #: ... but no further than this share of the gap that is asked for.
 FLOOR = 0.05
-#: Matrices of fewer coordinates than this gain nothing from several threads of BLAS.
+#: Smaller matrices gain nothing from several threads of BLAS: many short products, between which
+#: the threads of two libraries wait for each other, take some ten times as long as on one.
 MANY_COORDINATES = 1200
 
 
@@ -28,7 +29,8 @@ def directions(model: Model, datafit: Any, penalty: ElasticNet, state: QuasiNewt
     shortened."""
     fresh = np.flatnonzero(~state.shorten).tolist()
     direction = state.direction.copy()
-    small = len(direction) < MANY_COORDINATES
+    model = model.bound(datafit, penalty, state.point, fresh)
+    small = model.widest(datafit, penalty) < MANY_COORDINATES
     steps = parallel_map(lambda k: _direction(model, datafit, penalty, state, k), fresh, small)
     for k, step in zip(fresh, steps, strict=True):
         direction[:, k] = step

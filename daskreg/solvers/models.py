@@ -43,6 +43,10 @@ class Model(ABC):
     def fixed(self, datafit: Any) -> npt.NDArray[np.bool_]:
         """Columns that are constant for each problem, (n_features, n_problems or 1)."""
 
+    def bound(self, datafit: Any, penalty: ElasticNet, point: Point, problems: list[int]) -> Model:
+        """The model with what it wants to know of the points of these problems; most: no pass."""
+        return self
+
     @abstractmethod
     def at(self, datafit: Any, problem: int, point: Point, n_active: int) -> Curvature:
         """The curvature of one problem at a point of one problem; no pass.
@@ -71,6 +75,10 @@ class Model(ABC):
     @abstractmethod
     def shared_ridge(self, datafit: Any, penalty: ElasticNet) -> SharedRidge | None:
         """What many pure ridge problems can share, where that is cheaper."""
+
+    def widest(self, datafit: Any, penalty: ElasticNet) -> int:
+        """Order of the largest matrix that a step of one problem takes, about."""
+        return int(datafit.n_features * datafit.n_outputs)
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,11 @@ class GramModel(Model):
         if not (same and alike and many) or swept:
             return None
         return SharedRidge.of(np.asarray(datafit.metric(), dtype=np.float64))
+
+    def widest(self, datafit: MetricDatafit, penalty: ElasticNet) -> int:
+        """Coupled outputs with an L1 part are solved on the factors of their product."""
+        swept = penalty.has_l1.all() or penalty.positive
+        return int(datafit.n_features * (1 if swept else datafit.n_outputs))
 
 
 @dataclass(frozen=True)

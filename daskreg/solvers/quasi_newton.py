@@ -13,6 +13,7 @@ from daskreg.penalties import ElasticNet
 
 from .base import Solver
 from .directions import directions
+from .exact import ExactModel
 from .models import GramModel, Model, SampleModel
 from .pairs import Pairs
 from .protocols import CurvedDatafit, require
@@ -42,6 +43,9 @@ class QuasiNewton(Solver):
       serves every problem.
     - "sample": the Hessian at the current point of rows that are kept in memory, for when the
       Gram matrix is too large or rows differ too much for one mean.
+    - "exact": the Hessian of all rows over the coefficients in use and those that should be, in
+      one more pass; the others wait for a later step.  Steps are Newton's and keep no pairs: for
+      few columns of sparse rows in memory, where such a pass costs less than the steps it saves.
 
     Where the objective would rise, the pair is kept and fractions .5, .2 and .05 of the step are
     evaluated in one more pass; where those fail too, the metric is multiplied by ten.  The
@@ -49,13 +53,14 @@ class QuasiNewton(Solver):
     of gradients, and passes are few.
 
     Passes: 1 (a logistic loss with an offset, or a given start: 2; "sample" one more unless the
-    rows come with the first pass) + one per iteration; a step that is rejected is an iteration.
+    rows come with the first pass) + one per iteration, "exact" two; a step that is rejected is an
+    iteration.
 
     Parameters
     ----------
     memory : int
         Pairs kept for each problem.
-    metric : {"gram", "sample"}
+    metric : {"gram", "sample", "exact"}
     sample_rows : int, optional
         Rows to keep for "sample"; default 30 for each column, 10 where there are more than 1000,
         at least 2,000.
@@ -76,13 +81,13 @@ class QuasiNewton(Solver):
     name: ClassVar[str] = "quasi_newton"
 
     memory: int = 10
-    metric: Literal["gram", "sample"] = "gram"
+    metric: Literal["gram", "sample", "exact"] = "gram"
     sample_rows: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.metric not in ("gram", "sample"):
-            raise ValueError(f"metric must be 'gram' or 'sample', got {self.metric!r}")
+        if self.metric not in ("gram", "sample", "exact"):
+            raise ValueError(f"metric must be 'gram', 'sample' or 'exact', got {self.metric!r}")
         if self.memory < 0 or (self.sample_rows is not None and self.sample_rows < 1):
             raise ValueError(
                 f"memory must be >= 0 and sample_rows >= 1 or None, got memory={self.memory!r}, "
@@ -92,10 +97,12 @@ class QuasiNewton(Solver):
     @property
     def model(self) -> Model:
         """Where curvatures come from."""
+        if self.metric == "exact":
+            return ExactModel()
         return GramModel() if self.metric == "gram" else SampleModel(self.sample_rows, self.seed)
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
-        hint = "use metric='gram'" if self.metric == "sample" else ""
+        hint = "use metric='gram'" if self.metric != "gram" else ""
         needs = ("value_and_grad", *self.model.needs, "curvature", "take")
         require("QuasiNewton", datafit, needs, hint)
         require("QuasiNewton", penalty, ("l1", "l2", "best_dual", "value", "violation", "take"))
@@ -119,9 +126,10 @@ class QuasiNewton(Solver):
         candidates = Candidates.best_of(penalty, coef, intercept, evaluation, everyone)
         point = Point.of(penalty, coef, intercept, evaluation)
         n_coordinates = len(point.position)
+        n_pairs = 0 if self.metric == "exact" else self.memory
         return QuasiNewtonState(
             point=point,
-            pairs=Pairs.none(self.memory, n_coordinates, n_problems),
+            pairs=Pairs.none(n_pairs, n_coordinates, n_problems),
             direction=np.zeros((n_coordinates, n_problems)),
             shorten=np.zeros(n_problems, dtype=bool),
             stiffness=np.ones(n_problems),

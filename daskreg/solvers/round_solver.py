@@ -36,10 +36,13 @@ def factored_columns(datafit: SelectiveDatafit, row_bytes: int) -> int:
     return int(columns) if columns >= datafit.n_samples else 0
 
 
-def inner_solver(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> Solver:
+def inner_solver(
+    part: SelectiveDatafit, gram_columns: int, row_bytes: int, exact: bool = False
+) -> Solver:
     """A solver for columns in memory: with a Gram matrix of few of them, else with all rows.
 
     Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
+    With ``exact`` a Hessian of those in use costs about as much as a gradient.
     """
     if part.n_features <= factored_columns(part, row_bytes):
         return Gram(factored=True)
@@ -47,7 +50,9 @@ def inner_solver(part: SelectiveDatafit, gram_columns: int, row_bytes: int) -> S
         if part.n_samples > 2 * part.n_features:
             return Fista()
         return QuasiNewton(metric="sample", sample_rows=part.n_samples)
-    return Gram() if getattr(part, "quadratic", False) else QuasiNewton()
+    if getattr(part, "quadratic", False):
+        return Gram()
+    return QuasiNewton(metric="exact" if exact else "gram")
 
 
 def first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:

@@ -166,7 +166,8 @@ class BatchScreening(Solver):
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
         part = _held(datafit, pool, columns).take(chosen)
-        solution = self._solve(part, penalty, state, chosen, columns)
+        exact = getattr(datafit, "sums_hessians", False)
+        solution = self._solve(part, penalty, state, chosen, columns, exact)
         coef = np.zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
         coef[columns] = solution.coef
         target = state.goal.tol * state.goal.null_value[chosen]
@@ -245,12 +246,13 @@ class BatchScreening(Solver):
         state: ScreeningState,
         chosen: npt.NDArray[np.intp],
         columns: npt.NDArray[np.bool_],
+        exact: bool,
     ) -> Solution:
         """Solve the chosen problems on some columns."""
         members = np.flatnonzero(columns)
         solver = self.inner
         if solver is None:
-            solver = inner_solver(part, self.gram_columns, self.row_bytes)
+            solver = inner_solver(part, self.gram_columns, self.row_bytes, exact)
         return solve(
             solver,
             part,

@@ -11,6 +11,8 @@ from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.compiled import batch, dense, elementary, moments
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
+from daskreg.datafit.kernels.sparse_rows import SparseRows
+from daskreg.datafit.kernels.tile_sums import mirror
 from daskreg.datafit.kernels.tiles import Labels
 from daskreg.datafit.moments import ALL
 from daskreg.design.blocks import Block
@@ -307,15 +309,39 @@ def test_compiled_gram_matrices_of_sparse_rows_are_the_products(stored, weight, 
 
 
 def test_columns_of_a_sparse_row_come_in_any_order_and_twice():
-    from daskreg.datafit.kernels.tile_sums import add_sparse_gram, mirror
-
     parts = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([3, 0, 3, 1, 2]), np.array([0, 3, 5])
     X = sp.csr_array(parts, shape=(2, 4))
     gram = np.zeros((4, 4))
-    add_sparse_gram(X, gram)
+    SparseRows(X, np.arange(2)).add_gram(np.empty(0), np.ones((2, 1)), gram)
     mirror(gram)
     dense = np.array([[2.0, 0, 0, 4.0], [0, 4.0, 5.0, 0]])
     np.testing.assert_array_equal(gram, dense.T @ dense)
+
+
+@pytest.mark.parametrize("whole", [0, 1, 2])
+@pytest.mark.parametrize("n_rows", [1, 5, 40])
+def test_sums_of_some_sparse_rows_are_those_of_their_dense_form(whole, n_rows):
+    """About the means of the columns that all of these rows store; there may be none."""
+    rng = np.random.default_rng(n_rows)
+    dense = np.where(rng.random((60, 6)) < 0.3, rng.normal(size=(60, 6)), 0.0)
+    dense[:, :whole] = 5.0 + rng.random((60, whole))
+    rows = np.sort(rng.choice(60, n_rows, replace=False))
+    if n_rows == 40:
+        dense[rows[0]] = 1.0  # the first of the rows stores everything
+    some, weight = SparseRows(sp.csr_array(dense), rows), rng.random(n_rows) + 0.5
+    root, own = np.sqrt(weight), dense[rows]
+    shift = some.shift(root, weight.sum())
+    full = (own != 0).all(axis=0)
+    expected = np.where(full, weight @ own / weight.sum(), 0.0)
+    np.testing.assert_allclose(shift if shift.size else np.zeros(6), expected, atol=1e-15)
+    right = np.column_stack([root, rng.normal(size=n_rows)])
+    stored = np.where(own != 0, own - expected, 0.0) * root[:, None]
+    sums = some.sums(shift, right)
+    np.testing.assert_allclose(sums[:, 0], (stored**2).sum(axis=0), atol=1e-14)
+    np.testing.assert_allclose(sums[:, 1:], stored.T @ right, atol=1e-14)
+    gram = np.zeros((6, 6))
+    some.add_gram(shift, right, gram)
+    np.testing.assert_allclose(gram, np.triu(stored.T @ stored), atol=1e-14)
 
 
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])

@@ -7,7 +7,7 @@ import pytest
 import scipy.optimize
 import scipy.sparse as sp
 
-from daskreg.datafit.kernels.gradient import GradientKernel
+from daskreg.datafit.kernels.gradient import GradientKernel, class_rows
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.exceptions import CompatibilityError, DataError
 from daskreg.losses import Logistic, LogLoss, Multinomial
@@ -50,6 +50,22 @@ def test_blocks_add_up_to_dense(
     np.testing.assert_allclose(found.mean_curvature, hessian, rtol=1e-10, atol=1e-14)
     taken = found.take([C - 1])
     np.testing.assert_array_equal(taken.mean_curvature[..., 0], found.mean_curvature[..., C - 1])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int8])
+@pytest.mark.parametrize("C", [1, 40])
+def test_several_tiles_of_a_block_add_up_to_dense(dtype, C):
+    """Numbers of one sign get a shift as well: tiles are then copied."""
+    X, y, w = problem(5_000, shift=100.0 if dtype == np.float64 else 0.0)
+    X = (X * (30 if dtype == np.int8 else 1)).astype(dtype)
+    coef, intercept = point(5, 3, C)
+    coef /= X.std()
+    assert class_rows(5, 3 * C, X.dtype) < len(X)
+    found = datafit(X, y, w, n_problems=C).value_and_grad(coef, intercept, precise=True)
+    value, grad, _, hessian = dense(X, y, w, coef, intercept)
+    np.testing.assert_allclose(found.value, value, rtol=1e-11)
+    np.testing.assert_allclose(found.grad, grad, rtol=1e-8, atol=1e-10 * X.std())
+    np.testing.assert_allclose(found.mean_curvature, hessian, rtol=1e-9, atol=1e-13)
 
 
 def test_gradient_is_a_finite_difference():

@@ -90,7 +90,7 @@ def test_footprint_of_two_grams():
     p, n = 150, 2000
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((n, p)), rng.integers(0, 2, (n, 1))
-    kernel = MomentsKernel(by_label=True, columns=None, gram_by_label=True)
+    kernel = MomentsKernel(by_label=True, columns=None, apart_by_label=True)
     block = Block(X, y, None, None, 0, 0)
     tracemalloc.start()
     partial = kernel(block, {})

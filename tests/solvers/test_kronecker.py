@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from daskreg.penalties import ElasticNet
+from daskreg.solvers import QuasiNewton, directions, solve
 from daskreg.solvers import subproblem as steps
 from daskreg.solvers.coupled_step import coupled_step
 from daskreg.solvers.curvature import GramCurvature, definite
 from daskreg.solvers.kronecker import Kronecker, subproblem
 from daskreg.solvers.metric import Metric
+from tests.datafit.coupled import datafit, problem
 
 M, Q = 9, 4
 
@@ -94,3 +96,19 @@ def test_a_coupled_step_is_that_of_the_matrix(ratio):
     np.testing.assert_array_equal(step[: M * Q][np.setdiff1d(np.arange(M * Q), members)], 0.0)
     last = grad[-Q:] + metric.times(step)[-Q:]
     np.testing.assert_allclose(last, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 0.0])
+def test_blas_has_as_many_threads_as_the_matrices_of_a_step_are_large(ratio, monkeypatch):
+    """With an L1 part a step takes products of its factors, else one matrix of all coordinates."""
+    seen = []
+    monkeypatch.setattr(directions, "MANY_COORDINATES", 20)
+    monkeypatch.setattr(
+        directions,
+        "parallel_map",
+        lambda step, items, small: seen.append(small) or [step(item) for item in items],
+    )
+    X, y, _ = problem(300, 8, 4)  # 8 features, 32 coefficients
+    solution = solve(QuasiNewton(), datafit(X, y, None), ElasticNet([0.02], ratio), tol=1e-5)
+    assert solution.converged.all()
+    assert set(seen) == {ratio == 1.0}

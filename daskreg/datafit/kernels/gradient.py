@@ -31,6 +31,11 @@ from .tiles import (
 )
 from .wide import BAND, FEW, WIDE, WideProducts, is_wide
 
+#: Numbers of an array of predictors of coupled classes: its functions stay in the cache.
+PREDICTORS = 2**14
+#: Bytes of a tile of their rows in float64, at most: the third-level cache feeds both products.
+CLASS_TILE_BYTES = 2**23
+
 
 @dataclass(frozen=True)
 class GradientKernel:
@@ -67,8 +72,9 @@ class GradientKernel:
         wide = is_wide(block.X)
         if self.compiled and is_fused(self.loss) and not wide:
             return fused_sums(self.loss, block, rows, state, np.dtype(self.dtype))
-        products = (WideProducts if wide else Products)(block, state, self.dtype)
         coupled = isinstance(self.loss, Multinomial)
+        narrow = ClassProducts if coupled and not is_sparse(block.X) else Products
+        products = (WideProducts if wide else narrow)(block, state, self.dtype)
         sums = (
             empty_class_sums(state["coef"].shape[1], len(state["target"]))
             if coupled
@@ -101,6 +107,9 @@ class GradientKernel:
             rows = tile_rows(BAND, dtype)
             columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
             return columns + encoded + 16 * rows * widest
+        if isinstance(self.loss, Multinomial):
+            rows = class_rows(n_features, n_columns, dtype)
+            columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
         return columns + encoded + 8 * rows * n_features
 
     def partial_nbytes(self, n_features: int, n_columns: int, n_outputs: int = 1) -> int:
@@ -165,6 +174,38 @@ class Products:
         else:
             np.subtract(tile, self.shift, out=out, casting="same_kind")
         return out
+
+
+class ClassProducts(Products):
+    """The same with the columns of coupled classes side by side, in larger tiles of dense rows.
+
+    In memory the classes come first, as in what runs over them: with ten columns that takes two
+    thirds of the time for ``X.T @ residual``.
+    """
+
+    def __init__(self, block: Block, state: State, dtype: str) -> None:
+        super().__init__(block, state, dtype)
+        self.rows = class_rows(self.X.shape[1], self.n_columns, self.X.dtype)
+        if self.scratch is not None:
+            self.scratch = dense_scratch(block, self.rows, self.dtype)
+
+    def walk(self, residual: Callable[[int, int, Float], Float]) -> Float:
+        total = np.zeros((self.n_columns, self.X.shape[1]))
+        turned = np.ascontiguousarray(self.coef.T)
+        for start, stop in tile_borders(self.n_rows, self.rows):
+            tile = self.tile(start, stop)
+            eta = (turned @ tile.T).T.astype(np.float64, copy=False)
+            eta += self.intercept
+            if self.offset is not None:
+                eta += self.offset[start:stop]
+            total += residual(start, stop, eta).T.astype(self.dtype, copy=False) @ tile
+        return total.T
+
+
+def class_rows(n_features: int, n_columns: int, dtype: np.dtype[Any] | str) -> int:
+    """Return the rows of a tile: enough that calls are few, as long as a tile is no large one."""
+    most = min(PREDICTORS // max(1, n_columns), CLASS_TILE_BYTES // (8 * max(1, n_features)), 1024)
+    return max(tile_rows(n_features, dtype), most // 16 * 16)
 
 
 def _pair(columns: AnyArray) -> AnyArray:

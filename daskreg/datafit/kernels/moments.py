@@ -19,6 +19,7 @@ from .classes import find_labels
 from .one_hot import OneHot
 from .resampled import resampled_moments
 from .running import Running
+from .sparse_rows import SparseRows
 from .tiles import (
     BLOCK_BYTES,
     block_rows,
@@ -44,10 +45,10 @@ class MomentsKernel:
         Gram columns wanted; empty: none, None: all of them.
     gram_dtype : str
         Type of the Gram products of one tile; tiles are added in float64.
-    gram_by_label : bool
-        Keep the Gram matrices of labels apart, for weights that are not known yet, where no more
-        than two are about; else there is one of all rows.  Without it moments of all rows are
-        taken once, with a target for each label, and no row is gathered.
+    apart_by_label : bool
+        Keep the moments of labels apart, for weights that are not known yet, and their Gram
+        matrices where no more than two are about; else there is one of all rows.  Without it
+        moments of all rows are taken once, with a target for each label, and no row is gathered.
     weightings : Weightings
         Where rows count differently in different problems.  Of folds, each atom has moments of its
         own, those of a regression with their Gram columns; of resamples, each weighting has.
@@ -63,7 +64,7 @@ class MomentsKernel:
     columns: tuple[int, ...] | None = ()
     gram_dtype: str = "float64"
     weightings: Weightings = ALL_ROWS
-    gram_by_label: bool = False
+    apart_by_label: bool = False
     plain_gram: bool = False
     compiled: bool = False
 
@@ -76,8 +77,10 @@ class MomentsKernel:
         alone = len(self.weightings) == 1
         by_atom = not alone and self.weightings.by_atoms
         whole = self.by_label and self.columns is None
-        together = whole and not (self.gram_by_label and len(rows.labels) <= APART)
-        coded = together and not self.gram_by_label
+        together = whole and not (self.apart_by_label and len(rows.labels) <= APART)
+        coded = together and not self.apart_by_label
+        if self.by_label and self.columns == () and alone and not self.apart_by_label:
+            coded = together = True
         each = replace(self, columns=()) if together else self
         if together and len(rows.labels):
             moments[ALL, None] = self._moments(block.X, rows.coded if coded else rows)
@@ -165,7 +168,10 @@ class MomentsKernel:
             n_rows = z.tile_rows(n_rows)
         with np.errstate(over="ignore", invalid="ignore"):
             for start, stop in tile_borders(len(z), n_rows):
-                if chosen is None or run is not None:
+                if sums.takes_rows:
+                    own = np.arange(start, stop) if chosen is None else chosen[start:stop]
+                    tile = SparseRows(X, own)
+                elif chosen is None or run is not None:
                     tile = take_rows(X, (run or 0) + start, (run or 0) + stop)
                 else:
                     tile = X[chosen[start:stop]]
@@ -215,7 +221,7 @@ class MomentsKernel:
             if n > 1:
                 parts = self.weightings.n_atoms + 1 if self.weightings.by_atoms else n
             whole = gram + plain if gram else 0
-            grams = gram * APART if self.gram_by_label else whole
+            grams = gram * APART if self.apart_by_label else whole
             return 8 * n_features * (n_labels * plain * (parts + 1) + grams)
         if n == 1:
             return 8 * n_features * (plain + gram)

@@ -9,7 +9,8 @@ from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.moments import Moments, add_outer
 
-from .tile_sums import TileSums, add_sparse_gram, inner_point, mirror
+from .sparse_rows import SparseRows
+from .tile_sums import TileSums, inner_point, mirror
 
 #: Sparse columns with empty places are not shifted: below this share of the mean square a
 #: variance is rounding.
@@ -32,6 +33,11 @@ class Running:
         Run compiled loops over tiles that are not kept.
     sparse : bool
         Tiles are compressed sparse rows.
+
+    Attributes
+    ----------
+    takes_rows : bool
+        Tiles of sparse rows should come as ``SparseRows``.
     """
 
     def __init__(
@@ -57,11 +63,11 @@ class Running:
         self.shift: Float | None = None
         self.scratch = np.empty((0, n_features))
         self.fused: TileSums | None = None
-        self.upper = compiled and sparse and self.gram is not None and self.columns is None
+        self.takes_rows = compiled and sparse and (columns is None or not len(columns))
         if compiled and not few and not sparse:
             self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
 
-    def add(self, tile: Matrix, z: Float, root: Float | None) -> None:
+    def add(self, tile: Matrix | SparseRows, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
         ones = np.ones(len(z)) if root is None else root
         weight = float(np.add.reduce(np.square(ones))) if root is not None else float(len(z))
@@ -69,8 +75,11 @@ class Running:
             return
         z_shift = np.square(ones) @ z / weight
         right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
-        shift = self._shift(tile, root, weight)
+        if isinstance(tile, SparseRows):
+            self._add_rows(tile, right, weight, z_shift)
+            return
         scaled: Matrix
+        shift = self._shift(tile, root, weight)
         if is_sparse(tile):
             scaled = scale_rows(shift_stored(tile, shift), ones)
             squares, sums = column_squares(scaled), scaled.T @ right
@@ -84,12 +93,26 @@ class Running:
         m2 = squares - np.square(sums[:, 0]) / weight
         least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
-        apart, factor = self._join(sums, m2, right, weight, shift, z_shift)
+        first, products = sums[:, 0], sums[:, 1:]
+        z_first = right[:, 0] @ right[:, 1:]
+        cross = products - np.outer(first, z_first) / weight
+        apart, factor = self._join(shift + first / weight, m2, cross, right, weight, z_shift)
         if self.keeps:
-            self._keep(scaled - np.outer(ones, sums[:, 0] / weight), np.sqrt(factor) * apart)
+            self._keep(scaled - np.outer(ones, first / weight), np.sqrt(factor) * apart)
         elif self.gram is not None:
             # Rank-one corrections wait for the end of the block: one product instead of many.
-            self.vectors += [sums[:, 0], apart]
+            self.vectors += [first, apart]
+            self.factors += [-1.0 / weight, factor]
+
+    def _add_rows(self, tile: SparseRows, right: Float, weight: float, z_shift: Float) -> None:
+        shift = tile.shift(right[:, 0], weight)
+        if self.gram is not None:
+            tile.add_gram(shift, right, self.gram)  # the lower triangle waits for the end
+        mean, m2, cross = tile.centred(shift, right, weight, SPARSE_NOISE)
+        apart, factor = self._join(mean, m2, cross, right, weight, z_shift)
+        if self.gram is not None:
+            away = mean - shift if shift.size else mean
+            self.vectors += [weight * away, apart]
             self.factors += [-1.0 / weight, factor]
 
     def _shift(self, tile: Matrix, root: Float | None, weight: float) -> Float:
@@ -121,15 +144,13 @@ class Running:
         return out
 
     def _join(
-        self, sums: Float, m2: Float, right: Float, weight: float, shift: Float, z_shift: Float
+        self, mean: Float, m2: Float, cross: Float, right: Float, weight: float, z_shift: Float
     ) -> tuple[Float, float]:
-        """Centre the sums of a tile at its own means and join them to those before.
+        """Join the moments of a tile, about its own means, to those before.
 
         Returns the distance of the means and the weight that its outer product has in the join.
         """
-        first, products = sums[:, 0], sums[:, 1:]
         z_first = right[:, 0] @ right[:, 1:]
-        mean = shift + first / weight
         tile = Moments(
             weight,
             int(np.count_nonzero(right[:, 0])),
@@ -137,7 +158,7 @@ class Running:
             m2,
             z_shift + z_first / weight,
             np.maximum(np.square(right[:, 1:]).sum(axis=0) - np.square(z_first) / weight, 0.0),
-            products - np.outer(first, z_first) / weight,
+            cross,
         )
         before = self.plain
         self.plain = before + tile if before.weight else tile
@@ -146,9 +167,6 @@ class Running:
 
     def _add_gram(self, scaled: Matrix) -> None:
         if self.gram is None:
-            return
-        if self.upper:  # the lower triangle waits for the end
-            add_sparse_gram(scaled, self.gram)
             return
         if is_sparse(scaled):
             right = scaled if self.columns is None else scaled[:, self.columns]
@@ -165,7 +183,7 @@ class Running:
     def result(self) -> Moments:
         if self.fused is not None:
             self.fused.finish()
-        if self.upper and self.gram is not None:
+        if self.takes_rows and self.gram is not None:
             mirror(self.gram)
         gram: Float | FewRows | None = self.gram if self.few is None else self.few
         if self.keeps and gram is None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._blas import blas_routine
-from daskreg._typing import AnyArray, Float, Matrix
+from daskreg._typing import AnyArray, Float
 
 from .tiles import stored, tile_borders
 
@@ -102,16 +102,6 @@ def mirror(gram: Float) -> None:
         corner = gram[start:stop, start:stop]
         corner[:] = np.triu(corner) + np.triu(corner, 1).T
         gram[stop:, start:stop] = gram[start:stop, stop:].T
-
-
-def add_sparse_gram(X: Matrix, gram: Float) -> None:
-    """Add ``X' X`` of compressed sparse rows to the upper triangle of ``gram``, (p, p).
-
-    A product of two sparse matrices would count its entries first, and be made dense after.
-    """
-    from .compiled.csr import add_gram
-
-    add_gram(stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0], gram)
 
 
 def inner_point(tile: AnyArray, root: Float | None) -> Float:

@@ -106,22 +106,144 @@ def sparse_rows(
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
-def add_gram(data: AnyArray, indices: AnyArray, indptr: AnyArray, gram: Float) -> None:
-    """Add the products of the columns with one another to the upper triangle of ``gram`` (p, p).
+def add_moments(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    rows: AnyArray,
+    shift: Float,
+    right: Float,
+    sums: Float,
+) -> None:
+    """Add the sums of ``d = root (x - shift)`` over the entries x of some rows.
 
-    Columns of a row come in any order; one that is there twice counts with its sum.
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+    rows : ndarray of int, shape (m,)
+    shift : ndarray, shape (p,) or (0,)
+        Empty: nothing is subtracted.
+    right : ndarray, shape (m, 1 + q)
+        The first column is root, the square root of the weights.
+    sums : ndarray, shape (p, 2 + q)
+        Of d d, and of d with each column of ``right``.
     """
-    for i in range(len(indptr) - 1):
-        stop = indptr[i + 1]
-        for place in range(indptr[i], stop):
+    width = right.shape[1]
+    for i in range(len(rows)):
+        root = right[i, 0]
+        for place in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            j = indices[place]
+            d = np.float64(data[place])
+            if shift.size:
+                d -= shift[j]
+            d *= root
+            sums[j, 0] += d * d
+            for k in range(width):
+                sums[j, 1 + k] += d * right[i, k]
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def centre(
+    sums: Float,
+    weight: float,
+    z_first: Float,
+    shift: Float,
+    noise: float,
+    mean: Float,
+    m2: Float,
+    cross: Float,
+) -> None:
+    """Set moments about the means, (p,), (p,) and (p, q), from the sums of :func:`add_moments`.
+
+    A second moment below the share ``noise`` of the squares is rounding; what overflowed stays NaN.
+    ``z_first`` (q,) are the weighted sums of the targets.
+    """
+    for j in range(len(sums)):
+        square, first = sums[j, 0], sums[j, 1]
+        own = square - first * first / weight
+        m2[j] = 0.0 if own <= noise * square else own
+        mean[j] = first / weight
+        if shift.size:
+            mean[j] += shift[j]
+        for k in range(len(z_first)):
+            cross[j, k] = sums[j, 2 + k] - first * z_first[k] / weight
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_gram(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    rows: AnyArray,
+    shift: Float,
+    right: Float,
+    gram: Float,
+) -> None:
+    """Add the products of the columns of ``d`` with one another to the upper triangle of ``gram``.
+
+    Parameters are those of :func:`add_moments`.  Columns of a row come in any order; one that is
+    there twice counts with its sum.
+    """
+    for i in range(len(rows)):
+        weight = right[i, 0] * right[i, 0]
+        stop = indptr[rows[i] + 1]
+        for place in range(indptr[rows[i]], stop):
             value, j = np.float64(data[place]), indices[place]
-            gram[j, j] += value * value
+            if shift.size:
+                value -= shift[j]
+            weighted = weight * value
+            gram[j, j] += weighted * value
             for other in range(place + 1, stop):
                 k = indices[other]
-                product = value * data[other]
+                product = np.float64(data[other])
+                if shift.size:
+                    product -= shift[k]
+                product *= weighted
                 if j < k:
                     gram[j, k] += product
                 elif k < j:
                     gram[k, j] += product
                 else:
                     gram[j, j] += 2.0 * product
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_hessian(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    start: int,
+    place: AnyArray,
+    bend: Float,
+    column: AnyArray,
+    value: Float,
+    hessian: Float,
+) -> None:
+    """Add ``bend_i x_i x_i'`` of rows ``start : start + m`` over the chosen columns and a one.
+
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+        The columns of a row ascend.
+    start : int
+    place : ndarray of int, shape (p,)
+        Ascending places of the chosen columns in ``hessian``; -1: not chosen.
+    bend : ndarray, shape (m,)
+    column, value : ndarray, shape (n_chosen + 1,)
+        Room for a row.
+    hessian : ndarray, shape (n_chosen + 1, n_chosen + 1)
+        The last row and column are those of the one; only the upper triangle is changed.
+    """
+    last = len(hessian) - 1
+    for i in range(len(bend)):
+        n = 0
+        for entry in range(indptr[start + i], indptr[start + i + 1]):
+            j = place[indices[entry]]
+            if j >= 0:
+                column[n], value[n] = j, data[entry]
+                n += 1
+        column[n], value[n] = last, 1.0
+        for s in range(n + 1):
+            scaled, j = bend[i] * value[s], column[s]
+            for t in range(s, n + 1):
+                hessian[j, column[t]] += scaled * value[t]
