@@ -64,6 +64,10 @@ class ClusterLostError(WorkersLostError):
     """The scheduler, or the client's connection to it, is gone."""
 
 
+class ClusterError(DaskregError, RuntimeError):
+    """A Dask cluster that cannot be started, reached or used."""
+
+
 class CompatibilityError(DaskregError, TypeError):
     """A solver, loss and penalty that do not go together."""
 

@@ -13,6 +13,7 @@ from .plan import plan
 from .predict import predict
 from .report import report
 from .show import show
+from .slurm_script import slurm_script
 
 
 @click.group(
@@ -29,7 +30,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, plan, predict, report, show):
+for _command in (demo, fit, plan, predict, report, show, slurm_script):
     main.add_command(_command)
 
 __all__ = ["main"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,51 +58,6 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
-
-
-def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Say where passes run."""
-    for option in reversed(
-        [
-            click.option(
-                "--workers",
-                type=click.IntRange(min=0),
-                default=0,
-                help="Worker processes to start on this machine; 0: threads of this process.",
-            ),
-            click.option(
-                "--scheduler",
-                metavar="ADDRESS|FILE",
-                help="Use a running Dask cluster: its address or scheduler file.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-@contextlib.contextmanager
-def workers(n_workers: int, scheduler: str | None, memory: int | None) -> Iterator[Any]:
-    """The Dask client that the options ask for, or None for threads."""
-    if scheduler and n_workers:
-        raise click.UsageError("--workers starts processes, --scheduler uses others: choose one")
-    if scheduler:
-        from distributed import Client
-
-        known = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {}
-        try:
-            client = Client(**known) if known else Client(scheduler, timeout="10s")
-        except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"cannot reach the Dask scheduler at {scheduler}: {error}") from error
-        with client:
-            yield client
-    elif n_workers:
-        from daskreg import cluster
-
-        with cluster.local(n_workers, 1, memory) as client:
-            yield client
-    else:
-        yield None
 
 
 def require_data(path: Path) -> Path:

@@ -8,17 +8,16 @@ from typing import Any
 import click
 
 from ._checkpoint import checkpoint_options, remove_checkpoint, resumable
+from ._cluster import cluster_options, started
 from ._errors import NOT_CONVERGED, debug_option
 from ._model import make_model, model_options
 from ._options import (
-    cluster_options,
     column_or_file,
     data_options,
     names_of,
     require_data,
     response,
 )
-from ._options import workers as started
 from ._report import (
     coefficients,
     converged,
@@ -36,6 +35,12 @@ _MOST = 10  # coefficients shown of each output
 @data_options
 @model_options
 @click.option("--out", type=click.Path(path_type=Path), help="Save the model to this file.")
+@click.option(
+    "--start",
+    metavar="MODEL",
+    type=click.Path(path_type=Path),
+    help="Begin at the coefficients of this model file, such as last month's.",
+)
 @click.option("--quiet", is_flag=True, help="No plan and no progress.")
 @checkpoint_options
 @cluster_options
@@ -54,9 +59,10 @@ def fit(context: click.Context, /, **options: Any) -> None:
         "sample_dim": options["sample_dim"],
         "feature_names": names_of(options["columns"]),
     }
+    if options["start"] is not None:
+        rows["start"] = require_data(options["start"])
     model = make_model(options)
-    where = started(options["workers"], options["scheduler"], options["memory"])
-    with resumable(options) as keeping, where:
+    with resumable(options) as keeping, started(options):
         if options["quiet"]:
             model.fit(data, y, **rows, **keeping)
         else:

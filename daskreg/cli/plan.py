@@ -6,17 +6,16 @@ from typing import Any
 
 import click
 
+from ._cluster import cluster_options, started
 from ._errors import debug_option
 from ._model import make_model, model_options
 from ._options import (
-    cluster_options,
     column_or_file,
     data_options,
     names_of,
     require_data,
     response,
 )
-from ._options import workers as started
 from ._report import say
 
 
@@ -27,7 +26,7 @@ from ._report import say
 @debug_option
 def plan(**options: Any) -> None:
     """Say what ``daskreg fit`` with the same options would read and hold; no byte of X is read."""
-    with started(options["workers"], options["scheduler"], options["memory"]):
+    with started(options):
         rows = {
             "sample_weight": column_or_file(options["weights"]),
             "offset": column_or_file(options["offset"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import scipy.sparse
@@ -77,17 +78,45 @@ def checkpoint_of(
     CheckpointError
         As ``open_checkpoint``.
     """
-    if path is None:
-        if resume is not False:
-            raise ValueError(f"resume={resume!r} needs checkpoint=, the path to go on from")
-        return None
-    own = estimator.get_params(deep=False)
-    parameters = {
-        "estimator": type(estimator).__name__,
-        **{name: own[name] for name in sorted(own) if name not in FREE},
-        **(more or {}),
-    }
-    return open_checkpoint(path, parameters=parameters, classes=KEPT, every=every, resume=resume)
+    own = {**estimator.get_params(deep=False), **(more or {})}
+    return Keeping(type(estimator).__name__, path, every, resume).opened(own)
+
+
+@dataclass(frozen=True)
+class Keeping:
+    """Where a fit keeps what it has found out, when, and whether it goes on from there.
+
+    Attributes
+    ----------
+    name : str
+        Of the estimator or the function.
+    path : str, path-like or None
+    every : float
+        Seconds.
+    resume : {False, True, "must", "auto"}
+    """
+
+    name: str
+    path: Any = None
+    every: float = 60.0
+    resume: bool | str = False
+
+    def opened(self, parameters: Mapping[str, Any]) -> Checkpoint | None:
+        """Return the checkpoint of a fit with these parameters; None without a path."""
+        if self.path is None:
+            if self.resume is not False:
+                raise ValueError(
+                    f"resume={self.resume!r} needs checkpoint=, the path to go on from"
+                )
+            return None
+        own = {key: parameters[key] for key in sorted(parameters) if key not in FREE}
+        return open_checkpoint(
+            self.path,
+            parameters={"estimator": self.name, **own},
+            classes=KEPT,
+            every=self.every,
+            resume=self.resume,
+        )
 
 
 @contextlib.contextmanager

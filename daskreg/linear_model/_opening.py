@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray
+from daskreg.cluster.preflight import preflight
 from daskreg.design import as_design
+from daskreg.design.passes.active import active_client
 
 from . import _input
 
@@ -95,6 +97,7 @@ def opened(
     targets = _input.target_names(y)
     name = "path" if isinstance(who, Where) else who
     y, flat = _input.as_target(name, y, one_column=one_column, sample_dim=sample_dim)
+    preflight(active_client())
     design = as_design(
         X,
         y,

@@ -11,6 +11,7 @@ from daskreg.paths import descending, fractions, smallest_share
 from daskreg.problems import Problems
 
 from . import _params
+from ._checkpoint import Keeping
 from ._opening import Where
 from ._path_fit import solve_path
 
@@ -43,6 +44,9 @@ def enet_path(
     scratch: Any = None,
     cache: Any = "auto",
     sample_dim: Any = None,
+    checkpoint: Any = None,
+    checkpoint_every: float = 60.0,
+    resume: bool | str = False,
     callbacks: Any = (),
     verbose: bool = False,
 ) -> tuple[Any, ...]:
@@ -70,6 +74,8 @@ def enet_path(
 worker_timeout, memory_limit, block_size, missing_chunks, scratch, cache, callbacks, verbose
         As in :class:`ElasticNet`.  Whatever ends it, Ctrl-C included, the best models so far are
         returned with their gaps, NaN of those that were not begun, and a warning is given.
+    checkpoint, checkpoint_every, resume
+        As in ``fit``.
 
     Returns
     -------
@@ -85,7 +91,7 @@ worker_timeout, memory_limit, block_size, missing_chunks, scratch, cache, callba
     ------
     ValueError
         Parameters out of range; ``l1_ratio=0`` without alphas.
-    DataError, MemoryPlanError
+    CheckpointError, DataError, MemoryPlanError
         As in ``fit``.
 
     Examples
@@ -103,6 +109,8 @@ worker_timeout, memory_limit, block_size, missing_chunks, scratch, cache, callba
         Squared(),
         lambda design: _problems(wanted, eps, ratio, design),
         Where(memory_limit, block_size, missing_chunks, scratch, cache, worker_timeout),
+        Keeping("enet_path", checkpoint, checkpoint_every, resume),
+        {"alphas": wanted, "eps": eps, "l1_ratio": ratio},
         X,
         y,
         sample_weight=sample_weight,

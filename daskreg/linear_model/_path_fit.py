@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from daskreg.events import collecting
 from daskreg.problems import Problems
 
 from . import _params
+from ._checkpoint import Keeping, kept
 from ._opening import Opening, Where, opened
 from ._report import warn_unconverged
 from ._solve import Fitted, Settings, fit_problems
@@ -21,6 +21,8 @@ def solve_path(
     loss: Any,
     problems: Callable[[Any], Problems],
     where: Where,
+    keeping: Keeping,
+    own: Mapping[str, Any],
     X: Any,
     y: Any,
     *,
@@ -38,6 +40,9 @@ def solve_path(
     problems : callable
         From the design to its problems.
     where : Where
+    keeping : Keeping
+    own : mapping
+        What the problems are made of, by name: belongs to the checkpoint.
     X, y, sample_weight, offset, sample_dim, start
         As in ``fit``.
     options
@@ -46,6 +51,8 @@ def solve_path(
     _params.solver_name(options["solver"])
     limits = _params.limits_of(options["max_passes"], options["deadline"])
     labels = bool(loss.is_classifier)
+    beside = {"sample_dim": sample_dim, "start": type(start).__name__}
+    journal = keeping.opened({**options, **own, **beside})
     opening = opened(
         *(where, X, y, sample_weight, offset), sample_dim=sample_dim, one_column=labels
     )
@@ -66,7 +73,7 @@ def solve_path(
             limits=limits,
         )
         known = known_models(start, opening, labels)
-        with watched(None, X, y, callbacks=settings.callbacks), collecting() as log:
+        with watched(None, X, y, callbacks=settings.callbacks), kept(journal, design) as log:
             fitted = fit_problems(design, settings, known)
         n_passes = design.n_passes
     finally:

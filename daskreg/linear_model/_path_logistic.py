@@ -10,6 +10,7 @@ from daskreg.losses import LogLoss
 from daskreg.problems import Problems
 
 from . import _params
+from ._checkpoint import Keeping
 from ._opening import Where
 from ._path_fit import solve_path
 from .logistic_cv import inverse_strengths
@@ -40,6 +41,9 @@ def logistic_path(
     scratch: Any = None,
     cache: Any = "auto",
     sample_dim: Any = None,
+    checkpoint: Any = None,
+    checkpoint_every: float = 60.0,
+    resume: bool | str = False,
     callbacks: Any = (),
     verbose: bool = False,
 ) -> tuple[Any, Any, Any, Any]:
@@ -60,6 +64,8 @@ deadline, worker_timeout, memory_limit, block_size, missing_chunks, scratch, cac
 verbose
         As in :class:`LogisticRegression`.  Whatever ends it, Ctrl-C included, the best models so
         far are returned with their gaps, NaN of those that were not begun, and a warning is given.
+    checkpoint, checkpoint_every, resume
+        As in ``fit``.
 
     Returns
     -------
@@ -75,7 +81,7 @@ verbose
     ------
     ValueError
         Parameters out of range.
-    DataError, MemoryPlanError
+    CheckpointError, DataError, MemoryPlanError
         As in ``fit``.
 
     Examples
@@ -100,6 +106,8 @@ verbose
         LogLoss(),
         lambda design: problems,
         Where(memory_limit, block_size, missing_chunks, scratch, cache, worker_timeout),
+        Keeping("logistic_path", checkpoint, checkpoint_every, resume),
+        {"Cs": strengths, "l1_ratio": l1_ratio},
         X,
         y,
         sample_weight=sample_weight,

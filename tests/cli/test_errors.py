@@ -10,6 +10,9 @@ import pytest
 import daskreg
 from daskreg.cli import main
 
+FIT = ["fit", "X.npy", "--y", "y.npy"]
+SOON = ["--cluster-option", "timeout=1"]
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -24,7 +27,19 @@ from daskreg.cli import main
         (["fit", "X.npy", "--y", "y.npy", "--alpha", "-1"], "alpha"),
         (["fit", "X.npy", "--y", "y.npy", "--out", "none/model"], "does not exist"),
         (["fit", "X.npy", "--y", "table.csv"], "6 columns"),
-        (["fit", "X.npy", "--y", "y.npy", "--workers", "1", "--scheduler", "tcp://x:1"], "choose"),
+        ([*FIT, "--workers", "1", "--scheduler", "tcp://x:1"], "choose"),
+        ([*FIT, "--cluster", "local:1", "--scheduler-file", "none"], "choose"),
+        ([*FIT, "--cluster", "local"], "--cluster takes local:N"),
+        ([*FIT, "--cluster", "local:0"], "--cluster takes local:N"),
+        ([*FIT, "--cluster", "mpi:4"], "--cluster takes local:N"),
+        ([*FIT, "--cluster", "yarn:4"], "--cluster takes local:N"),
+        ([*FIT, "--cluster-option", "interface=lo"], "without a cluster"),
+        ([*FIT, "--workers", "1", "--cluster-option", "interface"], "takes NAME=VALUE"),
+        ([*FIT, "--scheduler", "tcp://x:1", "--cluster-option", "colour=1"], "'colour'"),
+        ([*FIT, "--scheduler", "nonsense"], "no address of a Dask scheduler"),
+        ([*FIT, "--scheduler", "tcp://127.0.0.1:1", *SOON], "no Dask scheduler can be reached"),
+        ([*FIT, "--scheduler-file", "none.json", *SOON], "still not there"),
+        ([*FIT, "--cluster", "local:1", "--cluster-option", "security=none"], "has no ca.pem"),
         (["show", "X.npy"], "not a model file"),
         (["demo", "--size", "100TiB"], "free"),
         (["demo", "--scratch", "none"], "is not a folder"),
@@ -73,4 +88,5 @@ def test_dask_can_adopt_the_group():
 
     assert isinstance(main, click.Group)
     assert main.name == "reg"
-    assert {"demo", "fit", "plan", "predict", "report", "show"} == set(main.commands)
+    commands = {"demo", "fit", "plan", "predict", "report", "show", "slurm-script"}
+    assert commands == set(main.commands)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -133,6 +135,21 @@ def test_not_converged_is_status_3_and_the_model_is_saved(run, data, tmp_path):
     assert daskreg.load(out).status_ == "max_iter"
     assert "DOES NOT MEET" in result.output
     assert "Warning: " in result.stderr
+
+
+def test_a_fit_begins_at_a_model(run, data, tmp_path):
+    hard = "fit", data / "table.parquet", "--target", "outcome", "--solver", "fista"
+    cold = run(*hard, "--alpha", 0.1, "--tol", 1e-9, "--out", tmp_path / "model")
+    warm = run(*hard, "--alpha", 0.1, "--tol", 1e-8, "--start", tmp_path / "model", "--quiet")
+    assert warm.exit_code == 0, warm.output
+    passes = [int(re.search(r"passes +(\d+)", done.stdout)[1]) for done in (cold, warm)]
+    assert passes[1] < passes[0]
+    missing = run(*hard, "--start", tmp_path / "modle")
+    assert missing.exit_code == 2
+    assert "did you mean model" in missing.stderr
+    other = run("fit", data / "X.npy", "--y", data / "weights.npy", "--start", data / "y.npy")
+    assert other.exit_code == 2
+    assert "not a model file" in other.stderr
 
 
 def test_worker_processes_give_the_same(run, data, tmp_path):
