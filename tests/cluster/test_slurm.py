@@ -174,7 +174,7 @@ def test_jobs_that_are_limited_end_with_the_models_of_calm_ones(tmp_path):
     job.write_text(
         "#!/usr/bin/env bash\n"
         "#SBATCH --array=1-2 --time=1 --signal=B:TERM@20 --requeue --open-mode=append\n"
-        f"#SBATCH --mem=300M --output={tmp_path}/%a.log\n"
+        f"#SBATCH --mem=600M --output={tmp_path}/%a.log\n"
         "trap 'kill -TERM $fit' TERM\n"
         f"{sys.executable} -m tests.cluster.limited {tmp_path} $SLURM_ARRAY_TASK_ID &\n"
         "fit=$!\n"
