@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -232,7 +233,10 @@ def _rereading(X: Rows, in_memory: bool, streams: bool) -> str:
 def _refuse(worker: Worker, terms: Mapping[str, int], block_bytes: int) -> None:
     need = sum(terms.values())
     parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in terms.items() if size)
-    limit = -(-int(need / worker.share) // MIB) * MIB
+    # What is shown has one decimal, and must suffice.
+    wanted = need / worker.share
+    step = max(MIB, 1024 ** int(math.log(wanted, 1024)) / 10)
+    limit = math.ceil(math.ceil(wanted / step + 1e-9) * step)
     error = MemoryPlanError(
         f"this fit needs {format_bytes(need)} in a process but may use "
         f"{format_bytes(worker.usable)} ({worker.share:.0%} of "

@@ -18,7 +18,17 @@ import daskreg
 PATIENCE = 4 * 60
 #: The package under test, wherever a job runs.
 PATH = str(Path(daskreg.__file__).parents[1])
-ENVIRONMENT = os.environ | {"PYTHONPATH": PATH}
+#: Four ranks on however few cores, over the loopback interface alone, also for root.
+MPI = {
+    "OMPI_MCA_rmaps_base_oversubscribe": "1",
+    "OMPI_MCA_hwloc_base_binding_policy": "none",
+    "OMPI_MCA_oob_tcp_if_include": "lo",
+    "OMPI_MCA_btl": "self,vader",
+    "OMPI_MCA_plm": "isolated",
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+}
+ENVIRONMENT = os.environ | MPI | {"PYTHONPATH": PATH}
 
 needs_slurm = pytest.mark.skipif(
     shutil.which("sbatch") is None or "SLURM_CONF" not in os.environ,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import signal
 import sys
 import threading
@@ -52,8 +53,14 @@ def test_not_under_srun(monkeypatch):
         cluster.slurm()
 
 
+def needs_jobqueue() -> None:
+    """Skip without dask-jobqueue; to import it here would change what Ctrl-C does."""
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        pytest.skip("dask-jobqueue is not installed")
+
+
 def test_memory_has_to_be_said(monkeypatch):
-    pytest.importorskip("dask_jobqueue")
+    needs_jobqueue()
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
     with pytest.raises(ValueError, match="memory_limit is needed"):
         cluster.slurm(2)
@@ -61,7 +68,7 @@ def test_memory_has_to_be_said(monkeypatch):
 
 def test_ctrl_c_stays_what_it_was(monkeypatch):
     """dask_jobqueue turns it into a silent exit when it is imported."""
-    pytest.importorskip("dask_jobqueue")
+    needs_jobqueue()
     for name in [name for name in sys.modules if name.startswith("dask_jobqueue")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import cloudpickle
+import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -23,6 +24,14 @@ def helpers_travel_by_value(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for module in modules:
         cloudpickle.unregister_pickle_by_value(module)
+
+
+@pytest.fixture(autouse=True)
+def configuration_stays() -> Iterator[None]:
+    """A client that is closed in the middle of a fit leaves its trace in Dask's configuration."""
+    before = dask.config.get("scheduler", None)
+    yield
+    dask.config.set(scheduler=before)
 
 
 @pytest.fixture(scope="module")
