@@ -92,10 +92,7 @@ class VariableBoxes:
         inner = math.prod(self.variables[0].sizes[dim] for dim in self.sample_dims[1:])
         run = slice(rows[0] // inner, rows[1] // inner)
         part = self.variables[i].isel({self.sample_dims[0]: run, **box})
-        with READ_LOCK:
-            part.load()
-        moved = part.transpose(*self.sample_dims, ...).values
-        return np.asarray(moved).reshape(rows[1] - rows[0], -1)
+        return loaded(part, self.sample_dims).reshape(rows[1] - rows[0], -1)
 
     def _others(self, variable: Any) -> list[str]:
         return [str(dim) for dim in variable.dims if dim not in self.sample_dims]
@@ -150,6 +147,17 @@ def cache_nbytes(variable: Any) -> int:
         return int(min(CHUNK_CACHE, variable.nbytes)) + 4 * chunk
     n_chunks = math.prod(-(-variable.sizes[dim] // lengths[dim]) for dim in lengths)
     return 2 * min(CONCURRENCY, n_chunks) * chunk
+
+
+def loaded(part: Any, sample_dims: Sequence[str]) -> AnyArray:
+    """Values of a part of a variable, sample dimensions first.
+
+    It is loaded before its axes are moved: files are read in their own order.
+    """
+    if not in_memory(part):
+        with READ_LOCK:
+            part.load()
+    return np.asarray(part.transpose(*sample_dims, ...).values)
 
 
 def in_memory(variable: Any) -> bool:

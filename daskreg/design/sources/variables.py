@@ -15,11 +15,11 @@ from .base import Reader, Rows
 from .chunk_boxes import (
     CHUNK_CACHE,
     MAX_STRIP,
-    READ_LOCK,
     bare,
     boxes_of,
     cache_nbytes,
     in_memory,
+    loaded,
 )
 from .chunk_tiles import ChunkTiles
 from .labels import Labels
@@ -183,12 +183,8 @@ class _XarrayReader(Reader):
         return out
 
     def _values(self, variable: Any, box: tuple[slice, ...]) -> AnyArray:
-        """Load a box before its axes are moved: files are read in their own order."""
         part = variable.isel(dict(zip(self._sample_dims, box, strict=True)))
-        if not in_memory(variable):
-            with READ_LOCK:
-                part.load()
-        return np.asarray(part.transpose(*self._sample_dims, ...).values)
+        return loaded(part, self._sample_dims)
 
 
 def boxes_of_rows(start: int, stop: int, sizes: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
