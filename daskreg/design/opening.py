@@ -6,11 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from daskreg.exceptions import DataError
+from daskreg.exceptions import DaskregError, DataError
 
 from .columns import Columns
 from .design import Design
 from .host import parse_bytes
+from .passes.retries import passes, persistently
 from .passes.tier import check_cache
 from .ready import Readiness
 from .recognise import open_rows
@@ -117,7 +118,21 @@ def as_design(
 
 
 def _open(value: Any, role: str, missing_chunks: str, sample_dim: Any) -> Rows | Table:
-    return open_rows(value, missing_chunks=missing_chunks, sample_dim=sample_dim, role=role)
+    """What is given for a role; storage that fails for the moment is asked again."""
+
+    def opened() -> Rows | Table:
+        return open_rows(value, missing_chunks=missing_chunks, sample_dim=sample_dim, role=role)
+
+    try:
+        return persistently(opened, lambda: None, role)
+    except Exception as error:
+        if isinstance(error, DaskregError) or not passes(error):
+            raise
+        what = os.fspath(value) if isinstance(value, str | os.PathLike) else type(value).__name__
+        raise DataError(
+            f"{role} ({what}) cannot be opened: {type(error).__name__}: {error}. The storage "
+            "failed again and again: try later"
+        ) from error
 
 
 def _names(value: Any, table: Table | None) -> list[str]:
