@@ -21,16 +21,16 @@ from daskreg.solvers import Status
 from . import _input, _params
 from ._checkpoint import checkpoint_of, kept
 from ._early import watch
-from ._fit_report import fit_report
 from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
 from ._report import path_dataset, solution_dataset, warn_unconverged
+from ._reported import Reported
 from ._solve import Fitted, Settings, fit_problems
 from ._start import known_models, previous_models
 from ._watching import watched
 
 
-class LinearModel(CallbackSupportMixin, BaseEstimator, ABC):
+class LinearModel(Reported, CallbackSupportMixin, BaseEstimator, ABC):
     """A linear model fitted by whole passes over X; subclasses name the loss and the problems."""
 
     #: Whether y is one column of labels.
@@ -146,9 +146,8 @@ class LinearModel(CallbackSupportMixin, BaseEstimator, ABC):
             design.close()
             if early is not None:
                 early.close()
-        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
-        self.fit_report_ = fit_report(self, watching)
+        self._keep_report(watching)
         kind = type(self).__name__
         if early is None or Status.STOPPED not in fitted.solution.status:
             told = fitted.solution, self.n_passes_, self.max_iter, self.tol

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
-from daskreg.callbacks import FitReport, statuses_in_words
-from daskreg.design.host import peak_growth
-
-from ._watching import Watching
+from daskreg.callbacks import FitReport, History, statuses_in_words
+from daskreg.events import Event
 
 #: Seconds of passes by what they went on.
 _PHASES = ("reduce", "read", "decode", "compute", "wait")
@@ -18,16 +17,22 @@ _PHASES = ("reduce", "read", "decode", "compute", "wait")
 MOST_COEF, MOST_RATIOS, MOST_SHARDS = 20, 8, 1000
 
 
-def fit_report(estimator: Any, watching: Watching) -> FitReport:
-    """Say how the fit went that has just ended.
+def fit_report(
+    estimator: Any, history: History, events: Sequence[Event], n_left_out: int, peak: int
+) -> FitReport:
+    """Say how a fit went.
 
     Parameters
     ----------
     estimator : estimator
         With its fitted attributes and ``fit_seconds_``.
-    watching : Watching
+    history : History
+    events : sequence of Event
+    n_left_out : int
+        Events beyond those that were kept.
+    peak : int
+        Bytes of this process at their most, when the fit had ended.
     """
-    history, log = watching.history, watching.log
     paths = getattr(estimator, "_paths", None)
     plan, totals, total = estimator.plan_, history.totals, float(estimator.fit_seconds_)
     gaps = np.atleast_1d(getattr(estimator, "relative_gap_", np.nan))
@@ -43,10 +48,7 @@ def fit_report(estimator: Any, watching: Watching) -> FitReport:
             "total": total,
             "passes": float(totals["seconds"]),
             "solve": max(0.0, total - float(totals["seconds"])),
-            **{
-                name: float(totals[name])
-                for name in ("reduce", "read", "decode", "compute", "wait")
-            },
+            **{name: float(totals[name]) for name in _PHASES},
         },
         bytes={
             **{name: int(totals[name]) for name in ("memory", "disk", "source")},
@@ -57,13 +59,13 @@ def fit_report(estimator: Any, watching: Watching) -> FitReport:
             "planned": int(plan.peak),
             "limit": int(plan.memory_limit),
             "measured": history.resident,
-            "client": peak_growth(),
+            "client": peak,
         },
         iterations=history.iterations,
         passes=history.passes,
         shards=[dict(vars(shard)) for shard in history.shards[:MOST_SHARDS]],
-        events=[dict(vars(event)) for event in log.events],
-        n_events_left_out=log.n_left_out,
+        events=[dict(vars(event)) for event in events],
+        n_events_left_out=n_left_out,
         path=None if paths is None else _path(estimator, paths),
         scores=None if paths is None else _scores(estimator, paths),
         plan=str(plan),

@@ -20,9 +20,9 @@ from daskreg.splits import RowWeights
 
 from . import _params
 from ._checkpoint import checkpoint_of, kept
-from ._fit_report import fit_report
 from ._opening import opened, remember
 from ._report import warn_unconverged
+from ._reported import Reported
 from ._resampled import ResampledPath, path_problems
 from ._solve import Settings
 from ._start import known_models
@@ -32,7 +32,7 @@ from ._watching import Watching, watched
 LOSSES: dict[str, type[PointwiseLoss]] = {"squared": Squared, "logistic": Logistic}
 
 
-class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
+class Resampling(Reported, CallbackSupportMixin, BaseEstimator, ABC):
     """Paths on resamples of the rows; subclasses name the resamples and what becomes of the paths.
 
     They have the parameters of an elastic net, ``loss``, ``alphas`` and ``eps``.
@@ -116,7 +116,6 @@ class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
                 self.classes_ = np.asarray(path.datafit.first().classes)
         finally:
             design.close()
-        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
         self._tell(path, watching, log)
         return self
@@ -128,7 +127,7 @@ class Resampling(CallbackSupportMixin, BaseEstimator, ABC):
         self.n_iter_ = max(1, path.n_iter)
         bad = solution.status[~solution.converged]
         self.status_ = str(bad[0]) if bad.size else "converged"
-        self.fit_report_ = fit_report(self, watching)
+        self._keep_report(watching)
         # The caller of `fit` is the place that a warning shows: three frames up from there.
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=2)
         if path.interrupted:

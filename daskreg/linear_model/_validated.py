@@ -23,7 +23,6 @@ from . import _params
 from ._base import LinearModel
 from ._checkpoint import checkpoint_of, kept
 from ._cross_validation import Grid, Validated, open_folds, squared_error, validate
-from ._fit_report import fit_report
 from ._opening import opened
 from ._paths import Paths
 from ._report import warn_unconverged
@@ -174,9 +173,8 @@ class CrossValidated(LinearModel, ABC):
             self._paths = Paths.validated(found)
         finally:
             opening.design.close()
-        self.events_ = log.events
         self.fit_seconds_ = perf_counter() - started
-        self.fit_report_ = fit_report(self, watching)
+        self._keep_report(watching)
         kind, solution = type(self).__name__, found.kept.solution
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=1)
         self._tell_cut(found, log)

@@ -37,6 +37,7 @@ def save_estimator(path: str | os.PathLike[str], estimator: Any) -> Path:
     estimator : object
         Fitted, with ``get_params(deep=False)``.
     """
+    getattr(estimator, "fit_report_", None)  # is made when it is asked for
     arrays: dict[str, Any] = {}
     dims: dict[str, tuple[str, ...]] = {}
     attributes: dict[str, Any] = {}
@@ -105,7 +106,8 @@ def restore_estimator(path: str | os.PathLike[str], classes: Mapping[str, type])
         except ValueError as error:
             raise ModelFileError(f"{path}: {error}") from error
     for name, value in fitted.items():
-        if not _FITTED.match(name) or hasattr(type(estimator), name):
+        own = name == "fit_report_" or not hasattr(type(estimator), name)
+        if not _FITTED.match(name) or not own:
             raise ModelFileError(f"{path} holds {name!r}, which is not a fitted attribute")
         setattr(estimator, name, value)
     _check_sizes(path, fitted)

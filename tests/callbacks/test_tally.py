@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+import time
+
 import numpy as np
 import pytest
 
 from daskreg import Lasso, cluster
 from daskreg.callbacks import History
+from daskreg.design import as_design
+from tests.design.helpers import Correlate
 
 N, P = 6000, 8
 
@@ -102,3 +107,30 @@ def test_passes_beside_X_are_no_passes():
     X = rng.normal(size=(300, 4))
     model = Lasso(0.1, callbacks=[history]).fit(X, X[:, 0])
     assert history.n_passes == model.n_passes_ == 1
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+def test_a_block_costs_a_few_readings_of_clocks(data, kind, monkeypatch):
+    folder, X, y = data
+    read = {"wall": 0, "processor": 0}
+
+    def counting(name, clock):
+        def counted(*args):
+            read[name] += 1
+            return clock(*args)
+
+        return counted
+
+    given = (X, y) if kind == "memory" else (folder / "X.npy", folder / "y.npy")
+    with as_design(*given, block_size="20kB", cache=None) as design:
+        records = []
+        design.on_pass = records.append
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "perf_counter", counting("wall", time.perf_counter))
+            patch.setattr(resource, "getrusage", counting("processor", resource.getrusage))
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+        n_blocks, n_shards = design.layout.n_blocks, len(records[-1].shards)
+    assert n_blocks == 20
+    assert read["wall"] <= 6 * n_blocks + 4 * n_shards + 3
+    assert read["processor"] <= 2 * n_blocks + 2 * n_shards

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from daskreg import (
     BootstrapPaths,
@@ -21,6 +24,7 @@ from daskreg import (
     load,
 )
 from daskreg.exceptions import ModelFileError
+from daskreg.linear_model._fit_report import fit_report
 from daskreg.model_io import load_model, save_model
 
 MODELS = [
@@ -132,3 +136,44 @@ def test_an_interrupted_fit_has_a_report(data):
     with pytest.raises(KeyboardInterrupt), pytest.warns(match="did not converge"):
         model.fit(*data)
     assert model.fit_report_.status == "interrupted"
+
+
+def test_a_report_is_made_when_somebody_asks(data, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        "daskreg.linear_model._reported.fit_report",
+        lambda *args: made.append(1) or fit_report(*args),
+    )
+    model = Lasso(0.05)
+    with pytest.raises(AttributeError, match="Lasso has no fit_report_: call fit first"):
+        model.fit_report_  # noqa: B018
+    assert not hasattr(model, "events_")
+    fitted(model, data)
+    assert made == []
+    tol = model.tol
+    model.set_params(tol=0.5)
+    assert model.fit_report_.tol == tol
+    assert model.fit_report_ is model.fit_report_
+    assert len(made) == 1
+    again = fitted(model, data)
+    assert len(made) == 1
+    assert again.fit_report_.tol == 0.5
+
+
+def test_copies_have_the_report_and_not_what_it_is_made_of(data):
+    model = fitted(Lasso(0.05), data)
+    pickled = pickle.dumps(model)
+    assert vars(pickle.loads(pickled)).keys() == vars(model).keys()
+    assert "_untold" not in vars(model)
+    assert copy.deepcopy(model).fit_report_ == model.fit_report_
+    assert not hasattr(clone(model), "fit_report_")
+
+
+def test_events_are_those_of_the_report(data, tmp_path):
+    model = fitted(Lasso(0.05), data)
+    X, y = data
+    model.fit(X, y, checkpoint=tmp_path / "kept", checkpoint_every=0)
+    assert {event.kind for event in model.events_} == {"checkpoint"}
+    assert [vars(event) for event in model.events_] == model.fit_report_.events
+    model.save(tmp_path / "model.zarr.zip")
+    assert load(tmp_path / "model.zarr.zip").events_ == model.events_
