@@ -71,6 +71,17 @@ def started(options: dict[str, Any]) -> Iterator[Any]:
         yield client
 
 
+def show_page(client: Any) -> None:
+    """Put the page of fits on the dashboard of a cluster, and say where it is."""
+    from daskreg.dashboard import install
+
+    if client is None:
+        raise click.UsageError("--dashboard needs a cluster, such as --cluster local:2")
+    page = install(client)
+    if page is not None:
+        click.echo(f"dashboard  {page}", err=True)
+
+
 def starter(options: dict[str, Any]) -> Callable[[], Any] | None:
     """Return what starts the cluster that the options ask for; None: threads."""
     from daskreg import cluster

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ._checkpoint import checkpoint_options, remove_checkpoint, resumable
-from ._cluster import cluster_options, started
+from ._cluster import cluster_options, show_page, started
 from ._errors import NOT_CONVERGED, debug_option
 from ._model import make_model, model_options
 from ._options import (
@@ -41,6 +41,11 @@ _MOST = 10  # coefficients shown of each output
     type=click.Path(path_type=Path),
     help="Begin at the coefficients of this model file, such as last month's.",
 )
+@click.option(
+    "--dashboard",
+    is_flag=True,
+    help="Show the fit on the Dask dashboard of the cluster, and print the page's address.",
+)
 @click.option("--quiet", is_flag=True, help="No plan and no progress.")
 @checkpoint_options
 @cluster_options
@@ -62,7 +67,9 @@ def fit(context: click.Context, /, **options: Any) -> None:
     if options["start"] is not None:
         rows["start"] = require_data(options["start"])
     model = make_model(options)
-    with resumable(options) as keeping, started(options):
+    with resumable(options) as keeping, started(options) as client:
+        if options["dashboard"]:
+            show_page(client)
         if options["quiet"]:
             model.fit(data, y, **rows, **keeping)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
 
 import numpy as np
 import pytest
@@ -41,6 +42,25 @@ def test_every_way_to_a_cluster_gives_the_same_model(run, fit, tmp_path):
         for where in (["--scheduler", client.scheduler.address], ["--scheduler-file", file]):
             np.testing.assert_array_equal(model(*where), expected)
     np.testing.assert_array_equal(model("--cluster", "local:1"), expected)
+
+
+def test_the_page_of_fits_is_served_and_knows_the_fit(run, fit):
+    with cluster.local(1, memory_limit="1GiB") as client:
+        done = run(*fit, "--scheduler", client.scheduler.address, "--dashboard", "--quiet")
+        assert done.exit_code == 0, done.output
+        page = next(
+            line.split()[-1] for line in done.stderr.splitlines() if line.startswith("dashboard ")
+        )
+        with urllib.request.urlopen(page, timeout=10) as answer:
+            assert (answer.status, answer.url) == (200, page)
+
+        def told(dask_scheduler):
+            return [one.status for one in dask_scheduler.plugins["daskreg-dashboard"].fits.latest(1)]
+
+        assert client.run_on_scheduler(told) == ["converged"]
+    refused = run(*fit, "--dashboard")
+    assert refused.exit_code == 2
+    assert "--dashboard needs a cluster" in refused.output
 
 
 @pytest.mark.parametrize(

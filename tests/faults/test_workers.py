@@ -206,6 +206,64 @@ def test_an_adaptive_cluster_is_given_a_reason_to_start_somebody(tmp_path: Path)
     assert {"waiting", "worker_joined"} <= {event.kind for event in model.events_}
 
 
+@dataclass(frozen=True)
+class TwoDeaths(Correlate):
+    """Notes each block, ends a process at one of them, and later another one at another.
+
+    Parameters
+    ----------
+    folder : str
+        Of a file for each block, and of those that say what has happened.
+    blocks : (int, int)
+        The second death waits for the file "brought".
+    """
+
+    folder: str = ""
+    blocks: tuple[int, int] = (0, 0)
+    name: ClassVar[str] = "twice"
+
+    def __call__(self, block: Block, state: Mapping[str, Any]) -> Any:
+        folder = Path(self.folder)
+        with open(folder / f"block-{block.index}", "ab") as file:
+            file.write(b"x")
+        for number, deadly in enumerate(self.blocks):
+            if block.index == deadly and first(str(folder / f"death-{number}")):
+                until = time.monotonic() + 20 * number
+                while not (folder / "brought").exists() and time.monotonic() < until:
+                    time.sleep(0.05)
+                os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(block, state)
+
+
+@pytest.mark.parametrize("partial_bytes", [0, 2 << 20])
+def test_what_a_worker_has_finished_outlives_it_once_workers_have_died(
+    client: Client,
+    data: Any,
+    expected: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    partial_bytes: int,
+) -> None:
+    bring = relay.Relay._brought
+
+    def brought(*args: Any) -> Any:
+        outcome = bring(*args)
+        if outcome is not None:
+            (tmp_path / "brought").touch()
+        return outcome
+
+    monkeypatch.setattr(relay.Relay, "_brought", brought)
+    with make_design(*data, block_size=BLOCK) as design:
+        design.prepare(partial_bytes=partial_bytes)
+        blocks = [[spec.index for spec in s.specs] for s in design.placement.placed().shards]
+        assert len(blocks) == 4  # the first and the third are on one worker
+        kernel = TwoDeaths(folder=str(tmp_path), blocks=(blocks[2][0], blocks[3][0]))
+        found = design.sum_over_rows(kernel, {"times": 1.0})
+    np.testing.assert_array_equal(found, expected)
+    visits = [len((tmp_path / f"block-{index}").read_bytes()) for index in blocks[1]]
+    assert visits == [1] * len(visits)
+
+
 @pytest.mark.parametrize("blocks", [(0,), (7,)])
 def test_a_deadly_block_is_named_and_nobody_else_is_blamed(
     client: Client, data: Any, blocks: tuple[int, ...]

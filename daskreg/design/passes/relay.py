@@ -15,7 +15,7 @@ from daskreg.exceptions import PoisonBlockError, WorkersLostError
 from .cancelled import Cancelled
 from .errors import raise_own_error, was_killed
 from .jobs import Attempt, Job
-from .outcome import Outcome
+from .outcome import Outcome, merge_outcomes
 from .poison import Quarantine, explained, poison
 from .remote import outcome_of
 from .roster import PAUSE
@@ -148,26 +148,35 @@ class Relay:
         """
         running = self._running
         wanted = running is not None and (running.due or running.is_set())
-        if not wanted and not (self._lossy and not self._large):
+        if not wanted and not self._lossy:
             return False
         brought = []
         for job in self._jobs:
             winner = job.winner
             if winner is not None and job.suspect is None:
                 outcome = self._brought(winner)
-                if outcome is not None:
-                    self._outcomes.append(running.add(outcome) if running else outcome)
-                    brought.append(job)
+                if outcome is None:
+                    break  # whoever has it is slow or gone: others may wait for a look around
+                self._take(running.add(outcome) if running else outcome)
+                brought.append(job)
         self._jobs = [job for job in self._jobs if job not in brought]
         self._ended += brought
         if running is not None and running.is_set():
             raise Cancelled
         return bool(brought)
 
+    def _take(self, outcome: Outcome) -> None:
+        """Keep an outcome; large ones are added up as they come, as memory is short."""
+        self._outcomes.append(outcome)
+        if self._large:
+            n_segments = self._cluster.shards[0].n_segments
+            self._outcomes = [merge_outcomes(n_segments, *self._outcomes)]
+
     def _brought(self, winner: Attempt) -> Outcome | None:
         """An outcome; None where its worker was lost meanwhile: it comes later."""
         try:
-            return outcome_of(self._cluster.outcome_task(winner).result(timeout=PATIENCE))
+            # By no task of its own, which would wait for a thread of a worker that is busy.
+            return outcome_of(winner.future.result(timeout=PATIENCE))
         except (OSError, distributed.CancelledError, distributed.scheduler.KilledWorker):
             return None
 
