@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 _HISTORY = 8  # events from which the decay of the gap is judged
+_AHEAD = 100  # times as many passes ahead as they tell of, it is no guess any more
 
 
 class Pace:
@@ -73,15 +74,16 @@ class Pace:
 
     @property
     def seconds_left(self) -> float:
-        """Time to tol if the gap goes on falling by its recent factor a pass; NaN if unknown."""
+        """Time to tol if the gap goes on falling by its recent factor a pass; NaN if unknown, or
+        so far beyond the passes that tell it that it would be no guess."""
         known = [(n_passes, gap) for _, n_passes, gap in self._events if gap > 0]
         if known and known[-1][1] <= self.tol:
             return 0.0
         if len(known) < 2 or known[-1][0] == known[0][0] or known[-1][1] >= known[0][1]:
             return math.nan
         (first, high), (last, low) = known[0], known[-1]
-        rate = math.log(high / low) / (last - first)
-        return math.log(low / self.tol) / rate * self.seconds_per_pass
+        n_left = math.log(low / self.tol) / math.log(high / low) * (last - first)
+        return n_left * self.seconds_per_pass if n_left <= _AHEAD * (last - first) else math.nan
 
 
 class Rows:

@@ -46,6 +46,7 @@ def test_what_is_not_known_is_nan():
     assert math.isnan(paced([]).seconds_per_pass)
     assert math.isnan(paced([0.1]).seconds_left)
     assert math.isnan(paced([0.1, 0.2]).seconds_left)
+    assert math.isnan(paced([0.1, 0.1 * (1 - 1e-9)]).seconds_left)  # it hardly falls
     assert math.isnan(paced([math.nan, math.nan]).seconds_left)
     assert paced([math.nan]).fraction == 0.0
     assert math.isnan(paced([0.1]).bytes_per_second)

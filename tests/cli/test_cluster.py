@@ -55,7 +55,9 @@ def test_the_page_of_fits_is_served_and_knows_the_fit(run, fit):
             assert (answer.status, answer.url) == (200, page)
 
         def told(dask_scheduler):
-            return [one.status for one in dask_scheduler.plugins["daskreg-dashboard"].fits.latest(1)]
+            return [
+                one.status for one in dask_scheduler.plugins["daskreg-dashboard"].fits.latest(1)
+            ]
 
         assert client.run_on_scheduler(told) == ["converged"]
     refused = run(*fit, "--dashboard")
