@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import distributed
 import numpy as np
 
 import daskreg
@@ -114,15 +115,24 @@ class Crew(threading.Thread):
 @contextmanager
 def crew_of(n_workers: int) -> Iterator[Crew]:
     """Worker processes on this machine, for a client that every fit uses."""
-    with daskreg.cluster.local(n_workers=1, memory_limit="1GiB") as client:
-        client.cluster.scale(0)
-        crew = Crew(client, n_workers)
-        crew.start()
+    # A scheduler of its own: a LocalCluster that closes stumbles over workers that it never knew.
+    with tempfile.TemporaryDirectory() as folder:
+        file = os.path.join(folder, "scheduler.json")
+        command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--scheduler-file", file]
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+        scheduler = subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
         try:
-            client.wait_for_workers(n_workers, timeout=60)
-            yield crew
+            with distributed.Client(scheduler_file=file, timeout=60) as client:
+                crew = Crew(client, n_workers)
+                crew.start()
+                try:
+                    client.wait_for_workers(n_workers, timeout=60)
+                    yield crew
+                finally:
+                    crew.stop()
         finally:
-            crew.stop()
+            scheduler.terminate()
+            scheduler.wait()
 
 
 def model() -> Any:
