@@ -46,6 +46,17 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--tol", type=float, default=1e-6, help="Relative gap at which to stop."),
             click.option("--max-iter", type=click.IntRange(min=1), default=1000),
             click.option(
+                "--max-passes",
+                type=click.IntRange(min=1),
+                help="End after so many passes over DATA, with the best model so far.",
+            ),
+            click.option(
+                "--deadline",
+                metavar="SECONDS",
+                type=click.FloatRange(min=0, min_open=True),
+                help="End after so many seconds, likewise.",
+            ),
+            click.option(
                 "--solver",
                 type=click.Choice(
                     ["auto", "gram", "fista", "quasi_newton", "sampled_newton", "screening"]
@@ -96,7 +107,7 @@ def make_model(options: dict[str, Any]) -> Any:
         "memory_limit": options["memory"],
         "cache": None if options["cache"] == "none" else options["cache"],
     }
-    given = ("alpha", "C", "class_weight", "positive", "cv", "selection")
+    given = ("alpha", "C", "class_weight", "positive", "cv", "selection", "max_passes", "deadline")
     settings |= {name: options[name] for name in given if options[name] not in (None, False)}
     ratio = 0.5 if options["l1_ratio"] is None else options["l1_ratio"]
     if logistic:

@@ -133,6 +133,19 @@ def test_not_converged_is_status_3_and_the_model_is_saved(run, data, tmp_path):
     )
     assert result.exit_code == 3, result.output
     assert daskreg.load(out).status_ == "max_iter"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "status"), [("max-passes", 3, "max_passes"), ("deadline", 1e-6, "deadline")]
+)
+def test_passes_and_seconds_may_run_out(run, data, tmp_path, option, value, status):
+    out = tmp_path / "model.zarr.zip"
+    result = run(
+        *("fit", data / "X.npy", "--y", data / "y.npy", "--alpha", 0.1, "--solver", "fista"),
+        *("--tol", 1e-12, f"--{option}", value, "--out", out),
+    )
+    assert result.exit_code == 3, result.output
+    assert daskreg.load(out).status_ == status
     assert "DOES NOT MEET" in result.output
     assert "Warning: " in result.stderr
 
