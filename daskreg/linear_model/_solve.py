@@ -140,7 +140,7 @@ def fit_problems(design: Any, settings: Settings, start: Known | None = None) ->
     DataError, MemoryPlanError, CompatibilityError
         From the first pass, the plan, and the solver's check of what it was given.
     """
-    with blas_for(design.n_features):
+    with blas_for(design.n_features, design.sparse):
         return _fit(design, settings, start)
 
 
