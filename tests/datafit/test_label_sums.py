@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -37,7 +39,7 @@ def share(X, y, weight, start, stop):
 def test_sums_over_blocks_are_the_moments_of_all_rows(n_labels, weighted, whole, borders):
     """Labels are sorted: blocks hold some of them only, and are joined nevertheless."""
     X, y, weight = rows(n_labels, weighted, whole)
-    parts = [share(X, y, weight, *ends) for ends in zip(borders, borders[1:], strict=False)]
+    parts = [share(X, y, weight, *ends) for ends in pairwise(borders)]
     total = parts[0]
     for part in parts[1:]:
         total = total + part
