@@ -227,7 +227,7 @@ class BatchScreening(Solver):
             used = int(turn.used.sum()) * (SPARE if factored else 1)
             several = len(turn.problems) > 1 and datafit.reads_columns
             ahead = min(factored, AHEAD_BYTES // (8 * datafit.n_samples)) if several else 0
-            new = max(least_new(datafit, len(turn.problems)), used, ahead)
+            new = max(least_new(datafit, state, penalty.alpha, turn), used, ahead)
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )

@@ -270,10 +270,10 @@ def add_hessian(
     for i in range(len(bend)):
         n = 0
         for entry in range(indptr[start + i], indptr[start + i + 1]):
+            # A place that is not chosen is written over by the next: no branch to guess wrong.
             j = place[indices[entry]]
-            if j >= 0:
-                column[n], value[n] = j, data[entry]
-                n += 1
+            column[n], value[n] = j, data[entry]
+            n += j >= 0
         column[n], value[n] = last, 1.0
         for s in range(n + 1):
             scaled, j = bend[i] * value[s], column[s]
