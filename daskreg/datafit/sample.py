@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import as_type, is_sparse, scale_rows, take_rows, to_dense
+from daskreg._array import as_type, is_sparse, scale_rows, take_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float
 
 from .kernels.sample import Picked
@@ -162,7 +162,8 @@ class View:
         for start, stop, tile in self._tiles():
             part = bend[start:stop]
             if is_sparse(tile):
-                total += (tile * tile).T @ part - 2.0 * self.center[:, None] * (tile.T @ part)
+                square = with_data(tile, np.square(tile.data))
+                total += square.T @ part - 2.0 * self.center[:, None] * (tile.T @ part)
                 total += np.outer(self.center**2, part.sum(axis=0))
             else:
                 total += np.square(tile - self.center).T @ part

@@ -68,7 +68,9 @@ def _direction(
         shared = state.shared.step(metric, l2, float(curvature.own[0, 0]), slope)
         if shared is not None:
             return shared
-    return candidate_step(metric, one, coef, grad, _aim(point, state, k).of(metric, one, coef, grad))
+    return candidate_step(
+        metric, one, coef, grad, _aim(point, state, k).of(metric, one, coef, grad)
+    )
 
 
 def _aim(point: Point, state: QuasiNewtonState, k: int) -> Aim:

@@ -144,7 +144,7 @@ class ExactModel(Model):
     def opening(
         self, datafit: HessianDatafit, problem: int, penalty: ElasticNet, point: Point, aim: Aim
     ) -> Float:
-        """The first steps are the longest, and cost least on a sample, where there are more rows."""
+        """Of many rows: the first steps are the longest, and cost least on a sample."""
         if datafit.n_samples < FEW * OPENING_ROWS:
             return np.zeros(len(point.position))
         return SampleModel(OPENING_ROWS).opening(datafit, problem, penalty, point, aim)

@@ -134,11 +134,22 @@ def limited(
     """
     room = max(0, min(new, turn.most - int(turn.used.sum())))
     score = np.where(turn.used, -np.inf, wanted)
-    order = np.argsort(-score, kind="stable")[:room]
-    columns = turn.used.copy()
-    columns[order[score[order] > 0.0]] = True
+    columns = turn.used | _highest(score, room)
     # A gather that is at hand and holds them all is better than a smaller one.
     return before if (before | ~columns).all() and before.any() else columns
+
+
+def _highest(score: Float, most: int) -> npt.NDArray[np.bool_]:
+    """Return the columns of the highest scores above zero, of equal ones the first."""
+    chosen = score > 0.0
+    if np.count_nonzero(chosen) <= most:
+        return chosen
+    if not most:
+        return np.zeros_like(chosen)
+    least = np.partition(score, -most)[-most]
+    chosen = score > least
+    chosen[np.flatnonzero(score == least)[: most - np.count_nonzero(chosen)]] = True
+    return chosen
 
 
 def pool_of(
