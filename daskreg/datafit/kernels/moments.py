@@ -30,7 +30,7 @@ from .tiles import (
     numeric_target,
     tile_borders,
 )
-from .wide import BAND, WIDE, bands, is_wide, side_by_side
+from .wide import BAND, WIDE, bands, is_wide, side_by_side, wide_moments
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,11 @@ class MomentsKernel:
     def _moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None = None) -> Moments:
         """Return the moments of the chosen rows; None: of all."""
         if self.columns == () and is_wide(X):
-            each = [self._moments(X[:, band], rows, chosen) for band in bands(X.shape[1])]
-            return side_by_side(each)
+            found = self._wide_moments(X, rows, chosen)
+            if found is None:
+                each = [self._moments(X[:, band], rows, chosen) for band in bands(X.shape[1])]
+                found = side_by_side(each)
+            return found
         z, weight = rows.z, rows.weight
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
@@ -193,6 +196,16 @@ class MomentsKernel:
                     tile = X[chosen[start:stop]]
                 sums.add(tile, z[start:stop], None if root is None else root[start:stop])
             return sums.result()
+
+    def _wide_moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None) -> Moments | None:
+        """Return moments from one compiled look, where rows lie side by side and some count."""
+        first = 0 if chosen is None else _run(chosen)
+        if not self.compiled or first is None or not rows.z.shape[1]:
+            return None
+        own = slice(first, first + (len(X) if chosen is None else len(chosen)))
+        root = None if rows.weight is None else np.sqrt(rows.weight[own])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return wide_moments(X[own], rows.z[own], root)
 
     def rows(self, X: Matrix) -> int:
         """Return the rows of one tile."""
