@@ -80,7 +80,7 @@ class Groups:
 
     def whole(self) -> Groups:
         """Return the groups with their Gram matrices as arrays."""
-        moments = {key: centred(part).whole() for key, part in self.moments.items()}
+        moments: Parts = {key: centred(part).whole() for key, part in self.moments.items()}
         return Groups(self.labels, moments, self.batches, self.tallies)
 
     @property

@@ -73,9 +73,9 @@ class BatchScreening(Solver):
         matrices, or 25 where gathering columns is a pass.
     n_columns : int, optional
         Columns that a round may add; by default as many as are in use, at least 1000, or of a
-        lone problem on data in memory 300 to 600.  Where few rows take the place of Gram matrices
-        three times those in use, and of several problems at least 48 MiB of such rows.  Never more
-        than memory holds.
+        lone problem on data in memory 300 to 600, and of one that few columns violate twice these
+        and 50.  Where few rows take the place of Gram matrices three times those in use, and of
+        several problems at least 48 MiB of such rows.  Never more than memory holds.
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
