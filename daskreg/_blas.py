@@ -80,13 +80,14 @@ def single_threaded_blas() -> Iterator[None]:
                 _restore()
 
 
-def blas_for(width: int) -> AbstractContextManager[Any]:
+def blas_for(width: int, sparse: bool = False) -> AbstractContextManager[Any]:
     """One BLAS thread where matrices of so many columns are too short to share, else as it is.
 
     Around a whole fit: threads of BLAS that wait between its passes spin, and have been measured
-    to take seconds of both cores for a fit of a tenth of one.
+    to take seconds of both cores for a fit of a tenth of one.  Sparse rows are multiplied without
+    BLAS, but a mere product of two long vectors wakes its threads.
     """
-    return single_threaded_blas() if width <= SHORT else nullcontext()
+    return single_threaded_blas() if sparse or width <= SHORT else nullcontext()
 
 
 def limited_blas(n_threads: int) -> AbstractContextManager[Any]:

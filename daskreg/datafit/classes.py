@@ -12,8 +12,10 @@ from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
 
 from .first import require_weight
+from .groups import ALL, Groups
 from .kernels.tiles import Labels
-from .moments import ALL, Groups, Moments, sum_of
+from .label_sums import centred
+from .moments import Moments, sum_of
 
 ClassWeight = Mapping[Any, float] | str | None
 
@@ -84,7 +86,7 @@ def join_classes(
             table.append((1.0,) * len(classes))
             count.append(tallies[:, 0].astype(np.intp))
             sums.append(tallies[:, 1])
-            joined.append(_chosen_targets(groups.moments[ALL, None], coupled))
+            joined.append(_chosen_targets(centred(groups.moments[ALL, None]), coupled))
             continue
         parts = _complete(own, classes, name)
         factors = _class_factors(parts, classes, class_weight)

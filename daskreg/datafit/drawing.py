@@ -15,6 +15,7 @@ from daskreg.design.host import machine_memory
 from daskreg.exceptions import DataError
 from daskreg.losses import PointwiseLoss
 
+from .kernels.fused import pays
 from .kernels.sample import Picked, SampleKernel
 from .kernels.tiles import Labels, numeric_target
 from .sample import RowSample
@@ -76,7 +77,7 @@ def draw(
             f"a sample of {wanted} of {n_total} rows is empty: ask for more rows, or use the "
             "metric 'gram'"
         )
-    return RowSample(_encoded(picked, labels), loss, fit_intercept)
+    return RowSample(_encoded(picked, labels), loss, fit_intercept, pays(design, 1))
 
 
 def affordable_rows(design: Any) -> int:

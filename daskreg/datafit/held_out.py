@@ -13,8 +13,9 @@ from daskreg.exceptions import DataError
 from daskreg.splits import Folds
 
 from .few_rows import matrix_of
+from .groups import Groups
 from .kernels.spread import SpreadKernel
-from .moments import Groups, Moments
+from .moments import Moments
 from .scores import Scores, score_columns
 from .state import column_shift
 

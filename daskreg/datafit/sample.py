@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import as_type, is_sparse, scale_rows, take_rows, to_dense
+from daskreg._array import as_type, is_sparse, scale_rows, take_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float
 
 from .kernels.sample import Picked
+from .kernels.tiles import stored
 
 #: Bytes of a tile of rows in float64.
 TILE_BYTES = 2**22
@@ -30,11 +31,14 @@ class RowSample:
         weighting (class weights included).
     loss : PointwiseLoss
     fit_intercept : bool
+    compiled : bool
+        Run compiled loops over sparse rows.
     """
 
     rows: Picked
     loss: Any
     fit_intercept: bool
+    compiled: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -106,9 +110,8 @@ class View:
         """
         X, center, scale = self.sample.rows.X, self.center[chosen], self.inverse_scale[chosen]
         if is_sparse(X):
-            S = as_type(X[:, chosen], np.dtype(np.float64))
-            mean = S.T @ bend
-            total = (S.T @ scale_rows(S, bend)).toarray() - np.outer(center, mean)
+            total, mean = self._sparse_gram(chosen, bend)
+            total -= np.outer(center, mean)
             total += np.outer(bend.sum() * center - mean, center)
             return np.asarray(total * scale * scale[:, None])
         coarse = len(bend) * len(chosen) ** 2 > COARSE
@@ -120,6 +123,22 @@ class View:
             tile = tile.astype(np.float32) if coarse else tile
             total += tile.T @ tile
         return total
+
+    def _sparse_gram(self, chosen: AnyArray, bend: Float) -> tuple[Float, Float]:
+        """Return ``sum_i bend_i x_i x_i'`` and ``sum_i bend_i x_i`` of columns as they are."""
+        X, m = self.sample.rows.X, len(chosen)
+        if not self.sample.compiled:
+            S = as_type(X[:, chosen], np.dtype(np.float64))
+            return (S.T @ scale_rows(S, bend)).toarray(), S.T @ bend
+        from .kernels.compiled.csr import add_hessian
+
+        place = np.full(X.shape[1], -1, dtype=np.int32)
+        place[chosen] = np.arange(m)
+        room = np.empty(m + 1, dtype=np.intp), np.empty(m + 1)
+        whole = np.zeros((m + 1, m + 1))
+        parts = (stored(part)[0] for part in (X.data, X.indices, X.indptr))
+        add_hessian(*parts, 0, place, np.ascontiguousarray(bend), *room, whole)
+        return np.triu(whole, 1)[:m, :m].T + np.triu(whole)[:m, :m], whole[:m, m]
 
     def product(self, coef: Float) -> Float:
         """Return ``Z @ coef``, (n_rows, m), for coef of shape (p, m)."""
@@ -143,7 +162,8 @@ class View:
         for start, stop, tile in self._tiles():
             part = bend[start:stop]
             if is_sparse(tile):
-                total += (tile * tile).T @ part - 2.0 * self.center[:, None] * (tile.T @ part)
+                square = with_data(tile, np.square(tile.data))
+                total += square.T @ part - 2.0 * self.center[:, None] * (tile.T @ part)
                 total += np.outer(self.center**2, part.sum(axis=0))
             else:
                 total += np.square(tile - self.center).T @ part

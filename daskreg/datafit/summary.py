@@ -13,8 +13,10 @@ from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .classes import Classes, ClassWeight, join_classes
 from .first import FirstPass, Geometry, require_weight, settled
+from .groups import ALL, Groups
 from .kernels.classes import refuse_many
-from .moments import ALL, Groups, Moments
+from .label_sums import centred
+from .moments import Moments
 from .null import null_from_moments, null_from_rows
 from .weightings import Weightings
 
@@ -56,7 +58,7 @@ def summarise(
     # bends like the problem.
     whole = found.moments.get((ALL, None)) if loss.is_classifier else None
     for number, moments in enumerate(joined):
-        metric = moments if number or whole is None else whole
+        metric = moments if number or whole is None else centred(whole)
         first, gram = _first(moments, metric, loss, fit_intercept, standardize)
         firsts.append(first if classes is None else _with_classes(first, classes, number))
         grams.append(gram)

@@ -14,10 +14,10 @@ from daskreg.losses import LogLoss, Multinomial
 
 from .evaluation import Evaluation
 from .first import FirstPass
+from .groups import Groups
 from .kernels.fused import pays
 from .kernels.moments import MomentsKernel
 from .kernels.tiles import compute_dtype
-from .moments import Groups
 from .sample import RowSample
 from .summary import summarise
 from .weightings import Weightings

@@ -13,7 +13,7 @@ from daskreg._typing import AnyArray, Float
 from daskreg.design.blocks import Block
 from daskreg.splits import Folds, RowKeys, RowWeights
 
-from .moments import Groups
+from .groups import Groups
 
 #: All rows, each once: the weighting that every batch has, first.
 PLAIN = (-1, -1)

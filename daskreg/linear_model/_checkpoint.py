@@ -12,12 +12,14 @@ import scipy.sparse
 from daskreg.checkpoint import Checkpoint, Classes, open_checkpoint
 from daskreg.checkpoint.signals import listening
 from daskreg.datafit.few_rows import FewRows
+from daskreg.datafit.groups import Groups
 from daskreg.datafit.kernels.beside import Runs
 from daskreg.datafit.kernels.closing import Largest
 from daskreg.datafit.kernels.labels import LabelCounts
 from daskreg.datafit.kernels.sample import Picked
 from daskreg.datafit.kernels.scores import Spread
-from daskreg.datafit.moments import Groups, Moments, MomentsBatch
+from daskreg.datafit.label_sums import LabelSums
+from daskreg.datafit.moments import Moments, MomentsBatch
 from daskreg.design.partials import Sums
 from daskreg.events import EventLog, collecting
 from daskreg.solvers import Solution, Status
@@ -34,7 +36,8 @@ from daskreg.solvers.working_set import Paths
 #: What a checkpoint file may hold instances of: partial sums, states, solutions.
 KEPT = Classes(
     (
-        *(Sums, Moments, MomentsBatch, FewRows, Groups, LabelCounts, Largest, Picked, Runs, Spread),
+        *(Sums, Moments, MomentsBatch, FewRows, Groups, LabelSums),
+        *(LabelCounts, Largest, Picked, Runs, Spread),
         *(FistaState, GramState, QuasiNewtonState, ScreeningState),
         *(Quadratic, Quadratics, Point, Pairs, SharedRidge, Paths, Candidates, Goal),
         *(Solution, Status),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -10,18 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daskreg._blas import blas_for
+from daskreg._blas import blas_for, single_threaded_blas
 from daskreg._typing import Float
 from daskreg.datafit import Datafit, fit_free
 from daskreg.design.work import Beside
 from daskreg.events import current_log
+from daskreg.losses import Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
 from ._choose import Choice, Task, choose
 from ._limits import Limits
-from ._planning import plan_for_classes, prepare
+from ._planning import Granted, plan_for_classes, prepare
 from ._report import warn_of_memory
 from ._slices import cut, solve_slices
 from ._start import Known
@@ -140,7 +142,7 @@ def fit_problems(design: Any, settings: Settings, start: Known | None = None) ->
     DataError, MemoryPlanError, CompatibilityError
         From the first pass, the plan, and the solver's check of what it was given.
     """
-    with blas_for(design.n_features):
+    with blas_for(design.n_features, design.sparse):
         return _fit(design, settings, start)
 
 
@@ -159,6 +161,26 @@ def _fit(design: Any, settings: Settings, start: Known | None) -> Fitted:
     )
     choice = choose(settings.solver, Task.of(design, settings))
     choice, fits = prepare(design, datafit, choice, settings)
+    with single_threaded_blas() if _sweeps(choice, settings) else nullcontext():
+        return _solved(design, settings, start, datafit, choice, fits)
+
+
+def _sweeps(choice: Choice, settings: Settings) -> bool:
+    """Whether the products of a fit are made in passes, and in sweeps over columns in use.
+
+    Threads of BLAS that a mere product of two long vectors wakes spin through the next pass.
+    """
+    return choice.method == "screening" and isinstance(settings.loss, Squared)
+
+
+def _solved(
+    design: Any,
+    settings: Settings,
+    start: Known | None,
+    datafit: Datafit,
+    choice: Choice,
+    fits: Granted,
+) -> Fitted:
     if choice.method == "gram":
         datafit.gram()
     elif choice.method == "quasi_newton":

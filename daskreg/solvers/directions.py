@@ -13,11 +13,9 @@ from .metric import Metric
 from .models import Model
 from .parallel import parallel_map
 from .quasi_newton_state import Point, QuasiNewtonState
-from .subproblem import candidate_step, estimated_gains, flattened
+from .subproblem import Aim, candidate_step, flattened
 
-#: The subproblem is solved to this share of the outer gap ...
-INNER = 0.001
-#: ... but no further than this share of the gap that is asked for.
+#: A subproblem is solved no further than to this share of the gap that is asked for.
 FLOOR = 0.05
 #: Smaller matrices gain nothing from several threads of BLAS: many short products, between which
 #: the threads of two libraries wait for each other, take some ten times as long as on one.
@@ -29,12 +27,26 @@ def directions(model: Model, datafit: Any, penalty: ElasticNet, state: QuasiNewt
     shortened."""
     fresh = np.flatnonzero(~state.shorten).tolist()
     direction = state.direction.copy()
-    model = model.bound(datafit, penalty, state.point, fresh)
     small = model.widest(datafit, penalty) < MANY_COORDINATES
+    if model.opens:
+        first = [k for k in fresh if state.n_iter[k] == 0]
+        steps = parallel_map(lambda k: _opening(model, datafit, penalty, state, k), first, small)
+        for k, step in zip(first, steps, strict=True):
+            direction[:, k] = step
+        fresh = [k for k in fresh if state.n_iter[k] > 0 or not direction[:, k].any()]
+    model = model.bound(datafit, penalty, state.point, fresh)
     steps = parallel_map(lambda k: _direction(model, datafit, penalty, state, k), fresh, small)
     for k, step in zip(fresh, steps, strict=True):
         direction[:, k] = step
     return direction
+
+
+def _opening(
+    model: Model, datafit: Any, penalty: ElasticNet, state: QuasiNewtonState, k: int
+) -> Float:
+    point = state.point.take(np.array([k]))
+    one = flattened(penalty.take([k]), datafit.n_outputs)
+    return model.opening(datafit, k, one, point, _aim(point, state, k))
 
 
 def _direction(
@@ -56,24 +68,12 @@ def _direction(
         shared = state.shared.step(metric, l2, float(curvature.own[0, 0]), slope)
         if shared is not None:
             return shared
-    target = _target(metric, one, point, state, k)
-    if state.n_iter[k] == 0:
-        opening = model.opening(datafit, k, one, point, target)
-        if opening.any():
-            return opening
-    return candidate_step(metric, one, coef, grad, target)
+    return candidate_step(
+        metric, one, coef, grad, _aim(point, state, k).of(metric, one, coef, grad)
+    )
 
 
-def _target(
-    metric: Metric, penalty: ElasticNet, point: Point, state: QuasiNewtonState, k: int
-) -> float:
-    """Gap to which the subproblem is solved: small beside the outer gap, and beside what a single
-    coordinate could gain, so that there is always a step."""
-    q = metric.n_outputs
-    grad = point.grad[:, 0]
-    gains = estimated_gains(metric, penalty, point.position[:-q, 0], grad[:-q], grad[-q:])
+def _aim(point: Point, state: QuasiNewtonState, k: int) -> Aim:
+    """How far the subproblem of one problem is solved at its point."""
     gap = float(point.objective[0] - state.bound[k])
-    if not np.isfinite(gap):
-        return float(0.1 * INNER * gains.max())
-    wanted = FLOOR * state.goal.tol * float(state.goal.null_value[k])
-    return float(min(max(INNER * gap, wanted), 0.1 * gains.max()))
+    return Aim(gap, FLOOR * state.goal.tol * float(state.goal.null_value[k]))

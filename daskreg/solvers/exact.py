@@ -13,11 +13,14 @@ from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
 from .curvature import RIDGE, Curvature
-from .models import Model, least
+from .models import Model, SampleModel, least
 from .protocols import HessianDatafit
 from .quasi_newton_state import Point
 from .shared_ridge import SharedRidge
+from .subproblem import Aim
 
+#: Rows on which the first steps are taken, of at least so many times as many.
+OPENING_ROWS, FEW = 20_000, 5
 #: Coefficients that may join those in use at a time, at least.
 LEAST_NEW = 100
 
@@ -84,7 +87,11 @@ class ExactModel(Model):
 
     curvatures: dict[int, ActiveCurvature] = field(default_factory=dict)
 
-    needs: ClassVar[tuple[str, ...]] = ("hessians", "second_moment", "inverse_scale")
+    needs: ClassVar[tuple[str, ...]] = (
+        *("hessians", "second_moment", "inverse_scale"),
+        *("n_samples", "sample", "center"),
+    )
+    opens: ClassVar[bool] = True
 
     def prepare(self, datafit: HessianDatafit) -> None:
         """Nothing: the first pass brings no matrix."""
@@ -135,9 +142,12 @@ class ExactModel(Model):
         return kept
 
     def opening(
-        self, datafit: Any, problem: int, penalty: ElasticNet, point: Point, target: float
+        self, datafit: HessianDatafit, problem: int, penalty: ElasticNet, point: Point, aim: Aim
     ) -> Float:
-        return np.zeros(len(point.position))
+        """Of many rows: the first steps are the longest, and cost least on a sample."""
+        if datafit.n_samples < FEW * OPENING_ROWS:
+            return np.zeros(len(point.position))
+        return SampleModel(OPENING_ROWS).opening(datafit, problem, penalty, point, aim)
 
     def shared_ridge(self, datafit: Any, penalty: ElasticNet) -> SharedRidge | None:
         return None

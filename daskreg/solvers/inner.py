@@ -15,7 +15,7 @@ from daskreg.penalties import ElasticNet
 from .metric import Metric
 from .protocols import SampleView
 from .sampled import sample_curvature
-from .subproblem import candidate_step
+from .subproblem import Aim, candidate_step
 
 #: Newton steps at most, and halvings of one.  The rows of a sample may be separable where all rows
 #: are not: more steps than a few lead far beyond the optimum.
@@ -31,7 +31,7 @@ def nonlinear_step(
     grad: Float,
     n_outputs: int,
     least: float,
-    target: float,
+    aim: Aim,
 ) -> Float:
     """Minimise the model of one problem by Newton's method, roughly.
 
@@ -45,8 +45,8 @@ def nonlinear_step(
     n_outputs : int
     least : float
         Smallest curvature of the loss by eta that counts.
-    target : float
-        Gap to which each quadratic is solved, in the unit of the objective.
+    aim : Aim
+        How far each quadratic is solved.
 
     Returns
     -------
@@ -77,6 +77,7 @@ def nonlinear_step(
         n_active = int(np.count_nonzero((here[:-q] != 0.0) | (violation[:, 0, 0] > 0.0)))
         curvature = sample_curvature(view, coef, intercept, n_active, least)
         metric = Metric(curvature, np.zeros((len(grad), 0)), np.zeros(0))
+        target = aim.of(metric, penalty, here[:-q], slope)
         step = candidate_step(metric, penalty, here[:-q], slope, target)
         for _ in range(MAX_HALVINGS):
             fresh, there = at(here + step)

@@ -19,6 +19,7 @@ from .protocols import CurvedDatafit, MetricDatafit, SampledDatafit, SampleView
 from .quasi_newton_state import Point
 from .sampled import SampleCurvature, sample_curvature
 from .shared_ridge import MANY, WIDE, SharedRidge
+from .subproblem import Aim
 
 #: A mean curvature below this share of its bound is rounding.
 LEAST_CURVATURE = 1e-8
@@ -34,6 +35,8 @@ class Model(ABC):
 
     #: What a datafit must offer.
     needs: ClassVar[tuple[str, ...]]
+    #: Whether there may be an opening.
+    opens: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, datafit: Any) -> None:
@@ -62,15 +65,14 @@ class Model(ABC):
     def turns(self, curvature: Curvature, steps: Float, kept: Float) -> Float:
         """What the gradient would do along old steps (n_pairs, n) now, from what was kept."""
 
-    @abstractmethod
     def opening(
-        self, datafit: Any, problem: int, penalty: ElasticNet, point: Point, target: float
+        self, datafit: Any, problem: int, penalty: ElasticNet, point: Point, aim: Aim
     ) -> Float:
         """A first step (n,) that is better than that of the quadratic; zeros: there is none.
 
-        ``penalty`` is flattened and, as the point, of one problem; ``target`` is the gap to which
-        a quadratic is solved.
+        ``penalty`` is flattened and, as the point, of one problem; no curvature is known yet.
         """
+        return np.zeros(len(point.position))
 
     @abstractmethod
     def shared_ridge(self, datafit: Any, penalty: ElasticNet) -> SharedRidge | None:
@@ -111,16 +113,6 @@ class GramModel(Model):
     def turns(self, curvature: Curvature, steps: Float, kept: Float) -> Float:
         return kept
 
-    def opening(
-        self,
-        datafit: MetricDatafit,
-        problem: int,
-        penalty: ElasticNet,
-        point: Point,
-        target: float,
-    ) -> Float:
-        return np.zeros(len(point.position))
-
     def shared_ridge(self, datafit: MetricDatafit, penalty: ElasticNet) -> SharedRidge | None:
         weight = penalty.penalty_weight
         same = weight is None or bool((weight == weight[0]).all())
@@ -152,6 +144,7 @@ class SampleModel(Model):
     seed: int = 0
 
     needs: ClassVar[tuple[str, ...]] = ("sample", "center", "inverse_scale")
+    opens: ClassVar[bool] = True
 
     def _sample(self, datafit: SampledDatafit) -> Any:
         p, q = datafit.n_features, datafit.n_outputs
@@ -198,14 +191,14 @@ class SampleModel(Model):
         problem: int,
         penalty: ElasticNet,
         point: Point,
-        target: float,
+        aim: Aim,
     ) -> Float:
         """Far from the optimum losses bend differently than at its outset; rows know how."""
         position, grad = point.position[:, 0], point.grad[:, 0]
         if getattr(datafit, "quadratic", False):
             return np.zeros_like(position)
         view, q = self._view(datafit, problem), datafit.n_outputs
-        return nonlinear_step(view, penalty, position, grad, q, least(datafit), target)
+        return nonlinear_step(view, penalty, position, grad, q, least(datafit), aim)
 
     def shared_ridge(self, datafit: SampledDatafit, penalty: ElasticNet) -> SharedRidge | None:
         return None

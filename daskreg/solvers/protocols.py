@@ -155,35 +155,6 @@ class MetricDatafit(CurvedDatafit, Protocol):
         """``X' S X`` in solver coordinates, (n_features, n_features): part of the first pass."""
 
 
-class HessianDatafit(CurvedDatafit, Protocol):
-    """A datafit that can sum the Hessian of each problem over some features.
-
-    Attributes
-    ----------
-    second_moment : array of shape (n_features,)
-        As in :class:`SmoothDatafit`.
-    inverse_scale : array of shape (n_features, n_problems) or (n_features, 1)
-        0 marks a column that is constant for a problem.
-    """
-
-    @property
-    def second_moment(self) -> Float: ...
-    @property
-    def inverse_scale(self) -> Float: ...
-
-    def hessians(
-        self,
-        coef: Float,
-        intercept: Float,
-        columns: npt.ArrayLike,
-        members: Sequence[AnyArray],
-    ) -> list[Float]:
-        """Hessians of C columns over their ``members`` and the intercept, which is last.  One pass.
-
-        Each is of shape (n_members + 1, n_members + 1); members are feature numbers.
-        """
-
-
 class SampleView(Protocol):
     """Rows in memory in the solver coordinates Z of one problem.
 
@@ -264,6 +235,35 @@ class SampledDatafit(CurvedDatafit, Protocol):
         """About ``n_rows`` rows, or fewer where memory is short.
 
         At most one pass when first asked; remembered, also by what ``take`` returns.
+        """
+
+
+class HessianDatafit(SampledDatafit, Protocol):
+    """A datafit that can sum the Hessian of each problem over some features.
+
+    Attributes
+    ----------
+    n_samples : int
+        Of many rows a sample is asked for.
+    second_moment : array of shape (n_features,)
+        As in :class:`SmoothDatafit`.
+    """
+
+    @property
+    def n_samples(self) -> int: ...
+    @property
+    def second_moment(self) -> Float: ...
+
+    def hessians(
+        self,
+        coef: Float,
+        intercept: Float,
+        columns: npt.ArrayLike,
+        members: Sequence[AnyArray],
+    ) -> list[Float]:
+        """Hessians of C columns over their ``members`` and the intercept, which is last.  One pass.
+
+        Each is of shape (n_members + 1, n_members + 1); members are feature numbers.
         """
 
 

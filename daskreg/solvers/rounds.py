@@ -21,6 +21,8 @@ LEAST_NEW = 1000
 #: matrix of so many columns costs about as much as a pass, and more of them would cost more.
 NEW_IN_MEMORY = 2.0
 FEWEST_NEW, MOST_NEW = 300, 600
+#: ... and that it may add beside twice those that violate their conditions.
+SOME = 50
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,18 @@ def _largest(used: npt.NDArray[np.bool_], coef: Float, most: int) -> npt.NDArray
     return kept
 
 
-def least_new(datafit: SelectiveDatafit, n_problems: int) -> int:
-    """Return the columns that a round of so many problems may add, however few are in use."""
-    if n_problems > 1 or not getattr(datafit, "resident", False):
+def least_new(datafit: SelectiveDatafit, state: ScreeningState, alpha: Float, turn: Round) -> int:
+    """Return the columns that a round may add, however few are in use.
+
+    Of a lone problem that few columns violate now no more than as many again, and some.
+    """
+    if len(turn.problems) > 1 or not getattr(datafit, "resident", False):
         return LEAST_NEW
     new = int(NEW_IN_MEMORY * datafit.n_features**0.5)
-    return min(max(new, FEWEST_NEW), MOST_NEW)
+    [problem] = turn.problems.tolist()
+    entry = state.entry[:, state.paths.which[problem]]
+    violated = int(np.count_nonzero((entry > alpha[problem]) & ~turn.used))
+    return min(max(new, FEWEST_NEW), MOST_NEW, 2 * violated + SOME)
 
 
 def limited(
@@ -126,11 +134,22 @@ def limited(
     """
     room = max(0, min(new, turn.most - int(turn.used.sum())))
     score = np.where(turn.used, -np.inf, wanted)
-    order = np.argsort(-score, kind="stable")[:room]
-    columns = turn.used.copy()
-    columns[order[score[order] > 0.0]] = True
+    columns = turn.used | _highest(score, room)
     # A gather that is at hand and holds them all is better than a smaller one.
     return before if (before | ~columns).all() and before.any() else columns
+
+
+def _highest(score: Float, most: int) -> npt.NDArray[np.bool_]:
+    """Return the columns of the highest scores above zero, of equal ones the first."""
+    chosen = score > 0.0
+    if np.count_nonzero(chosen) <= most:
+        return chosen
+    if not most:
+        return np.zeros_like(chosen)
+    least = np.partition(score, -most)[-most]
+    chosen = score > least
+    chosen[np.flatnonzero(score == least)[: most - np.count_nonzero(chosen)]] = True
+    return chosen
 
 
 def pool_of(

@@ -73,9 +73,9 @@ class BatchScreening(Solver):
         matrices, or 25 where gathering columns is a pass.
     n_columns : int, optional
         Columns that a round may add; by default as many as are in use, at least 1000, or of a
-        lone problem on data in memory 300 to 600.  Where few rows take the place of Gram matrices
-        three times those in use, and of several problems at least 48 MiB of such rows.  Never more
-        than memory holds.
+        lone problem on data in memory 300 to 600, and of one that few columns violate twice these
+        and 50.  Where few rows take the place of Gram matrices three times those in use, and of
+        several problems at least 48 MiB of such rows.  Never more than memory holds.
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
@@ -227,7 +227,7 @@ class BatchScreening(Solver):
             used = int(turn.used.sum()) * (SPARE if factored else 1)
             several = len(turn.problems) > 1 and datafit.reads_columns
             ahead = min(factored, AHEAD_BYTES // (8 * datafit.n_samples)) if several else 0
-            new = max(least_new(datafit, len(turn.problems)), used, ahead)
+            new = max(least_new(datafit, state, penalty.alpha, turn), used, ahead)
         wanted = wanted_columns(
             state.entry, state.reached, state.paths, penalty.alpha, turn.problems
         )

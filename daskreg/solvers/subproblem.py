@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,33 @@ LARGEST_SYSTEM = 4000
 LARGEST_BLOCK = 1000
 #: Relative residual to which conjugate gradients go, and their iterations at most.
 RESIDUAL, MAX_ITERATIONS = 1e-6, 1000
+#: A subproblem is solved to this share of the outer gap.
+INNER = 0.001
+
+
+@dataclass(frozen=True)
+class Aim:
+    """How far a subproblem is solved.
+
+    Attributes
+    ----------
+    gap : float
+        The outer gap; not finite: no bound is known.
+    wanted : float
+        The least that is worth it.
+    """
+
+    gap: float
+    wanted: float
+
+    def of(self, metric: Metric, penalty: ElasticNet, coef: Float, grad: Float) -> float:
+        """Return a gap that is small beside the outer one, and beside what a single coordinate
+        could gain, so that there is always a step."""
+        n_coef = len(coef)
+        gains = estimated_gains(metric, penalty, coef, grad[:n_coef], grad[n_coef:])
+        if not np.isfinite(self.gap):
+            return float(0.1 * INNER * gains.max())
+        return float(min(max(INNER * self.gap, self.wanted), 0.1 * gains.max()))
 
 
 def candidate_step(

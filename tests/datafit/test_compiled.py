@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from daskreg._blas import blas_routine
+from daskreg.datafit.groups import ALL
 from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.compiled import batch, dense, elementary, moments
 from daskreg.datafit.kernels.gradient import GradientKernel
@@ -14,7 +15,6 @@ from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.sparse_rows import SparseRows
 from daskreg.datafit.kernels.tile_sums import mirror
 from daskreg.datafit.kernels.tiles import Labels
-from daskreg.datafit.moments import ALL
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Multinomial, Squared
 

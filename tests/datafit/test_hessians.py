@@ -110,3 +110,34 @@ def test_newton_steps_end_where_others_do_in_fewer_passes(ratio, kind, monkeypat
     np.testing.assert_allclose(newton.coef, other.coef, atol=1e-4)
     assert passes <= 2 * newton.n_iter.max()
     assert newton.coef[4].any() == (kind == "no intercept")  # the column that is constant
+
+
+def test_many_rows_open_with_a_sample_in_place_of_a_hessian(monkeypatch):
+    from daskreg.solvers import exact
+
+    X, y, w = problem(n=4000, p=30, seed=3)
+
+    def solved(opening):
+        monkeypatch.setattr(exact, "OPENING_ROWS", opening)
+        fit = datafit(X, y, w)
+        fit.first()
+        penalty = ElasticNet(np.array([0.1, 0.003]) * alpha_max(fit.null_grad, 1.0), 1.0)
+        before = fit.n_passes
+        return solve(QuasiNewton(metric="exact"), fit, penalty, tol=1e-10), fit.n_passes - before
+
+    plain, plain_passes = solved(801)  # they are not five times as many
+    opened, passes = solved(800)
+    assert opened.converged.all()
+    np.testing.assert_allclose(opened.objective, plain.objective, rtol=1e-9)
+    assert plain_passes == 2 * plain.n_iter.max()
+    assert passes <= 2 * opened.n_iter.max() + 1
+    assert opened.n_iter.max() <= plain.n_iter.max()
+
+    # The first step is that of the sample, and better than one of a quadratic.
+    def first(opening):
+        monkeypatch.setattr(exact, "OPENING_ROWS", opening)
+        fit = datafit(X, y, w)
+        penalty = ElasticNet(np.array([0.1, 0.003]) * alpha_max(fit.null_grad, 1.0), 1.0)
+        return solve(QuasiNewton(metric="exact"), fit, penalty, max_iter=1).objective
+
+    assert (first(800) < first(801)).all()

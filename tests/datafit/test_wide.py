@@ -1,6 +1,7 @@
 """Bands of columns give the sums of the plain mathematics."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -80,12 +81,17 @@ def test_float32_products_are_as_good_as_those_of_whole_rows(monkeypatch):
     assert np.abs(found - exact).max() <= 4.0 * np.abs(whole - exact).max()
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "int8"])
-@pytest.mark.parametrize("weight", [False, True])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int8"])
+@pytest.mark.parametrize("weight", [False, True, "none first", "none"])
+@pytest.mark.parametrize("n_targets", [1, 3])
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.usefixtures("in_bands")
-def test_moments_are_those_of_whole_rows(dtype, weight, monkeypatch):
-    one = block(dtype, weight=weight)
-    found = MomentsKernel()(one, {})["moments"].moments
+def test_moments_are_those_of_whole_rows(dtype, weight, n_targets, compiled, monkeypatch):
+    one = block(dtype, weight=bool(weight))
+    one = replace(one, y=np.random.default_rng(5).normal(size=(N, n_targets)) + 3.0)
+    if isinstance(weight, str):
+        one.sample_weight[: N if weight == "none" else 37] = 0.0
+    found = MomentsKernel(compiled=compiled)(one, {})["moments"].moments
     monkeypatch.setattr(wide, "WIDE", P + 1)
     whole = MomentsKernel()(one, {})["moments"].moments
     assert found.keys() == whole.keys()

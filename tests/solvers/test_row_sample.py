@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,14 +143,16 @@ def test_products_of_a_view_are_those_of_its_columns(kind):
 
 
 @pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array, lambda X: X.astype(np.float32)])
-def test_the_gram_matrix_of_a_view_is_that_of_its_columns(kind, coarse, monkeypatch):
+def test_the_gram_matrix_of_a_view_is_that_of_its_columns(kind, compiled, coarse, monkeypatch):
     """Also of columns far from zero, and in float32 about as well as float32 adds."""
     monkeypatch.setattr("daskreg.datafit.sample.COARSE", 0.0 if coarse else np.inf)
     monkeypatch.setattr("daskreg.datafit.sample.TILE_BYTES", 8192)
     X, y, weight = data()
     X = kind((X + 100.0 * (np.arange(4) == 1)).astype(np.float32).astype(np.float64))
     sample = draw(FakeDesign(X, y, weight), Squared(), 500, n_total=N)
+    sample = replace(sample, compiled=compiled)
     view = sample.view(np.array([0.1, 100.0, 0.0, -0.2]), np.array([1.0, 2.0, 0.0, 0.5]))
     bend = np.random.default_rng(1).random(sample.n_rows)
     for chosen in (np.array([0, 1, 3]), np.arange(4), np.array([], dtype=int)):

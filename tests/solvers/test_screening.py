@@ -234,3 +234,14 @@ def test_columns_that_are_at_hand_are_not_read_again():
     n_rounds = design.n_passes - 1 - len(gathers)
     assert len(gathers) < n_rounds
     assert max(gathers) <= p // 2
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 4, 7, 50])
+def test_the_highest_scores_are_those_of_a_stable_sort(most):
+    from daskreg.solvers.rounds import _highest
+
+    score = np.random.default_rng(most).integers(-1, 4, 40).astype(float)
+    order = np.argsort(-score, kind="stable")[:most]
+    expected = np.zeros(40, dtype=bool)
+    expected[order[score[order] > 0.0]] = True
+    np.testing.assert_array_equal(_highest(score, most), expected)

@@ -9,7 +9,9 @@ import numpy as np
 
 from daskreg._array import is_sparse, take_rows
 from daskreg._typing import AnyArray, Float, Matrix, State
-from daskreg.datafit.moments import ALL, APART, Groups, Moments, MomentsBatch, Tally
+from daskreg.datafit.groups import ALL, APART, Groups, Parts, Tally
+from daskreg.datafit.label_sums import LabelSums
+from daskreg.datafit.moments import Moments, MomentsBatch
 from daskreg.datafit.weightings import ALL_ROWS, ColumnWeights, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -28,7 +30,7 @@ from .tiles import (
     numeric_target,
     tile_borders,
 )
-from .wide import BAND, WIDE, bands, is_wide, side_by_side
+from .wide import BAND, WIDE, bands, is_wide, side_by_side, wide_moments
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class MomentsKernel:
         if block.y is None:
             raise DataError("the data have no target: expected y, got None")
         rows = self._rows_by_label(block) if self.by_label else _Rows.numbers(block)
-        moments: dict[tuple[int, Any], Moments] = {}
+        moments: Parts = {}
         batches: dict[Any, MomentsBatch] = {}
         alone = len(self.weightings) == 1
         by_atom = not alone and self.weightings.by_atoms
@@ -83,7 +85,9 @@ class MomentsKernel:
             coded = together = True
         each = replace(self, columns=()) if together else self
         if together and len(rows.labels):
-            moments[ALL, None] = self._moments(block.X, rows.coded if coded else rows)
+            shared = rows.coded if coded else rows
+            found = self._label_sums(block.X, shared) if coded else None
+            moments[ALL, None] = self._moments(block.X, shared) if found is None else found
         for label, chosen in rows.groups:
             if (alone or not by_atom or whole) and not coded:
                 moments[ALL, label] = each._moments(block.X, rows, chosen)
@@ -99,6 +103,8 @@ class MomentsKernel:
         found = share["moments"].moments.get((ALL, None))
         if found is None or found.n_rows < block.n_rows:
             return False  # rows that weigh nothing hide their values
+        if isinstance(found, LabelSums):
+            return found.finite
         return bool(np.isfinite(found.mean).all())
 
     def _rows_by_label(self, block: Block) -> _Rows:
@@ -112,7 +118,7 @@ class MomentsKernel:
 
     def _add_atoms(
         self,
-        moments: dict[tuple[int, Any], Moments],
+        moments: Parts,
         block: Block,
         rows: _Rows,
         label: Any,
@@ -134,7 +140,7 @@ class MomentsKernel:
 
     def _add_resamples(
         self,
-        moments: dict[tuple[int, Any], Moments],
+        moments: Parts,
         batches: dict[Any, MomentsBatch],
         block: Block,
         rows: _Rows,
@@ -150,11 +156,24 @@ class MomentsKernel:
             counted = replace(rows, weight=weight)
             moments[number, None] = self._moments(block.X, counted, np.flatnonzero(counts))
 
+    def _label_sums(self, X: Matrix, rows: _Rows) -> LabelSums | None:
+        """Return the sums of sparse rows by label, where they are all that is wanted.
+
+        None of other rows, and where some column is stored in each of them.
+        """
+        if self.columns != () or not (self.compiled and is_sparse(X)):
+            return None
+        assert isinstance(rows.z, OneHot)
+        return SparseRows(X, np.arange(X.shape[0])).label_sums(rows.z, rows.weight)
+
     def _moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None = None) -> Moments:
         """Return the moments of the chosen rows; None: of all."""
         if self.columns == () and is_wide(X):
-            each = [self._moments(X[:, band], rows, chosen) for band in bands(X.shape[1])]
-            return side_by_side(each)
+            found = self._wide_moments(X, rows, chosen)
+            if found is None:
+                each = [self._moments(X[:, band], rows, chosen) for band in bands(X.shape[1])]
+                found = side_by_side(each)
+            return found
         z, weight = rows.z, rows.weight
         if chosen is not None:
             z, weight = z[chosen], None if weight is None else weight[chosen]
@@ -177,6 +196,16 @@ class MomentsKernel:
                     tile = X[chosen[start:stop]]
                 sums.add(tile, z[start:stop], None if root is None else root[start:stop])
             return sums.result()
+
+    def _wide_moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None) -> Moments | None:
+        """Return moments from one compiled look, where rows lie side by side and some count."""
+        first = 0 if chosen is None else _run(chosen)
+        if not self.compiled or first is None or not rows.z.shape[1]:
+            return None
+        own = slice(first, first + (len(X) if chosen is None else len(chosen)))
+        root = None if rows.weight is None else np.sqrt(rows.weight[own])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return wide_moments(X[own], rows.z[own], root)
 
     def rows(self, X: Matrix) -> int:
         """Return the rows of one tile."""

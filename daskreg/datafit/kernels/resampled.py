@@ -8,11 +8,11 @@ import numpy as np
 
 from daskreg._array import is_sparse, take_rows, with_data
 from daskreg._typing import AnyArray, Float, Matrix
+from daskreg.datafit.label_sums import SPARSE_NOISE
 from daskreg.datafit.moments import MomentsBatch
 from daskreg.datafit.weightings import ColumnWeights, Weightings
 from daskreg.design.blocks import Block
 
-from .running import SPARSE_NOISE
 from .tiles import tile_borders
 
 

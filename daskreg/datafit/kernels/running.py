@@ -7,14 +7,11 @@ import numpy as np
 from daskreg._array import is_sparse, scale_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float, Matrix
 from daskreg.datafit.few_rows import FewRows
+from daskreg.datafit.label_sums import SPARSE_NOISE
 from daskreg.datafit.moments import Moments, add_outer
 
 from .sparse_rows import SparseRows
 from .tile_sums import TileSums, inner_point, mirror
-
-#: Sparse columns with empty places are not shifted: below this share of the mean square a
-#: variance is rounding.
-SPARSE_NOISE = 1e-12
 
 
 class Running:

@@ -8,7 +8,9 @@ from functools import cached_property
 import numpy as np
 
 from daskreg._typing import AnyArray, Float, Matrix
+from daskreg.datafit.label_sums import LabelSums
 
+from .one_hot import OneHot
 from .tiles import stored
 
 #: Rows of which the common columns are looked for before all rows are.
@@ -79,6 +81,19 @@ class SparseRows:
         total = np.zeros((self.shape[1], 1 + right.shape[1]))
         add_moments(data, indices, indptr, self.rows, shift, right, total)
         return total
+
+    def label_sums(self, labels: OneHot, weight: Float | None) -> LabelSums | None:
+        """Return the sums by label, under weights (m,); None: some column is in every row."""
+        if len(self._whole()):
+            return None
+        from .compiled.csr import add_by_label
+
+        codes, q = labels.codes, labels.n_labels
+        table = np.zeros((self.shape[1], 1 + q))
+        add_by_label(*self._parts, self.rows, codes, weight, table)
+        own = np.bincount(codes, weight, minlength=q).astype(np.float64, copy=False)
+        n_rows = len(codes) if weight is None else int(np.count_nonzero(weight))
+        return LabelSums(table, own, n_rows)
 
     def centred(
         self, shift: Float, right: Float, weight: float, noise: float

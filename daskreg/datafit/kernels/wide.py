@@ -11,12 +11,14 @@ from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.moments import Moments
 from daskreg.design.blocks import Block
 
-from .tiles import tile_borders, tile_rows
+from .tiles import stored, tile_borders, tile_rows
 
 #: From so many columns on, the least tile of whole rows is larger than a core's cache.
 WIDE = 16384
 #: Columns of a band.
 BAND = 2048
+#: Rows whose mean is a point inside each column.
+FIRST_ROWS = 8
 #: Up to this share of the columns, those with a coefficient are gathered instead.
 FEW = 1 / 8
 
@@ -111,3 +113,35 @@ def side_by_side(parts: Sequence[Moments]) -> Moments:
         None,
         first.columns,
     )
+
+
+def wide_moments(X: AnyArray, z: Float, root: Float | None) -> Moments | None:
+    """Return the moments of wide rows in machine code, without Gram; None: nothing has a weight.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, p), C-contiguous
+    z : ndarray, shape (n, q), q at least 1
+    root : ndarray, shape (n,), or None
+        Square roots of the weights.
+    """
+    from .compiled.moments import wide_moments as fill
+
+    n, p = X.shape
+    root = np.ones(n) if root is None else root
+    share = np.square(root)
+    weight = float(share.sum())
+    if not weight:
+        return None
+    middle = share @ z / weight
+    right = np.ascontiguousarray(((z - middle) * root[:, None]).T)
+    # A point inside each column: the mean of the first rows that count.
+    last = int(np.flatnonzero(root)[:FIRST_ROWS][-1]) + 1
+    early = share[:last] / share[:last].sum()
+    mean, m2, cross = np.empty(p), np.empty(p), np.empty((len(right), p))
+    tile, half = stored(X)
+    fill(tile, half, root, right, early, BAND, mean, m2, cross)
+    first = right @ root
+    target_m2 = np.maximum(np.square(right).sum(axis=1) - np.square(first) / weight, 0.0)
+    n_rows = int(np.count_nonzero(root))
+    return Moments(weight, n_rows, mean, m2, middle + first / weight, target_m2, cross.T)

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 
-def canonical(block: Any, dtype: np.dtype[Any]) -> Any:
-    """CSR with sorted, unique, smallest indices and native values; copies only what differs."""
+def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
+    """CSR with sorted, unique, smallest indices and native values; copies only what differs.
+
+    ``known`` indices are sorted and unique: nobody needs to look.
+    """
     from scipy.sparse import csr_array
 
     small = max(block.nnz, *block.shape) < 2**31
@@ -19,7 +22,9 @@ def canonical(block: Any, dtype: np.dtype[Any]) -> Any:
         block.indptr.astype(index, copy=False),
     )
     result = csr_array(parts, shape=block.shape)
-    if not result.has_canonical_format:
+    if known:
+        result.has_canonical_format = True
+    elif not result.has_canonical_format:
         result = result.copy()
         result.sum_duplicates()
     return result

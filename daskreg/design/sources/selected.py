@@ -18,7 +18,8 @@ from .labels import Labels
 def take_columns(matrix: Matrix, columns: AnyArray, out: AnyArray | None = None) -> Matrix:
     """Columns of a dense or CSR matrix, as blocks hold them: C-contiguous or canonical CSR."""
     if not isinstance(matrix, np.ndarray):
-        return canonical(matrix[:, columns], matrix.dtype)
+        # Ascending columns of sorted rows.
+        return canonical(matrix[:, columns], matrix.dtype, known=True)
     shape = len(matrix), len(columns)
     if out is None or out.shape != shape or out.dtype != matrix.dtype:
         out = np.empty(shape, matrix.dtype)

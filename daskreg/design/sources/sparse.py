@@ -46,6 +46,8 @@ class SparseRows(Rows):
                 f"pass X.tocsr() (formats taken: {', '.join(f.upper() for f in FORMATS)})"
             )
         self._matrix, self._first = matrix, first
+        #: Blocks that were canonical when they were read: they are not looked through again.
+        self._canonical: set[tuple[int, int]] = set()
         self.describe = what
         self.dtype = native_dtype(matrix.dtype, what)
         self.n_rows = int(matrix.shape[0]) if n_rows is None else n_rows
@@ -62,15 +64,16 @@ class SparseRows(Rows):
         return _CutSparse(self._matrix, self._first, start, stop, self)
 
     def open(self, values: Sequence[Any] = ()) -> Reader:
-        return _SparseReader(self._matrix, self._first, self.dtype)
+        return _SparseReader(self._matrix, self._first, self.dtype, self._canonical)
 
 
 class _CutSparse(SparseRows):
     """Some rows of a sparse matrix: shared within a process, cut out when they leave it."""
 
-    def __init__(self, matrix: Any, first: int, start: int, stop: int, whole: Rows) -> None:
+    def __init__(self, matrix: Any, first: int, start: int, stop: int, whole: SparseRows) -> None:
         super().__init__(matrix, what=whole.describe, first=first, n_rows=whole.n_rows)
         self._span = start, stop
+        self._canonical = whole._canonical
 
     def __reduce__(self) -> tuple[Any, ...]:
         start, stop = self._span
@@ -83,12 +86,17 @@ def _rebuild(matrix: Any, what: str, first: int, n_rows: int) -> SparseRows:
 
 
 class _SparseReader(Reader):
-    def __init__(self, matrix: Any, first: int, dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, matrix: Any, first: int, dtype: np.dtype[Any], known: set[tuple[int, int]]
+    ) -> None:
         self._cut: Callable[[int, int], Any] = _CUTTERS[matrix.format](matrix)
-        self._first, self._dtype = first, dtype
+        self._first, self._dtype, self._known = first, dtype, known
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> Any:
-        return canonical(self._cut(start - self._first, stop - self._first), self._dtype)
+        cut = self._cut(start - self._first, stop - self._first)
+        if (start, stop) not in self._known and cut.has_canonical_format:
+            self._known.add((start, stop))
+        return canonical(cut, self._dtype, known=(start, stop) in self._known)
 
 
 def _cut_csr(matrix: Any) -> Callable[[int, int], Any]:

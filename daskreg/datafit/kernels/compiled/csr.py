@@ -143,6 +143,38 @@ def add_moments(
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+def add_by_label(
+    data: AnyArray,
+    indices: AnyArray,
+    indptr: AnyArray,
+    rows: AnyArray,
+    codes: AnyArray,
+    weight: Any,
+    table: Float,
+) -> None:
+    """Add the squares of the entries of some rows, and the entries of each label.
+
+    Parameters
+    ----------
+    data, indices, indptr : ndarray
+    rows : ndarray of int, shape (m,)
+    codes : ndarray of int, shape (m,)
+        Label of each of them.
+    weight : ndarray, shape (m,), or None
+    table : ndarray, shape (p, 1 + q)
+    """
+    for i in range(len(rows)):
+        one = 1.0 if weight is None else weight[i]
+        own = 1 + codes[i]
+        for place in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            j = indices[place]
+            value = np.float64(data[place])
+            weighted = one * value
+            table[j, 0] += weighted * value
+            table[j, own] += weighted
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
 def centre(
     sums: Float,
     weight: float,
@@ -238,10 +270,10 @@ def add_hessian(
     for i in range(len(bend)):
         n = 0
         for entry in range(indptr[start + i], indptr[start + i + 1]):
+            # A place that is not chosen is written over by the next: no branch to guess wrong.
             j = place[indices[entry]]
-            if j >= 0:
-                column[n], value[n] = j, data[entry]
-                n += 1
+            column[n], value[n] = j, data[entry]
+            n += j >= 0
         column[n], value[n] = last, 1.0
         for s in range(n + 1):
             scaled, j = bend[i] * value[s], column[s]

@@ -147,3 +147,80 @@ def add_upper(part: AnyArray, gram: Float) -> None:
         for j in range(i, gram.shape[0]):
             gram[i, j] += part[i, j]
             part[i, j] = 0
+
+
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+def wide_moments(
+    X: AnyArray,
+    half: Any,
+    root: Float,
+    right: Float,
+    early: Float,
+    band: int,
+    mean: Float,
+    m2: Float,
+    cross: Float,
+) -> None:
+    """Set the moments of the columns of all rows, band by band, each of which is read once.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, p), C-contiguous
+    half, root
+        See :func:`add_moments`.
+    right : ndarray, shape (q, n)
+        Targets times ``root``, q at least 1.
+    early : ndarray, shape (n,) or less
+        Shares of the first rows in a point inside each column.
+    band : int
+    mean, m2 : ndarray, shape (p,)
+        Weighted means, and sums of weighted squares about them.
+    cross : ndarray, shape (q, p)
+        Sums of products of the deviations of columns and targets.
+    """
+    n, p = X.shape
+    weight = 0.0
+    for i in range(n):
+        weight += root[i] * root[i]
+    shift, first, square, one = np.empty(band), np.empty(band), np.empty(band), np.empty(band)
+    for start in range(0, p, band):
+        m = min(band, p - start)
+        shift[:], first[:], square[:], one[:] = 0.0, 0.0, 0.0, 0.0
+        for i in range(len(early)):
+            for j in range(m):
+                shift[j] += early[i] * _number(X[i, start + j], half)
+        for i in range(0, n - 3, 4):
+            r0, r1, r2, r3 = root[i], root[i + 1], root[i + 2], root[i + 3]
+            z0, z1, z2, z3 = right[0, i], right[0, i + 1], right[0, i + 2], right[0, i + 3]
+            for j in range(m):
+                s = shift[j]
+                a = r0 * (_number(X[i, start + j], half) - s)
+                b = r1 * (_number(X[i + 1, start + j], half) - s)
+                c = r2 * (_number(X[i + 2, start + j], half) - s)
+                d = r3 * (_number(X[i + 3, start + j], half) - s)
+                first[j] += (r0 * a + r1 * b) + (r2 * c + r3 * d)
+                square[j] += (a * a + b * b) + (c * c + d * d)
+                one[j] += (z0 * a + z1 * b) + (z2 * c + z3 * d)
+        for i in range(n // 4 * 4, n):
+            for j in range(m):
+                a = root[i] * (_number(X[i, start + j], half) - shift[j])
+                first[j] += root[i] * a
+                square[j] += a * a
+                one[j] += right[0, i] * a
+        for t in range(right.shape[0]):
+            if t:
+                one[:] = 0.0
+                for i in range(n):
+                    z = right[t, i] * root[i]
+                    for j in range(m):
+                        one[j] += z * (_number(X[i, start + j], half) - shift[j])
+            z_first = 0.0
+            for i in range(n):
+                z_first += root[i] * right[t, i]
+            for j in range(m):
+                cross[t, start + j] = one[j] - first[j] * z_first / weight
+        for j in range(m):
+            own = square[j] - first[j] * first[j] / weight
+            mean[start + j] = shift[j] + first[j] / weight
+            # What overflowed stays NaN, and is refused later.
+            m2[start + j] = 0.0 if own <= 0.0 else own
