@@ -86,7 +86,8 @@ class Rows(ABC):
     takes_whole_rows : bool
         These are columns selected from others, and reading them decodes those too.
     plain_file : str or None
-        The file of which blocks are copies, byte for byte: nothing reads them faster.
+        The file, or the folder of files, of which blocks are copies, byte for byte: nothing reads
+        them faster.
     names : tuple of str or None
         Column names, where the source has them.
     labels : Labels or None

@@ -62,6 +62,7 @@ class ZarrRows(Rows):
         self._raw = raw_chunks(array, self.dtype)
         if self._raw is not None:
             self.decode_factor = 1.0
+            self.plain_file = self._raw.folder
             return
         chunk = math.prod(array.chunks) * self.dtype.itemsize
         abreast = min(
