@@ -89,6 +89,12 @@ def beside(x: Any, values: Any) -> Any:
     return xp.asarray(np.ascontiguousarray(values), device=x.device)
 
 
+def contiguous(x: Any) -> Any:
+    """Return x with its last axis first in memory, as it is, where its library knows of memory."""
+    xp = namespace(x)
+    return xp.ascontiguousarray(x) if hasattr(xp, "ascontiguousarray") else x
+
+
 def to_host(x: Any) -> Any:
     """Return x with all its arrays on the host: arrays, mappings, sequences and data classes.
 
