@@ -15,6 +15,8 @@ from daskreg._device import gpu_available, require_gpu, wanted_device
 from daskreg._typing import AnyArray
 
 from .blocks import DeviceArray
+from .need import CardFacts
+from .shelf import SHELF
 
 #: Parts of a buffer begin at multiples of so many bytes, which suit any type and vector load.
 ALIGNMENT = 256
@@ -151,6 +153,20 @@ def card_of_process() -> Card | None:
 
             _found = CupyCard()
         return _found
+
+
+def card_facts() -> CardFacts | None:
+    """Return what a plan needs to know of this process's card; None: there is none.
+
+    Raises
+    ------
+    MissingDependencyError
+        As ``card_of_process``.
+    """
+    card = card_of_process()
+    if card is None:
+        return None
+    return CardFacts(card.name, card.free_bytes() + SHELF.nbytes, wanted_device() == "gpu")
 
 
 def parts_of(X: Any) -> tuple[AnyArray, ...]:

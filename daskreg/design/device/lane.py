@@ -147,7 +147,9 @@ class Lane:
             self._limit = 0
             return None
         self.card.wait(self.card.copy, self.card.event(self.card.compute))
-        absent = replace(block, X=Absent(tuple(block.X.shape), block.X.dtype))
+        # Arrays of its own: a view would keep the whole chunk it looks into.
+        beside: dict[str, Any] = {name: array.copy() for name, array in block.beside().items()}
+        absent = replace(block, X=Absent(tuple(block.X.shape), block.X.dtype), **beside)
         # It outlives this lane, and must not keep it alive.
         kept = Kept(partial(SHELF.claim, self._shard, limit=self._limit))
         shelved = replace(self._copied(block, buffer, absent, kept), uploads={})

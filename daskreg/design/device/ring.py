@@ -11,9 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from .card import Card
-
-#: One buffer that a kernel reads, one that is being filled, and one that evens out both.
-SLOTS = 3
+from .need import SLOTS, slot_nbytes
 
 
 @dataclass(eq=False)
@@ -80,6 +78,7 @@ class Ring:
             # Nothing may be asked to write where a kernel still reads.
             self._card.wait_here(slot.free)
         slot.buffer, slot.nbytes = None, 0
+        nbytes = slot_nbytes(nbytes)
         slot.buffer = self._card.empty(nbytes)
         slot.nbytes = nbytes
         slot.free = self._card.event(self._card.compute)
