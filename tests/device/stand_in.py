@@ -59,12 +59,25 @@ class Watched(np.ndarray):
         self.buffer = getattr(other, "buffer", None)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
-        plain = [_plain(value) for value in inputs]
-        settings = {name: _plain(value) for name, value in settings.items()}
+        plain = [self._plain(value) for value in inputs]
+        settings = {name: self._plain(value) for name, value in settings.items()}
         return self._wrapped(getattr(ufunc, method)(*plain, **settings))
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return self._wrapped(func(*map(_plain, args), **{k: _plain(v) for k, v in kwargs.items()}))
+        plain = {name: self._plain(value) for name, value in kwargs.items()}
+        return self._wrapped(func(*map(self._plain, args), **plain))
+
+    def _plain(self, value: Any) -> Any:
+        """The numbers of an argument, once it is known that they may be read now."""
+        if isinstance(value, tuple | list):
+            return type(value)(self._plain(one) for one in value)
+        if isinstance(value, Watched):
+            if value.card is not None:
+                value.card.reads(value.buffer)
+            return value.view(np.ndarray)
+        if isinstance(value, np.ndarray) and value.ndim and not (self.card and self.card.mixes):
+            raise TypeError("an array of the host meets one of the card")
+        return value
 
     def _wrapped(self, result: Any) -> Any:
         if isinstance(result, tuple | list):
@@ -80,19 +93,6 @@ class Watched(np.ndarray):
     __bool__ = __float__ = __int__ = __index__ = tolist = item = _refuse
 
 
-def _plain(value: Any) -> Any:
-    """The numbers of an argument, once it is known that they may be read now."""
-    if isinstance(value, tuple | list):
-        return type(value)(_plain(one) for one in value)
-    if isinstance(value, Watched):
-        if value.card is not None:
-            value.card.reads(value.buffer)
-        return value.view(np.ndarray)
-    if isinstance(value, np.ndarray) and value.ndim:
-        raise TypeError("an array of the host meets one of the card")
-    return value
-
-
 class StandInCard(Card):
     """See the module.
 
@@ -103,6 +103,8 @@ class StandInCard(Card):
     strict : bool
         Arrays of array_api_strict on its second device instead: nothing but the standard, and no
         clocks.
+    mixes : bool
+        Arrays of the host are no error: numpy's are taken for such by whoever asks what they are.
 
     Attributes
     ----------
@@ -112,8 +114,14 @@ class StandInCard(Card):
         Times that a thread waited for a copy, arrays fetched, copies to buffers and their bytes.
     """
 
-    def __init__(self, limit: int = 1 << 30, strict: bool = False, name: str = "stand-in") -> None:
-        self.limit, self.name, self.strict = limit, name, strict
+    def __init__(
+        self,
+        limit: int = 1 << 30,
+        strict: bool = False,
+        mixes: bool = False,
+        name: str = "stand-in",
+    ) -> None:
+        self.limit, self.name, self.strict, self.mixes = limit, name, strict, mixes
         self.used = self.most = self.waits = self.fetches = self.moved = self.puts = 0
         self.compute, self.copy = Stream(), Stream()
         self._lock, self._local = threading.RLock(), threading.local()
