@@ -155,6 +155,11 @@ def card_of_process() -> Card | None:
         return _found
 
 
+def card_at_hand() -> Card | None:
+    """Return the card that this process uses already; nothing is imported to find one."""
+    return None if wanted_device() == "cpu" else _installed or _found
+
+
 def card_facts() -> CardFacts | None:
     """Return what a plan needs to know of this process's card; None: there is none.
 
