@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from daskreg._array import take_rows
 from daskreg.design.blocks import Block
 
 #: An array in the memory of a card; what its namespace calls an array.
@@ -147,10 +148,15 @@ class DeviceBlock:
         """Return a host array on the card; ``kept.get`` and ``upload`` spare doing it again."""
         return (self.send or self.xp.asarray)(array)
 
-    def on_host(self) -> Block:
-        """Return the block in host memory; X is fetched where no copy is there."""
+    def on_host(self, reads_X: bool = True) -> Block:
+        """Return the block in host memory; X is fetched where no copy is there.
+
+        Without ``reads_X`` it has no columns, and none are fetched.
+        """
         if not isinstance(self.host.X, Absent):
             return self.host
+        if not reads_X:
+            return replace(self.host, X=Absent((self.n_rows, 0), self.host.X.dtype))
         return replace(self.host, X=self._fetched_X())
 
     def _fetched_X(self) -> Any:
@@ -168,17 +174,11 @@ class DeviceBlock:
         return self._rows(0, middle), self._rows(middle, self.n_rows)
 
     def _rows(self, start: int, stop: int) -> DeviceBlock:
-        host = self.host
-        beside = {name: array[start:stop] for name, array in host.beside().items()}
+        X: Any = self.host.X
         shape = (stop - start, self.n_features)
-        X = host.X
-        X = Absent(shape, X.dtype) if isinstance(X, Absent) else X[start:stop]
-        return replace(
-            self,
-            host=replace(host, X=X, start=host.start + start, **beside),
-            X=self._X_rows(start, stop),
-            kept=Kept(),
-        )
+        X = Absent(shape, X.dtype) if isinstance(X, Absent) else take_rows(X, start, stop)
+        host = self.host.rows(start, stop, X)
+        return replace(self, host=host, X=self._X_rows(start, stop), kept=Kept())
 
     def _X_rows(self, start: int, stop: int) -> DeviceArray | Csr:
         X = self.X
@@ -190,11 +190,13 @@ class DeviceBlock:
         return Csr(X.data[first:last], X.indices[first:last], pointers, (stop - start, X.shape[1]))
 
 
-def device_nbytes(X: DeviceArray | Csr) -> int:
-    """Bytes of an array, or of the three of a sparse matrix; host arrays likewise."""
+def device_nbytes(X: Any) -> int:
+    """Bytes of an array, or of the three of a sparse matrix."""
     if hasattr(X, "indptr"):
         return sum(map(device_nbytes, (X.data, X.indices, X.indptr)))
     if isinstance(X, tuple | list):
         return sum(map(device_nbytes, X))
     nbytes = getattr(X, "nbytes", None)
-    return int(X.size * X.dtype.itemsize if nbytes is None else nbytes)
+    if nbytes is None:  # the array API promises a size and the name of a type alone
+        nbytes = X.size * np.dtype(str(X.dtype).rpartition(".")[2]).itemsize
+    return int(nbytes)

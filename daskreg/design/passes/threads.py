@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from daskreg._typing import State
+from daskreg.design.device.card import card_facts
 from daskreg.design.host import machine_memory, process_memory
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
@@ -40,6 +41,7 @@ class Threads(Scheduler):
                 memory=process_memory(),
                 share=LOCAL_SHARE,
                 loaded=loaded_libraries(),
+                card=card_facts(),
             )
         ]
 
