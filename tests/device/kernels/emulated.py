@@ -21,6 +21,8 @@ needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compil
 HERE = Path(__file__).parent
 ASSEMBLY = re.compile(r"asm\(.cvt.f32.f16 %0, %1;.[^;]*\);")
 
+KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\(.*?\))? (\w+)\(')
+
 
 class Array(np.ndarray):
     """A numpy array that tells its address as CuPy's do."""
