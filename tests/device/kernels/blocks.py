@@ -1,5 +1,7 @@
 """Blocks on a stand-in card."""
 
+from itertools import pairwise
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -31,7 +33,7 @@ def blocks(X, y, weight=None, offset=None, borders=(), groups=None):
             number,
             None if groups is None else groups[a:b],
         )
-        for number, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for number, (a, b) in enumerate(pairwise(edges))
     ]
 
 

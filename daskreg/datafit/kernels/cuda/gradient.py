@@ -11,6 +11,7 @@ from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
 
 from .arrays import ArrayForm
+from .launch import FusedRows, SparseRows, TileRows, program_of
 from .rows import DeviceRows, device_rows
 
 
@@ -50,4 +51,10 @@ class GradientRun:
         return self._form.result()
 
     def _form_for(self, block: DeviceBlock, rows: DeviceRows) -> Any:
-        return ArrayForm(self.kernel.loss, self.state, self.dtype, block, rows.offset is not None)
+        loss, has_offset = self.kernel.loss, rows.offset is not None
+        program = program_of(loss, self.state, self.dtype, block, has_offset)
+        if program is None:
+            return ArrayForm(loss, self.state, self.dtype, block, has_offset)
+        if program.indices is not None:
+            return SparseRows(program, self.state, block)
+        return (FusedRows if program.fused else TileRows)(program, self.state, block)

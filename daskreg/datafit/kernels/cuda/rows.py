@@ -1,4 +1,4 @@
-"""What lies beside X on a card: targets, weights, offset, and how often rows count in each column."""
+"""What lies beside X on a card: targets, weights, offset, and how often rows count."""
 
 from __future__ import annotations
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from daskreg._array import beside
+
+from .tiles import dtype_of
+
 
 def csr_times(xp: Any, X: Any, coef: Any) -> Any:
     """Return ``X @ coef`` in float64, shape (n_rows, C).
@@ -21,14 +27,14 @@ def times_csr(xp: Any, X: Any, r: Any) -> Any:
     """Return ``X.T @ r`` in float64, shape (n_features, C); stored numbers are sorted by column."""
     order = xp.argsort(X.indices, stable=True)
     columns = xp.take(X.indices, order)
-    edges = xp.arange(X.shape[1] + 1, dtype=columns.dtype, device=columns.device)
+    edges = beside(columns, np.arange(X.shape[1] + 1, dtype=dtype_of(columns)))
     values = xp.astype(X.data, xp.float64)[:, None] * xp.take(r, row_numbers(xp, X), axis=0)
     return run_sums(xp, xp.take(values, order, axis=0), xp.searchsorted(columns, edges))
 
 
 def row_numbers(xp: Any, X: Any) -> Any:
     """Return the row of each stored number, shape (n_stored,)."""
-    places = xp.arange(X.data.shape[0], dtype=X.indptr.dtype, device=X.indptr.device)
+    places = xp.cumulative_sum(xp.ones_like(X.indices), dtype=X.indptr.dtype) - 1
     return xp.searchsorted(X.indptr[1:], places, side="right")
 
 
