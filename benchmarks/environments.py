@@ -1,9 +1,9 @@
-"""One virtual environment for each rival, so that none decides what another may install.
+"""One virtual environment for each library, so that none decides what another may install.
 
 ``python benchmarks/environments.py [LIBRARY ...]`` makes those that are missing below ``--where``
 and says which import; ``--fresh`` makes them anew. R and its glmnet come from the system's packages
-and are asked for only with ``--system`` (Debian and Ubuntu, as root or through sudo). The
-environment that daskreg itself runs in is the one that runs ``run.py``; nothing here touches it.
+and are asked for only with ``--system`` (Debian and Ubuntu, as root or through sudo). That of
+daskreg has what ``pip install`` brings and no extras; the checkout itself is what runs in it.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ WHERE = Path(
 )
 #: What every child needs besides its library: arrays, sparse files and zarr stores are read by it.
 COMMON = ("numpy", "scipy")
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What to install for one rival.
+    """What to install for one library.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ class Environment:
 
 
 ENVIRONMENTS = {
+    "daskreg": Environment(("--editable", str(CHECKOUT)), ("daskreg",)),
     "sklearn": Environment(("scikit-learn>=1.9", "zarr>=3"), ("sklearn",)),
     "skglm": Environment(("skglm",), ("skglm",)),
     # celer calls LinearModelCV with a parameter that scikit-learn 1.9 no longer has.

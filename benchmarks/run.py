@@ -34,7 +34,7 @@ from measure import Result, measure
 from reference import held_out_errors
 from session import Session
 
-LIBRARIES = ("daskreg", *ENVIRONMENTS)
+LIBRARIES = tuple(ENVIRONMENTS)
 RESULTS = Path(__file__).parent / "results"
 #: Objective above the bound, relative to that of zero coefficients, that passes the check.
 CHECKED = 1e-4
@@ -58,8 +58,7 @@ def settle_bounds(session: Session) -> None:
 def one(library: str, problem: Problem, tiny: Problem, args: argparse.Namespace) -> Result:
     """Measure one library on one problem."""
     kind = adapter(library)
-    missing = "" if library == "daskreg" else works(library, args.where)
-    reason = kind.lacks(problem) or missing
+    reason = kind.lacks(problem) or works(library, args.where)
     if reason:
         return Result(library, problem.case, "lacks", reason)
     errors = held_out_errors(problem) if problem.kind == "cv" else None

@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -64,13 +63,12 @@ class Session:
     lines: queue.Queue[str | None] = field(default_factory=queue.Queue)
 
     def __enter__(self) -> Session:
-        own = self.library == "daskreg"
-        python = sys.executable if own else str(interpreter(self.library, self.where))
+        python = str(interpreter(self.library, self.where))
         count = str(self.problem.threads)
         environment = {
             **os.environ,
             **dict.fromkeys(THREADS, count),
-            "PYTHONPATH": str(HERE.parent) if own else "",
+            "PYTHONPATH": "",
             "PYTHONUNBUFFERED": "1",
         }
         self.errors = self.log.open("a")

@@ -1,4 +1,4 @@
-"""What this process and this machine hold, in bytes."""
+"""What this process and this machine hold: bytes and processors."""
 
 from __future__ import annotations
 
@@ -26,6 +26,20 @@ def machine_memory() -> int:
     except (ImportError, OSError):
         pass
     return min(limits)
+
+
+@cache
+def processors() -> int:
+    """Processors this process may use at most: those it is bound to, and its control group's."""
+    if hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    try:
+        quota, period = map(int, Path("/sys/fs/cgroup/cpu.max").read_text().split())
+    except (OSError, ValueError):  # none there, or no limit: "max 100000"
+        return count
+    return max(1, min(count, -(-quota // period)))
 
 
 def process_memory() -> int:

@@ -262,9 +262,7 @@ def _device(
     if columns.X.resident and size < SMALL and not any(c and c.demanded for c in cards):
         return None, ""  # asking a card takes longer than adding up
     running = min(max(worker.threads for worker in workers), max(1, n_shards))
-    terms = device_terms(
-        block_bytes, running * work.temporaries, work.partial_bytes, LEVELS + 2, running
-    )
+    terms = device_terms(block_bytes, work.temporaries, work.partial_bytes, LEVELS + 2, running)
     beside = sum(rows.row_nbytes for name, rows in columns.parts() if name != "X")
     beside_bytes = int(layout.n_rows * beside)
     return device_plan(cards, int(size), beside_bytes, keeps and work.passes != 1, terms)

@@ -18,7 +18,7 @@ ROUND = 50
 LARGEST_SUPPORT = 3000
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, forceinline=True)
 def distance(slope: float, b: float, l1: float, positive: bool) -> float:
     """Distance to optimality of one coordinate; ``slope`` is that of all smooth terms."""
     if b > 0.0:

@@ -190,10 +190,10 @@ def test_products_called_by_address_are_those_of_numpy(dtype):
     before, part = eta.copy(), coef.copy()
     tile.flags.writeable = False
     routine = blas_routine("gemm", tile.dtype)
-    batch.products(tile, 1, 6, routine, coef, eta, 0)
+    batch.products(tile, 1, 6, None, routine, coef, eta, 0)
     np.testing.assert_allclose(eta[:, :6], coef @ tile[1:].T, rtol=1e-6)
     np.testing.assert_array_equal(eta[:, 6:], before[:, 6:])
-    batch.add_products(tile, 1, 6, routine, eta, part)
+    batch.add_products(tile, 1, 6, None, routine, eta, part)
     np.testing.assert_allclose(part, coef + eta[:, :6] @ tile[1:], rtol=1e-6)
 
 

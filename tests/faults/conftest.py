@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 
 import cloudpickle
-import dask
 import pytest
 from distributed import Client, LocalCluster
 
@@ -24,14 +24,6 @@ def helpers_travel_by_value(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     for module in modules:
         cloudpickle.unregister_pickle_by_value(module)
-
-
-@pytest.fixture(autouse=True)
-def configuration_stays() -> Iterator[None]:
-    """A client that is closed in the middle of a fit leaves its trace in Dask's configuration."""
-    before = dask.config.get("scheduler", None)
-    yield
-    dask.config.set(scheduler=before)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +45,7 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
         cluster.scale(0)
         wait_until(lambda: not cluster.scheduler.workers and not cluster.workers)
     cluster.scale(2)
-    with Client(cluster) as client:
+    # One that is closed within its own ``with`` would stay the scheduler in Dask's configuration.
+    with closing(Client(cluster)) as client:
         client.wait_for_workers(2, timeout=60)
         yield client

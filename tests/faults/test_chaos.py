@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +15,7 @@ from daskreg.datasets import make_sparse_classification
 @pytest.mark.timeout(240)
 def test_a_path_under_fire_has_the_bits_of_a_calm_one(tmp_path: Path) -> None:
     files = make_sparse_classification(tmp_path, n_rows=300_000, n_columns=64, format="zarr")
-    with crew_of(3) as crew, warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a moment without workers
+    with crew_of(3) as crew:
         calm = model().fit(files.X, files.y)
         kinds: set[str] = set()
         for seed in range(2):

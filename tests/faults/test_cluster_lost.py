@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ def processes(tmp_path: Path) -> Iterator[Any]:
         )
     ]
     try:
-        with Client(scheduler_file=file, timeout=8) as client:
+        with closing(Client(scheduler_file=file, timeout=8)) as client:
             client.wait_for_workers(1)
             yield client, started[0]
+        assert dask.config.get("scheduler", None) is None
     finally:
         for process in started:
             process.send_signal(signal.SIGCONT)
@@ -76,7 +78,6 @@ def model(**settings: Any) -> Any:
     )
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("how", ["killed", "stopped"])
 def test_a_scheduler_that_is_gone_ends_the_fit_within_a_minute(
     files: Any, processes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
@@ -114,6 +115,7 @@ def test_a_client_that_is_closed_ends_the_fit(client: Client, files: Any) -> Non
     ):
         fit.fit(*files)
     assert np.any(fit.coef_)
+    assert dask.config.get("scheduler", None) is None
 
 
 # ------------------------------------------------------------------ what is kept

@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,9 +199,7 @@ def test_an_adaptive_cluster_is_given_a_reason_to_start_somebody(tmp_path: Path)
             n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=":0"
         ) as cluster,
         Client(cluster),
-        warnings.catch_warnings(),
     ):
-        warnings.simplefilter("ignore", RuntimeWarning)
         cluster.adapt(minimum=0, maximum=1, interval="100ms")
         model = daskreg.Lasso(alpha=0.1).fit(str(tmp_path / "X.npy"), y[:, 0])
     assert model.status_ == "converged"

@@ -140,7 +140,12 @@ class _Walk:
         self.columns = intercept, np.asarray(state["target"], dtype=np.intp)
         self.sums = sums
         self.offsets = np.zeros((2, len(sums)))
-        self.labels = True if is_logistic else None
+        self.is_logistic = is_logistic
+
+    @property
+    def by_loss(self) -> tuple[Float | None, Float | None]:
+        """The sums of a squared loss and those of a logistic one, of which one is None."""
+        return (None, self.sums) if self.is_logistic else (self.sums, None)
 
     def lone(self, beside: _Beside) -> tuple[float, Float, Float, Float]:
         """Return intercept, y, offset and weight of the only column."""
@@ -165,7 +170,7 @@ class _Walk:
         run = self.n_rows if plain else max(1, FLUSH_ROWS // rows) * rows
         for start, stop in tile_borders(self.n_rows, run):
             tile = known.tile(start, stop)
-            if tile.offset is not None and self.labels:
+            if tile.offset is not None and self.is_logistic:
                 self.offsets[0] += column_sums(tile.offset, tile.weight)
                 self.offsets[1] += column_sums(tile.offset * tile.y, tile.weight)
             yield _Beside.of(tile, start, stop, rows)
@@ -187,16 +192,19 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
     widened = X.dtype != dtype or shift is not None
     scratch = np.empty((min(rows, walk.n_rows), p), dtype) if widened else None
+    sums = walk.by_loss
     room, part, grad = np.empty((width, rows), dtype), np.zeros_like(coef), np.zeros((width, p))
     flush = max(1, FLUSH_ROWS // rows)
     for beside in walk.beside(rows):
-        tiles = X[beside.start : beside.stop], half, walk.labels
+        tile = X[beside.start : beside.stop]
+        tiles = (None, tile, half) if widened else (tile, None, None)
         if lone:
-            own = *walk.lone(beside), flush, scratch, room[0], part[0]
-            lone_rows(*tiles, coef[0], shift, *own, walk.sums[0], grad[0])
+            first = (None if own is None else own[0] for own in sums)
+            rest = *walk.lone(beside), flush, scratch, room[0], part[0]
+            lone_rows(*tiles, coef[0], shift, *rest, *first, grad[0])
         else:
             several = *walk.columns, *beside.parts, flush, scratch, room, part
-            batch_rows(*tiles, routine, coef, shift, *several, walk.sums, grad)
+            batch_rows(*tiles, few or None, routine, coef, shift, *several, *sums, grad)
     return np.ascontiguousarray(grad[:n_columns].T)
 
 
@@ -205,10 +213,10 @@ def _sparse(walk: _Walk) -> Float:
 
     X = walk.X
     coef = np.ascontiguousarray(walk.coef, dtype=np.float64)
-    parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0], walk.labels
+    parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
     grad = np.zeros(coef.shape)
     room = np.empty(coef.shape[1] * SPARSE_ROWS)
     for beside in walk.beside(SPARSE_ROWS):
         rest = *walk.columns, *beside.parts, room, beside.start
-        sparse_rows(*parts, coef, *rest, walk.sums, grad)
+        sparse_rows(*parts, coef, *rest, *walk.by_loss, grad)
     return grad

@@ -37,7 +37,8 @@ class CupyCard(Card):
 
     def free_bytes(self) -> int:
         pool = self.xp.get_default_memory_pool()
-        with self._device() as device:
+        device = self._device()
+        with device:
             free, _ = device.mem_info
             limit = pool.get_limit()
             available = free + pool.free_bytes()

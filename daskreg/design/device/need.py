@@ -16,6 +16,9 @@ SLOTS = 3
 #: Handles and scratch memory of cuBLAS (32 MiB on the newest cards) and cuSPARSE, kernels that are
 #: compiled late, and what the allocator cannot use of its pieces.
 LIBRARIES = 256 * MIB
+#: What a kernel holds of a tile of rows: X widened, predictors, residuals; each some 32 MiB, which
+#: stay in the cache of a card.
+TILES = 128 * MIB
 #: A card's block is larger than a processor's: asking for a sum takes some 100 microseconds, in
 #: which the fastest memory of today gives some 400 MiB.
 MAX_DEVICE_BLOCK = 256 * MIB
@@ -111,7 +114,7 @@ def device_terms(
     block_bytes : int
         The largest block.
     temporaries : int
-        Working memory of one kernel call.
+        Working memory of one kernel call on a processor, beyond that of tiles of rows.
     partial_bytes : int
         One partial.
     n_levels : int
@@ -121,7 +124,7 @@ def device_terms(
     """
     return {
         "ring of streamed blocks": SLOTS * slot_nbytes(block_bytes),
-        "kernel temporaries": temporaries,
+        "kernel temporaries": n_running * (TILES + temporaries),
         "partial sums": n_running * n_levels * partial_bytes,
         "libraries": LIBRARIES,
     }

@@ -27,13 +27,13 @@ from .keeping import Keeper, release
 from .ledger import LEDGER
 from .lender import Lender
 from .outcome import Outcome
+from .proofs import Proofs
 from .retries import RetryLog
 from .runs import Run
 from .seals import Seals
 from .stream import BlockReader
 from .tally import Tally
 from .tier import Spooled, Spooling, Tier
-from .validate import check_beside, check_X
 
 
 class Shard:
@@ -100,9 +100,8 @@ class Shard:
     def _start_empty(self) -> None:
         self.keeper = Keeper(self.data, self.pins, self.budget, self.device)
         self._token = self.keeper.token
-        self._validated: set[tuple[str, int]] = set()
+        self._proofs = Proofs(self.names)
         self._tier: Tier | None = None
-        self._unproven: Block | None = None
         self._retries, self._compared = RetryLog(), self.seals
         weakref.finalize(self, release, self._token)
 
@@ -177,7 +176,7 @@ class Shard:
         tally = Tally()
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
-        self._unproven = None
+        self._proofs.begin()
         self._compared = self.seals if getattr(kernel, "compares", True) else None
         reads_X = getattr(kernel, "reads_X", True)
         lane = self._lane(kernel, state) if reads_X and self.device is not None else None
@@ -195,7 +194,9 @@ class Shard:
                     break
                 bytes_read += read
                 before = time.perf_counter()
-                share = self._share(kernel, block, state) if lane is None else lane.sum(block)
+                share = (
+                    self._proofs.share(kernel, block, state) if lane is None else lane.sum(block)
+                )
                 tally.compute += time.perf_counter() - before
                 tally.add_block(block, read)
                 if lane is not None:
@@ -237,25 +238,6 @@ class Shard:
         assert self.device is not None
         X, moved = self.runs[0].columns.X, self.keeper.moved
         return open_lane(self._token, kernel, state, X.dtype, X.sparse, self.device, moved)
-
-    def _share(self, kernel: Any, block: Block, state: State) -> Any:
-        """Sum one block, and look at its values where that has not shown that all are finite."""
-        if self._unproven is not block:
-            return kernel(block, state)
-        try:
-            share = kernel(block, state)
-        except Exception:
-            check_X(block, self.names)  # what it refuses is the cause
-            raise
-        if kernel.proves_finite(share, block):
-            self._validated.add(("X", block.index))
-        else:
-            self._check(block)
-        return share
-
-    def _check(self, block: Block) -> None:
-        check_X(block, self.names)
-        self._validated.add(("X", block.index))
 
     def _blocks(
         self,
@@ -329,15 +311,9 @@ class Shard:
         self, result: tuple[Block, int], reads_X: bool, proves: bool, lane: Lane | None
     ) -> tuple[Block, int]:
         block, _ = result
-        if reads_X and ("X", block.index) not in self._validated:
-            # Sums tell whether all values are finite: no look of its own at what lies in memory.
-            if proves and lane is None and block.index not in self.keeper.to_come:
-                self._unproven = block
-            else:
-                self._check(block)
-        if ("beside", block.index) not in self._validated:
-            check_beside(block)
-            self._validated.add(("beside", block.index))
+        # Sums tell whether all values are finite: no look of its own at what lies in memory.
+        by_sums = proves and lane is None and block.index not in self.keeper.to_come
+        self._proofs.take(block, reads_X, by_sums)
         if reads_X and lane is None:  # a card may take it first
             self.keeper.keep(block)
         return result

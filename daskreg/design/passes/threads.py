@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 from daskreg._typing import State
 from daskreg.design.device.card import card_facts
-from daskreg.design.host import machine_memory, process_memory
+from daskreg.design.host import machine_memory, process_memory, processors
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
 from .cancelled import Cancelled
@@ -132,20 +133,20 @@ def _side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 def _n_threads() -> int:
     dask = sys.modules.get("dask")
     if dask is None:
-        import os
-
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        return processors()
     from dask.system import CPU_COUNT
 
     return int(dask.config.get("num_workers", None) or CPU_COUNT)
 
 
 def _chosen_get() -> Any:
-    """The scheduler function that the user has set, if it runs in this process."""
+    """The scheduler function that the user has set, if it runs in this process.
+
+    Where nobody has imported Dask nobody has chosen one, but for the environment or a file of
+    settings; files do not count then: to import Dask takes memory and time.
+    """
+    if "dask" not in sys.modules and "DASK_SCHEDULER" not in os.environ:
+        return None
     import dask
 
     chosen = dask.config.get("scheduler", None)

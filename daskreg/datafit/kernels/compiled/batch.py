@@ -17,7 +17,7 @@ from .native import add_product, set_product, widest_vectors
 from .pointwise import SUMS, residuals
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(inline="always")
 def few_products(
     X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray, n_later: int
 ) -> None:
@@ -25,7 +25,6 @@ def few_products(
 
     Meanwhile ask for ``n_later`` rows after them.
     """
-    widest_vectors()
     p = X.shape[1]
     zero = coef.dtype.type(0)
     steps = coef.shape[0] // 4 * m
@@ -51,7 +50,7 @@ def few_products(
         eta[k, m - 1] = a0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(inline="always")
 def add_few(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
     """Add the products of ``r`` with m rows to ``part`` (C, p), C a multiple of 4."""
     p = X.shape[1]
@@ -78,40 +77,45 @@ def add_few(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> Non
                 part[k + 3, j] += d0 * x0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(inline="always")
 def products(
-    X: AnyArray, start: int, m: int, routine: Any, coef: AnyArray, eta: AnyArray, n_later: int
+    X: AnyArray,
+    start: int,
+    m: int,
+    few: Any,
+    routine: Any,
+    coef: AnyArray,
+    eta: AnyArray,
+    n_later: int,
 ) -> None:
-    """Set ``eta`` (C, m or more) to products with ``coef`` (C, p); see :func:`few_products`.
-
-    ``routine`` is the address of gemm, or None.
-    """
+    """Set ``eta`` (C, m or more) to products with ``coef`` (C, p); see :func:`few_products`."""
     n_columns, p = coef.shape
-    if routine is None:
+    if few is not None:
         few_products(X, start, m, coef, eta, n_later)
-    else:
+    if routine is not None:
         tile = X[start : start + m]
         set_product(routine, (m, n_columns, p), tile, coef, eta, (p, p, eta.shape[1]))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(inline="always")
 def add_products(
-    X: AnyArray, start: int, m: int, routine: Any, r: AnyArray, part: AnyArray
+    X: AnyArray, start: int, m: int, few: Any, routine: Any, r: AnyArray, part: AnyArray
 ) -> None:
     """Add products with ``r`` (C, m or more) to ``part`` (C, p); see :func:`add_few`."""
     n_columns, p = part.shape
-    if routine is None:
+    if few is not None:
         add_few(X, start, m, r, part)
-    else:
+    if routine is not None:
         tile = X[start : start + m]
         add_product(routine, (p, n_columns, m), tile, r, part, (p, r.shape[1], p))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 def batch_rows(
-    X: AnyArray,
+    X: Any,
+    stored: Any,
     half: Any,
-    labels: Any,
+    few: Any,
     routine: Any,
     coef: AnyArray,
     shift: AnyArray,
@@ -124,53 +128,58 @@ def batch_rows(
     scratch: Any,
     room: AnyArray,
     part: AnyArray,
-    sums: Float,
+    of_numbers: Any,
+    of_labels: Any,
     grad: Float,
 ) -> None:
     """Add the sums of several columns of coefficients over all rows of X, tile by tile.
 
     Parameters
     ----------
-    X : ndarray, shape (m, p)
-        In the type of ``coef``, or in any other with a ``scratch``.
+    X : ndarray, shape (m, p), or None
+        In the type of ``coef``.
+    stored : ndarray, shape (m, p), or None
+        X in any type, if it is to be widened or shifted.
     half : bool or None
         See :func:`widen`.
-    labels : bool or None
-        None: the loss is squared; else logistic.
+    few : bool or None
+        None unless C is a multiple of 4, and its columns are multiplied here.
     routine : int or None
-        Address of gemm; None: C is a multiple of 4, and its columns are multiplied here.
+        Address of gemm, which multiplies others.
     coef : ndarray, shape (C, p)
     shift : ndarray, shape (p,)
-    intercept, target, y, offset, weight, sums
+    intercept, target, y, offset, weight, of_numbers, of_labels
         See :func:`residuals`.
     flush : int
         Tiles whose products may be added up in the type of the products.
     scratch : ndarray, shape (rows, p), or None
-        Where a tile is widened and shifted.
+        Where a tile of ``stored`` is widened and shifted.
     room : ndarray, shape (C, rows)
         Of any content, for the products of one tile.
     part : ndarray, shape (C, p)
         Zeros, as it is left.
     grad : ndarray, shape (C, p)
     """
+    widest_vectors()
     rows = room.shape[1]
+    n_rows = y.shape[1]
     waiting = 0
-    for start in range(0, X.shape[0], rows):
-        m = min(rows, X.shape[0] - start)
-        beside = y, offset, weight, start
-        if scratch is None:
-            products(X, start, m, routine, coef, room, rows)
-            residuals(room, m, labels, intercept, target, *beside, sums)
-            add_products(X, start, m, routine, room, part)
-        else:
-            widen(X[start : start + m], half, shift, scratch)
-            products(scratch, 0, m, routine, coef, room, 0)
-            residuals(room, m, labels, intercept, target, *beside, sums)
-            add_products(scratch, 0, m, routine, room, part)
+    for start in range(0, n_rows, rows):
+        m = rows if rows < n_rows - start else n_rows - start
+        if X is not None:
+            products(X, start, m, few, routine, coef, room, rows)
+        if stored is not None:
+            widen(stored[start : start + m], half, shift, scratch)
+            products(scratch, 0, m, few, routine, coef, room, 0)
+        residuals(room, m, intercept, target, y, offset, weight, start, of_numbers, of_labels)
+        if X is not None:
+            add_products(X, start, m, few, routine, room, part)
+        if stored is not None:
+            add_products(scratch, 0, m, few, routine, room, part)
         waiting += 1
-        if waiting == flush or start + rows >= X.shape[0]:
+        if waiting == flush or start + rows >= n_rows:
             for k in range(part.shape[0]):
-                for j in range(X.shape[1]):
+                for j in range(part.shape[1]):
                     grad[k, j] += part[k, j]
                     part[k, j] = 0
             waiting = 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
-from .pointwise import residuals
+from .pointwise import SUMS, residuals
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
@@ -66,12 +66,11 @@ def add_rows(
                 grad[j, k] += value * row[k]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 def sparse_rows(
     data: AnyArray,
     indices: AnyArray,
     indptr: AnyArray,
-    labels: Any,
     coef: Float,
     intercept: Float,
     target: AnyArray,
@@ -80,7 +79,8 @@ def sparse_rows(
     weight: Float,
     room: Float,
     first: int,
-    sums: Float,
+    of_numbers: Any,
+    of_labels: Any,
     grad: Float,
 ) -> None:
     """Add the sums of C columns of coefficients over as many rows as y has, from ``first`` on.
@@ -89,7 +89,7 @@ def sparse_rows(
     ----------
     data, indices, indptr : ndarray
         All rows.
-    labels, intercept, target, y, offset, weight, sums
+    intercept, target, y, offset, weight, of_numbers, of_labels
         See :func:`residuals`.
     coef, grad : ndarray, shape (p, C)
     room : ndarray, shape (C * rows,)
@@ -98,10 +98,10 @@ def sparse_rows(
     n_columns = coef.shape[1]
     rows = room.size // n_columns
     for start in range(0, y.shape[1], rows):
-        m = min(rows, y.shape[1] - start)
+        m = rows if rows < y.shape[1] - start else y.shape[1] - start
         eta = room[: n_columns * m].reshape(n_columns, m)
         row_products(data, indices, indptr, first + start, coef, eta)
-        residuals(eta, m, labels, intercept, target, y, offset, weight, start, sums)
+        residuals(eta, m, intercept, target, y, offset, weight, start, of_numbers, of_labels)
         add_rows(data, indices, indptr, first + start, eta, grad)
 
 

@@ -1,4 +1,10 @@
-"""Both products of a dense tile with one column of coefficients, while it is in cache."""
+"""Both products of a dense tile with one column of coefficients, while it is in cache.
+
+To compile takes longer than a small fit.  Parts that one loop alone is made of are therefore
+inlined before types are known, ``inline="always"``: what is compiled on its own is optimised once
+by itself and once more where it is called.  And a choice is an array that is there or is None, one
+test for each: only such a test is decided before its branch is compiled, and only if it is None.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
-from .native import prefetch
+from .native import prefetch, widest_vectors
 from .pointwise import SUMS, logistic, squared
 
 #: Moves the exponent of a half precision number to where float32 has it.
@@ -26,7 +32,7 @@ def widen_half(bits: int) -> np.float32:
     return np.uint32(size | sign).view(np.float32)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(inline="always")
 def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
     """Copy rows of X, less ``shift`` (p,) if there is one, to the first rows of ``out``.
 
@@ -38,16 +44,16 @@ def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
             out[i, j] = u if shift is None else u - shift[j]
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@numba.njit(inline="always")
 def ask_for(X: AnyArray, start: int, stop: int) -> None:
     """Let rows of X that are needed soon come from memory while others are worked on."""
     line = 64 // X.itemsize
-    for i in range(start, min(stop, X.shape[0])):
+    for i in range(start, stop if stop < X.shape[0] else X.shape[0]):
         for j in range(0, X.shape[1], line):
             prefetch(X, i, j)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(inline="always")
 def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
     """Set ``eta`` to the products of m rows; ask for the first half of as many rows after them.
 
@@ -73,7 +79,7 @@ def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray)
         eta[k] = a
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(inline="always")
 def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
     """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them."""
     p = X.shape[1]
@@ -89,7 +95,7 @@ def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> No
             part[j] += r[k] * X[start + k, j]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@numba.njit(inline="always")
 def widened_products(
     X: AnyArray, half: Any, shift: Any, coef: AnyArray, out: AnyArray, eta: AnyArray
 ) -> None:
@@ -118,11 +124,11 @@ def widened_products(
         row_products(out, m - 1, 1, coef, eta[m - 1 :])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 def lone_rows(
-    X: AnyArray,
+    X: Any,
+    stored: Any,
     half: Any,
-    labels: Any,
     coef: AnyArray,
     shift: Any,
     intercept: float,
@@ -133,7 +139,8 @@ def lone_rows(
     scratch: Any,
     room: AnyArray,
     part: AnyArray,
-    sums: Float,
+    of_numbers: Any,
+    of_labels: Any,
     grad: Float,
 ) -> None:
     """Add the sums of one column of coefficients over all rows of X, tile by tile.
@@ -142,12 +149,12 @@ def lone_rows(
 
     Parameters
     ----------
-    X : ndarray, shape (m, p)
-        In the type of ``coef``, or in any other with a ``scratch``.
+    X : ndarray, shape (m, p), or None
+        In the type of ``coef``.
+    stored : ndarray, shape (m, p), or None
+        X in any type, if it is to be widened or shifted.
     half : bool or None
         See :func:`widen`.
-    labels : bool or None
-        None: the loss is squared; else logistic.
     coef : ndarray, shape (p,)
     shift : ndarray, shape (p,), or None
     intercept : float
@@ -157,34 +164,38 @@ def lone_rows(
     flush : int
         Tiles whose products may be added up in the type of the products.
     scratch : ndarray, shape (rows, p), or None
-        Where a tile is widened and shifted.
+        Where a tile of ``stored`` is widened and shifted.
     room : ndarray, shape (rows,)
         Of any content, for the products of one tile.
     part : ndarray, shape (p,)
         Zeros, as it is left.
-    sums : ndarray, shape (2,), or (9,) of labels
+    of_numbers : ndarray, shape (2,), or None
+        Sums of a squared loss.
+    of_labels : ndarray, shape (9,), or None
+        Sums of a logistic loss.
     grad : ndarray, shape (p,)
     """
+    widest_vectors()
     rows = room.size
     waiting = 0
-    for start in range(0, X.shape[0], rows):
-        m = min(rows, X.shape[0] - start)
+    for start in range(0, y.size, rows):
+        m = rows if rows < y.size - start else y.size - start
         at = start if offset.size == y.size else 0
         own = start if weight.size == y.size else 0
-        if scratch is None:
+        if X is not None:
             row_products(X, start, m, coef, room)
-        else:
-            widened_products(X[start : start + m], half, shift, coef, scratch, room)
-        if labels is None:
-            squared(room, m, intercept, y, start, offset, at, weight, own, sums)
-        else:
-            logistic(room, m, intercept, y, start, offset, at, weight, own, sums)
-        if scratch is None:
+        if stored is not None:
+            widened_products(stored[start : start + m], half, shift, coef, scratch, room)
+        if of_numbers is not None:
+            squared(room, m, intercept, y, start, offset, at, weight, own, of_numbers)
+        if of_labels is not None:
+            logistic(room, m, intercept, y, start, offset, at, weight, own, of_labels)
+        if X is not None:
             add_rows(X, start, m, room, part)
-        else:
+        if stored is not None:
             add_rows(scratch, 0, m, room, part)
         waiting += 1
-        if waiting == flush or start + rows >= X.shape[0]:
+        if waiting == flush or start + rows >= y.size:
             for j in range(part.size):
                 grad[j] += part[j]
                 part[j] = 0

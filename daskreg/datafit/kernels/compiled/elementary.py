@@ -1,7 +1,8 @@
 """Exponential and logarithm without branches, so that loops over them become vector code.
 
 The scalar functions of the C library are called one number at a time.  These ones are inlined;
-both are within two units of the last place.  They must not be reassociated.
+both are within two units of the last place.  They must not be reassociated:
+who inlines them says so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import math
 
 import numba  # noqa: TID253 - this package is loaded only for large data
 import numpy as np
+
+from .native import bits_of, number_of
 
 LOG2_E = 1.0 / math.log(2.0)
 #: The logarithm of two in two parts, of which multiples up to 2048 of the first are exact.
@@ -34,7 +37,7 @@ _L9, _L11 = 0.22222211130259878, 0.18182889455674947
 _L13, _L15 = 0.15331710618210773, 0.14616585424888623
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+@numba.njit(inline="always")
 def exp_minus(a: float) -> float:
     """Return ``exp(-a)`` of ``a >= 0``; beyond 708 what it is there."""
     a = a if a < LARGEST else LARGEST
@@ -44,11 +47,11 @@ def exp_minus(a: float) -> float:
     tail = _E7 + r * (_E8 + r * (_E9 + r * (_E10 + r * _E11)))
     tail = _E3 + r * (_E4 + r * (_E5 + r * (_E6 + r * tail)))
     power = 1.0 + (r + r * r * (_E2 + r * tail))
-    scale = (np.float64(shifted).view(np.int64) + 1023) << 52
-    return power * np.int64(scale).view(np.float64)
+    scale = (bits_of(shifted) + 1023) << 52
+    return power * number_of(scale)
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+@numba.njit(inline="always")
 def log_near_one(f: float, inverse: float) -> float:
     """Return ``log(1 + f)`` for ``1 + f`` between the roots of one half and of two.
 
@@ -63,28 +66,28 @@ def log_near_one(f: float, inverse: float) -> float:
     return f - s * (f - z * series)
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+@numba.njit(inline="always")
 def halved(u: float) -> tuple[float, float]:
     """Return h and f with ``log(1 + u) = h + log(1 + f)``, and f near zero, for u from 0 to 1."""
     above = u > 0.41421356237309503
     return (LN2_HIGH + LN2_LOW if above else 0.0), (0.5 * (u - 1.0) if above else u)
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+@numba.njit(inline="always")
 def split(x: float) -> tuple[float, float]:
     """Return a whole k and f near zero with ``x = 2^k (1 + f)``, of a normal positive number."""
-    bits = np.float64(x).view(np.int64)
+    bits = bits_of(x)
     k = (bits - ROOT_HALF) >> 52
-    return np.float64(k), np.int64(bits - (k << 52)).view(np.float64) - 1.0
+    return np.float64(k), number_of(bits - (k << 52)) - 1.0
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+@numba.njit(inline="always")
 def joined(k: float, near: float) -> float:
     """Return ``log(2^k) + near``."""
     return k * LN2_HIGH + (near + k * LN2_LOW)
 
 
-@numba.njit(cache=True, fastmath={"contract"}, forceinline=True, error_model="numpy")
+@numba.njit(inline="always")
 def inverses(
     a: float, b: float, c: float, d: float, e: float
 ) -> tuple[float, float, float, float, float]:

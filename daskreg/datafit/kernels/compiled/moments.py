@@ -14,7 +14,7 @@ from .native import syrk
 from .pointwise import SUMS
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@numba.njit(cache=True, forceinline=True, no_cpython_wrapper=True)
 def _number(stored: float, half: Any) -> float:
     """Return the float64 of what is stored."""
     return np.float64(stored) if half is None else np.float64(widen_half(stored))
@@ -129,7 +129,7 @@ def add_grams(
     """
     rows, p = room.shape
     for start in range(0, X.shape[0], rows):
-        stop = min(start + rows, X.shape[0])
+        stop = start + rows if start + rows < X.shape[0] else X.shape[0]
         add_moments(X, start, stop, half, shift, root, right, first, squares, cross, room)
         # In the order of Fortran the lower triangle is the upper one here.
         syrk(routine, p, stop - start, room, part)
