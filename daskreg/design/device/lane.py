@@ -235,4 +235,6 @@ def _mapped(value: Any, chosen: Callable[[Any], bool], change: Callable[[Any], A
         return change(value)
     if isinstance(value, dict):
         return type(value)({name: _mapped(one, chosen, change) for name, one in value.items()})
+    if hasattr(value, "mapped"):
+        return value.mapped(lambda one: _mapped(one, chosen, change))
     return value

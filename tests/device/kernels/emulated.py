@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import re
 import shutil
 import subprocess
 import tempfile
 import types
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ COMPILER = shutil.which("g++")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs a C++ compiler (g++)")
 HERE = Path(__file__).parent
 ASSEMBLY = re.compile(r"asm\(.cvt.f32.f16 %0, %1;.[^;]*\);")
+
+KERNEL = re.compile(r'extern "C" __global__ void(?: __launch_bounds__\(.*?\))? (\w+)\(')
 
 
 class Array(np.ndarray):
@@ -49,18 +51,7 @@ class RawModule:
         assert halves == code.count("half_bits")
         exports = "".join(f"EXPORT({name})\n" for name in names)
         whole = (HERE / "emulate.h").read_text() + code + exports
-        folder = Path(tempfile.gettempdir()) / "daskreg-emulated"
-        folder.mkdir(exist_ok=True)
-        stem = hashlib.sha256(whole.encode()).hexdigest()[:24]
-        library = folder / f"{stem}.so"
-        if not library.exists():
-            source, made = folder / f"{stem}.cpp", folder / f"{stem}.tmp"
-            source.write_text(whole)
-            command = [COMPILER, "-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-o", made, source]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            made.rename(library)
-        self.library = ctypes.CDLL(str(library))
+        self.library = _compiled(whole)
 
     def get_function(self, name):
         function = getattr(self.library, f"launch_{name}")
@@ -73,6 +64,18 @@ class RawModule:
             function((ctypes.c_uint * 6)(*sizes), pointers)
 
         return start
+
+
+@cache
+def _compiled(source):
+    """Return the library made of some C++; its file is gone once it is loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        library, text = Path(folder) / "emulated.so", Path(folder) / "emulated.cpp"
+        text.write_text(source)
+        command = [COMPILER, "-std=c++17", "-O1", "-w", "-shared", "-fPIC", "-o", library, text]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return ctypes.CDLL(str(library))
 
 
 def _by_value(argument):

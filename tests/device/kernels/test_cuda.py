@@ -7,11 +7,12 @@ import scipy.sparse as sp
 from daskreg.datafit.kernels.cuda.launch import GROUP
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.weightings import Weightings
+from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, Squared
 from daskreg.problems import Problems
 from daskreg.splits import PoissonBootstrap, ShuffledFolds
 
-from .blocks import blocks, close
+from .blocks import blocks, close, device_block
 from .emulated import KIND, RawModule, needs_compiler
 from .test_gradient import on_card, on_host, problem
 
@@ -135,3 +136,14 @@ def test_sums_come_in_a_fixed_order():
     first, second = (on_card(KIND, kernel, state, parts) for _ in range(2))
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name])
+
+
+def test_packed_sums_add_as_any_sums_do():
+    X, y, weight, offset, kernel, state = problem(Logistic(), 1)
+    parts = [device_block(KIND, part) for part in blocks(X, y, weight, offset, borders=(100,))]
+    first, second = (kernel.on_device(part, state) for part in parts)
+    both, plain = first + second, Sums(first) + Sums(second)
+    assert both.whole is not None
+    for name, value in plain.items():
+        np.testing.assert_array_equal(both[name], value)
+    assert (first + Sums(second)).keys() == plain.keys()

@@ -34,6 +34,8 @@ PROGRAMS = [
     lone("int16", 300),
     lone("float64", MOST_FEATURES["float64"], "float64"),
     lone("float16", MOST_FEATURES["float64"], "float64"),
+    lone("bool", 128, "float64"),
+    lone("int8", MOST_FEATURES["float64"], "float64"),
     lone("float64", 96, "float64", shifted=False, loss=Squared()),
     Program(Logistic(), "float32", "float32", has_offset=True),
     Program(Logistic(), "float64", "float64"),

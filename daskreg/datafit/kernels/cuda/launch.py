@@ -14,6 +14,7 @@ from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
 from daskreg.losses import PointwiseLoss
 
+from .packed import PackedSums
 from .program import OPTIONS, THREADS, WARPS, Program
 from .rows import DeviceRows
 from .sparse import row_numbers
@@ -73,12 +74,12 @@ def launch(program: Program, xp: Any, name: str, grid: Any, block: Any, *argumen
 class _Form:
     """What all forms share: the state on the card, and the sums of all columns."""
 
-    def __init__(self, program: Program, state: State, block: DeviceBlock, lines: int) -> None:
+    def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
         self.program = program
         self.state = state
         self.xp = block.xp
         self.shape: tuple[int, int] = state["coef"].shape
-        self.sums = self.zeros(lines, len(program.names), self.shape[1])
+        self.n_sums = len(program.names)
 
     def zeros(self, *shape: int) -> Any:
         return self.xp.zeros(shape, dtype=self.xp.float64)
@@ -118,26 +119,19 @@ class _Form:
         threads = (lanes, THREADS // lanes)
         launch(self.program, self.xp, name, grid, threads, eta, *arguments, sums)
 
-    def named(self, grad: Any) -> Sums:
-        """Return the sums by name, and the gradient."""
-        total = self.xp.sum(self.sums, axis=0)
-        found: dict[str, list[Any]] = {}
-        for place, name in enumerate(self.program.names):
-            found.setdefault(name, []).append(total[place])
-        stack = {
-            name: self.xp.stack(parts) if name == "entropy" else parts[0]
-            for name, parts in found.items()
-        }
-        return Sums({**stack, "grad": grad})
+    def packed(self, sums: Any, grad: Any) -> PackedSums:
+        """Return the sums (n_sums, C) and the gradient (p, C) by name, as views of one array."""
+        parts = [self.xp.reshape(part, (-1,)) for part in (sums, grad)]
+        return PackedSums.of(self.xp.concatenate(parts), self.program.names, self.shape)
 
 
 class FusedRows(_Form):
     """One column of coefficients: one launch a block, which reads X once."""
 
     def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
+        super().__init__(program, state, block)
         self.lines = MULTIPROCESSORS * program.blocks_per_sm
-        super().__init__(program, state, block, self.lines)
-        self.grad = self.zeros(self.lines, self.shape[0])
+        self.partial = self.zeros(self.lines, self.n_sums + self.shape[0])
 
     def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
         """Add the rows of a block."""
@@ -150,19 +144,21 @@ class FusedRows(_Form):
             *(self.upload(block, "coef", product), shift),
             np.float64(self.state["intercept"][0]),
             np.int64(self.state["target"][0]),
-            *(struct, self.sums, self.grad),
+            *(struct, self.partial),
         )
 
     def result(self) -> Sums:
         """Return the sums of all lines, in their order."""
-        return self.named(self.xp.sum(self.grad, axis=0)[:, None])
+        total = self.xp.sum(self.partial, axis=0)
+        return PackedSums.of(total, self.program.names, self.shape)
 
 
 class TileRows(_Form):
     """Several columns: two products a row tile that stays in cache, and one kernel between."""
 
     def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
-        super().__init__(program, state, block, tile_lines(state["coef"].shape[1]))
+        super().__init__(program, state, block)
+        self.sums = self.zeros(tile_lines(self.shape[1]), self.n_sums, self.shape[1])
         self.grad = self.zeros(*self.shape)
 
     def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
@@ -181,7 +177,7 @@ class TileRows(_Form):
 
     def result(self) -> Sums:
         """Return the sums of all lines, in their order."""
-        return self.named(self.grad)
+        return self.packed(self.xp.sum(self.sums, axis=0), self.grad)
 
 
 class SparseRows(_Form):
@@ -192,10 +188,10 @@ class SparseRows(_Form):
     """
 
     def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
-        super().__init__(program, state, block, 1)
+        super().__init__(program, state, block)
         self.groups = list(tile_borders(self.shape[1], GROUP))
-        lines, n_sums = tile_lines(GROUP), len(program.names)
-        self.parts = [self.zeros(lines, n_sums, last - first) for first, last in self.groups]
+        lines = tile_lines(GROUP)
+        self.sums = [self.zeros(lines, self.n_sums, last - first) for first, last in self.groups]
         self.grads = [self.zeros(self.shape[0], last - first) for first, last in self.groups]
 
     def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
@@ -213,7 +209,7 @@ class SparseRows(_Form):
             stored = X.data, X.indices, X.indptr
             self.warps("csr_times", block.n_rows, *stored, n_rows, coef, columns, lanes, eta)
             own = (first, last)
-            self.between("between_sparse", eta, block, rows, 0, self.parts[number], own)
+            self.between("between_sparse", eta, block, rows, 0, self.sums[number], own)
             partial = xp.empty((n_pieces, last - first), dtype=xp.float64)
             after = n_features, eta, columns, lanes, partial
             self.warps("csc_pieces", n_pieces, *by_column, *after)
@@ -229,8 +225,8 @@ class SparseRows(_Form):
 
     def result(self) -> Sums:
         """Return the sums of all lines, in their order."""
-        self.sums = self.xp.concatenate(self.parts, axis=2)
-        return self.named(self.xp.concatenate(self.grads, axis=1))
+        sums = self.xp.sum(self.xp.concatenate(self.sums, axis=2), axis=0)
+        return self.packed(sums, self.xp.concatenate(self.grads, axis=1))
 
 
 def _by_column(xp: Any, X: Any) -> list[tuple[str, Any]]:

@@ -28,8 +28,8 @@ SIZES = {name: int(name.lstrip("uintfloa") or 8) // 8 for name in C_TYPES if nam
 SIZES["bool"] = 1
 #: Features up to which a row is kept in a warp's registers, by type of the products.
 MOST_FEATURES = {"float32": 1024, "float64": 512}
-#: Bytes of the rows that one lane holds.
-LANE_BYTES = {"float32": 256, "float64": 256}
+#: Bytes of the rows that one lane holds, stored or decoded, and their number at most.
+LANE_BYTES, MOST_ROWS = 256, {"float32": 16, "float64": 8}
 #: Warps of a block of rows; threads of the blocks of other kernels.
 WARPS, THREADS = 4, 256
 #: No rounding that the code does not ask for.
@@ -90,15 +90,15 @@ class Program:
     @property
     def rows(self) -> int:
         """Rows that a warp holds at a time."""
-        values = self.vector * self.chunks
-        most = LANE_BYTES[self.product] // (values * max(4, SIZES[self.stored]))
-        return min(16, 1 << max(0, most.bit_length() - 1))
+        widest = max(SIZES[self.product], SIZES[self.stored])
+        most = LANE_BYTES // (self.vector * self.chunks * widest)
+        return min(MOST_ROWS[self.product], 1 << max(0, most.bit_length() - 1))
 
     @property
     def blocks_per_sm(self) -> int:
         """Blocks that share a multiprocessor: as many as their registers leave room for."""
         heavy = self.vector * self.chunks * SIZES[self.product] * (3 if self.shifted else 2)
-        return 2 if heavy > 128 else 3
+        return 2 if heavy > 128 or self.product == "float64" else 3
 
     @property
     def macros(self) -> dict[str, str]:

@@ -2,7 +2,8 @@
 //
 // A warp takes ROWS rows at a time and keeps them in registers, as stored: CHUNKS runs of VECTOR
 // columns a lane.  Products meet by shuffles, lane r then stands for row r, and its residual goes
-// back to all lanes.  Each block adds to its own line of `sums` and `grad`, in a fixed order.
+// back to all lanes.  Each block adds to its own line of `partial`, first the N_SUMS sums, then the
+// gradient, in a fixed order.
 
 #define VALUES (CHUNKS * VECTOR)
 #define FLUSH (1024 / ROWS)  // groups of rows that are added up in the type of the products
@@ -12,7 +13,7 @@ struct alignas(sizeof(stored_t) * VECTOR) Pack { stored_t x[VECTOR]; };
 extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM) gradient_rows(
     const stored_t *__restrict__ X, index_t n_rows, index_t n_features,
     const product_t *__restrict__ coef, const product_t *__restrict__ shift, double intercept,
-    index_t target, Beside beside, double *sums, double *grad
+    index_t target, Beside beside, double *partial
 ) {
     __shared__ double total[WARPS][32 * VALUES];
     __shared__ double row_total[WARPS][N_SUMS];
@@ -91,16 +92,17 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM) gradient
         if (lane == 0) row_total[warp][s] = own[s];
     }
     __syncthreads();
+    double *sums = partial + blockIdx.x * (N_SUMS + n_features), *grad = sums + N_SUMS;
     for (int i = threadIdx.x; i < 32 * VALUES; i += 32 * WARPS) {
         const int slot = i >> 5, of_lane = i & 31;
         const index_t j = (slot / VECTOR * 32 + of_lane) * VECTOR + slot % VECTOR;
         double sum = 0.0;
         for (int k = 0; k < WARPS; k++) sum += total[k][i];
-        if (j < n_features) grad[blockIdx.x * n_features + j] += sum;
+        if (j < n_features) grad[j] += sum;
     }
     if (threadIdx.x < N_SUMS) {
         double sum = 0.0;
         for (int k = 0; k < WARPS; k++) sum += row_total[k][threadIdx.x];
-        sums[blockIdx.x * N_SUMS + threadIdx.x] += sum;
+        sums[threadIdx.x] += sum;
     }
 }
