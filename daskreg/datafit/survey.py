@@ -25,7 +25,8 @@ from .weightings import Weightings
 if TYPE_CHECKING:
     from .gathered import GatheredRows
 
-#: Narrower Gram matrices are float64 always: their cost is reading X ...
+#: Narrower Gram matrices of a regression are float64 always: their cost is reading X; of a
+#: classification they are only the metric of its steps ...
 NARROW = 128
 #: ... and so are those of fewer multiplications than this, a second of one core.
 SMALL = 4e9
@@ -197,7 +198,8 @@ class Survey:
                 compiled=pays(self.design, 1),
             )
         p, n = self.design.n_features, self.design.n_samples or np.inf
-        small = self.design.sparse or p < NARROW or n * p**2 < SMALL
+        narrow = p < NARROW and not self.loss.is_classifier
+        small = self.design.sparse or narrow or n * p**2 < SMALL
         dtype = "float64" if small else compute_dtype(self.design.dtype, tol).name
         return MomentsKernel(
             *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),

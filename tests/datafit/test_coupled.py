@@ -295,7 +295,7 @@ def test_footprint_grows_with_the_classes_that_were_found():
     fit.first()
     after = fit.footprint(400)
     assert after.state == 6 * before.state
-    assert after.temporaries > before.temporaries
+    assert after.temporaries >= before.temporaries  # those of the first pass are as large
     known = datafit(X, y, w, loss=LogLoss(), classes=range(6))
     assert known.footprint(400).state == after.state
     assert known.n_passes == 0

@@ -294,6 +294,11 @@ def test_tiles_are_fixed_by_columns_and_type():
     assert tile_rows(1, "int8") == 4096
     assert tile_rows(10**6, "float64") == 64
     assert tile_rows(100, "float64") % 16 == 0
+    # The predictors of many columns are larger than the tile, and decide.
+    assert tile_rows(64, "float64", n_columns=100) == 2048
+    assert tile_rows(64, "float64", n_columns=1000) * 1000 <= 2**18
+    assert tile_rows(64, "float64", n_columns=10**6) == 64
+    assert tile_rows(10**5, "float64", sparse=True, n_columns=10**4) == 1024
     assert moment_tile_rows(256, "float32") == 256
     assert gram_tile_rows(256, "float32") == 4096
     assert compute_dtype("int8", 1e-6) == np.float32

@@ -33,7 +33,7 @@ from .tiles import (
 from .wide import BAND, FEW, WIDE, WideProducts, is_wide
 
 #: Numbers of an array of predictors of coupled classes: its functions stay in the cache.
-PREDICTORS = 2**14
+COUPLED_PREDICTORS = 2**14
 #: Bytes of a tile of their rows in float64, at most: the third-level cache feeds both products.
 CLASS_TILE_BYTES = 2**23
 
@@ -111,7 +111,7 @@ class GradientKernel:
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False
     ) -> int:
         """Return the bytes one call needs beside its block and its result; classes are columns."""
-        rows = tile_rows(n_features, dtype, sparse)
+        rows = tile_rows(n_features, dtype, sparse, n_columns)
         columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
         if sparse:
             return columns + BLOCK_BYTES
@@ -119,7 +119,7 @@ class GradientKernel:
         if n_features >= WIDE:
             # Of few columns that have a coefficient a tile is gathered.
             widest = max(BAND, int(FEW * n_features))
-            rows = tile_rows(BAND, dtype)
+            rows = tile_rows(BAND, dtype, n_columns=n_columns)
             columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
             return columns + encoded + 16 * rows * widest
         if isinstance(self.loss, Multinomial):
@@ -151,7 +151,7 @@ class Products:
             wide = block.offset.shape[1] > 1
             self.offset = block.offset[:, state["target"]] if wide else block.offset
         self.sparse = is_sparse(self.X)
-        self.rows = tile_rows(self.X.shape[1], self.X.dtype, self.sparse)
+        self.rows = tile_rows(self.X.shape[1], self.X.dtype, self.sparse, self.n_columns)
         self.shift = None if self.sparse else state.get("shift")
         copies = self.X.dtype != self.dtype or self.shift is not None
         self.scratch = dense_scratch(block, self.rows, self.dtype) if copies else None
@@ -219,8 +219,9 @@ class ClassProducts(Products):
 
 def class_rows(n_features: int, n_columns: int, dtype: np.dtype[Any] | str) -> int:
     """Return the rows of a tile: enough that calls are few, as long as a tile is no large one."""
-    most = min(PREDICTORS // max(1, n_columns), CLASS_TILE_BYTES // (8 * max(1, n_features)), 1024)
-    return max(tile_rows(n_features, dtype), most // 16 * 16)
+    in_cache = CLASS_TILE_BYTES // (8 * max(1, n_features))
+    most = min(COUPLED_PREDICTORS // max(1, n_columns), in_cache, 1024)
+    return max(tile_rows(n_features, dtype, n_columns=n_columns), most // 16 * 16)
 
 
 def _pair(columns: AnyArray) -> AnyArray:

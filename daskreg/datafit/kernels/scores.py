@@ -220,7 +220,7 @@ class ScoreKernel:
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False
     ) -> int:
         """Return the bytes one call needs beside its block and its result."""
-        rows = tile_rows(n_features, dtype, sparse)
+        rows = tile_rows(n_features, dtype, sparse, self.n_outputs * n_columns)
         columns = 8 * self.n_outputs * n_columns * (10 * rows + 2 * n_features)
         per_row = 40 + 9 * (self.folds.n if self.folds is not None else 1)
         block_rows = BLOCK_BYTES // max(1, n_features * np.dtype(dtype).itemsize)

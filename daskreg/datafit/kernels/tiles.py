@@ -21,6 +21,9 @@ from daskreg.exceptions import DataError
 
 TILE_BYTES = 2**20
 GRAM_TILE_BYTES = 2**22
+#: Numbers of the predictors of a tile, at most, unless it is of the fewest rows.
+PREDICTORS = 2**18
+SPARSE_PREDICTORS = 2**22
 #: Largest block that the engine makes by default, in bytes.
 BLOCK_BYTES = 2**26
 #: Storage types whose numbers float32 holds exactly.
@@ -29,12 +32,19 @@ FLOAT32_KIND = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32"
 FLOAT32_TOL = 5e-7
 
 
-def tile_rows(n_features: int, dtype: np.dtype[Any] | str, sparse: bool = False) -> int:
-    """Return the rows of one tile: a multiple of 16."""
+def tile_rows(
+    n_features: int, dtype: np.dtype[Any] | str, sparse: bool = False, n_columns: int = 1
+) -> int:
+    """Return the rows of one tile that is multiplied with C columns: a multiple of 16.
+
+    The predictors of many columns are larger than the tile: they decide then.
+    """
+    widest = (SPARSE_PREDICTORS if sparse else PREDICTORS) // max(1, n_columns)
     if sparse:
         # A tile writes p x C sums: enough rows that this is little beside the products.
-        return _round16(n_features, 2**14, 2**17)
-    return _round16(TILE_BYTES // max(1, n_features * np.dtype(dtype).itemsize), 64, 4096)
+        return _round16(min(n_features, widest), min(2**14, max(2**10, widest)), 2**17)
+    rows = TILE_BYTES // max(1, n_features * np.dtype(dtype).itemsize)
+    return _round16(min(rows, widest), 64, 4096)
 
 
 def moment_tile_rows(n_features: int, dtype: np.dtype[Any] | str, sparse: bool = False) -> int:

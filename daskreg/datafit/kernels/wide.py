@@ -48,8 +48,8 @@ class WideProducts:
             several = block.offset.shape[1] > 1
             self.offset = block.offset[:, state["target"]] if several else block.offset
         self.shift = state.get("shift")
-        self.rows = tile_rows(BAND, self.X.dtype)
         self.n_columns = state["coef"].shape[1]
+        self.rows = tile_rows(BAND, self.X.dtype, n_columns=self.n_columns)
         used = np.flatnonzero(state["coef"].any(axis=1))
         n_features = self.X.shape[1]
         few = len(used) <= FEW * n_features

@@ -36,7 +36,7 @@ def rows_of(dtype: str, sparse: bool, n: int = 3000, p: int = 12) -> Any:
         ("float64", True, False),
     ],
 )
-@pytest.mark.parametrize("name", ["lasso", "logistic"])
+@pytest.mark.parametrize("name", ["lasso", "gram", "logistic"])
 def test_a_fit_has_the_coefficients_of_processors(
     card_with, monkeypatch, name, dtype, sparse, strict, stays
 ):
@@ -45,8 +45,9 @@ def test_a_fit_has_the_coefficients_of_processors(
     monkeypatch.setattr("daskreg.design.plan.SMALL", 0)
     X, y = rows_of(dtype, sparse)
     weight = np.linspace(0.5, 1.5, len(y))
-    if name == "lasso":
-        settings: dict[str, Any] = {"alpha": 0.05, "solver": "fista", "tol": 1e-13}
+    if name in ("lasso", "gram"):
+        solver = "fista" if name == "lasso" else "gram"
+        settings: dict[str, Any] = {"alpha": 0.05, "solver": solver, "tol": 1e-13}
         kind: Any = Lasso
     else:
         y = (y > y.mean()).astype(int)
@@ -60,8 +61,9 @@ def test_a_fit_has_the_coefficients_of_processors(
     found = kind(**settings).fit(X, y, sample_weight=weight)
     assert SHELF.nbytes == 0
     assert found.plan_.device is not None
-    assert card.moved > 0
-    assert (card.moved < 2 * X.nbytes if hasattr(X, "nbytes") else True) or not stays
+    # Moments of sparse rows have no form for cards.
+    assert (card.moved > 0) == (not (sparse and name == "gram"))
+    assert not stays or sparse or card.moved <= X.nbytes
     bound = TOLERANCE[dtype] * max(1.0, np.abs(expected.coef_).max())
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=0, atol=bound)
     np.testing.assert_allclose(found.intercept_, expected.intercept_, rtol=0, atol=bound)
