@@ -1,7 +1,9 @@
-"""The only file that asks what kind of array it has: dense or sparse."""
+"""The only file that asks what kind of array it has: dense or sparse, on the host or a device."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,3 +53,66 @@ def as_type(X: Matrix, dtype: np.dtype[Any] | str) -> Matrix:
 def to_dense(X: Matrix) -> AnyArray:
     """Return X as an ndarray."""
     return np.asarray(X.toarray() if hasattr(X, "toarray") else X)
+
+
+def namespace(x: Any) -> Any:
+    """Return the module of array functions that x belongs to: numpy for what is no array."""
+    if isinstance(x, np.ndarray):
+        return np
+    cupy = sys.modules.get("cupy")  # a run on the host never pays for the import
+    if cupy is not None and isinstance(x, cupy.ndarray):
+        return cupy
+    own = getattr(x, "__array_namespace__", None)
+    return np if own is None or isinstance(x, np.generic) else own()
+
+
+def is_on_host(x: Any) -> bool:
+    """Whether x is a numpy array, a number, or anything else that lives in host memory."""
+    return namespace(x) is np
+
+
+def beside(x: Any, values: Any) -> Any:
+    """Return ``values`` as an array of x's kind on x's device; they stay what they are if so.
+
+    Parameters
+    ----------
+    x : array of any kind
+    values : number, ndarray or array of x's kind
+    """
+    xp = namespace(x)
+    if xp is np:
+        return np.asarray(values)
+    if not is_on_host(values):
+        return values
+    if getattr(xp, "__name__", "") == "cupy":
+        return xp.asarray(values)
+    return xp.asarray(np.ascontiguousarray(values), device=x.device)
+
+
+def contiguous(x: Any) -> Any:
+    """Return x with its last axis first in memory, as it is, where its library knows of memory."""
+    xp = namespace(x)
+    return xp.ascontiguousarray(x) if hasattr(xp, "ascontiguousarray") else x
+
+
+def to_host(x: Any) -> Any:
+    """Return x with all its arrays on the host: arrays, mappings, sequences and data classes.
+
+    What is on the host already is returned as it is.
+    """
+    if isinstance(x, np.ndarray | np.generic | str | bytes | int | float | None):
+        return x
+    if isinstance(x, dict):
+        return type(x)({name: to_host(value) for name, value in x.items()})
+    if isinstance(x, list | tuple):
+        return type(x)(to_host(value) for value in x)
+    if hasattr(x, "on_host"):
+        return x.on_host()
+    if is_dataclass(x) and not isinstance(x, type):
+        return replace(x, **{part.name: to_host(getattr(x, part.name)) for part in fields(x)})
+    xp = namespace(x)
+    if xp is np:
+        return x
+    if hasattr(x, "get"):
+        return x.get()
+    return np.from_dlpack(xp.asarray(x, device=xp.Device("CPU_DEVICE")))

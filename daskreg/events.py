@@ -23,6 +23,7 @@ Kind: TypeAlias = Literal[
     "hung",
     "checkpoint",
     "memory",
+    "device",
 ]
 
 #: Events that a fit keeps; later ones are only counted.

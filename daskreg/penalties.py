@@ -1,7 +1,9 @@
 """Penalties: what they cost, their prox, their optimality conditions and their conjugate.
 
 A penalty knows the coefficients only.  Arrays of coefficients are (n_features, n_outputs,
-n_problems); everything that depends on alpha has the problems on its last axis.
+n_problems); everything that depends on alpha has the problems on its last axis.  What takes
+coefficients takes arrays of any library that knows the array API, on any device, and returns the
+like; the penalty itself is small and stays on the host.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._array import beside, is_on_host, namespace
 from ._typing import Float
 
 #: A dual point may break its constraint by this much, relative to the bound: what rounding in
@@ -167,19 +170,21 @@ class ElasticNet:
 
     def value(self, coef: Float) -> Float:
         """g(coef) per problem, shape (n_problems,), in the unit of the objective."""
-        size = np.abs(coef)
-        value = (self.l1 * size + 0.5 * self.l2 * size * size).sum(axis=(0, 1))
+        xp, l1, l2 = self._beside(coef)
+        size = xp.abs(coef)
+        value = xp.sum(l1 * size + 0.5 * l2 * size * size, axis=(0, 1))
         if self.positive:
-            value = np.where((coef < 0).any(axis=(0, 1)), np.inf, value)
-        return np.asarray(value)
+            value = xp.where(xp.any(coef < 0, axis=(0, 1)), np.inf, value)
+        return value
 
     def prox(self, coef: Float, step: npt.ArrayLike) -> Float:
         """Minimise ``g(b) + sum (b - coef)^2 / (2 step)``; ``step`` broadcasts against coef."""
-        step = np.asarray(step, dtype=np.float64)
-        shrunk = np.maximum((coef if self.positive else np.abs(coef)) - step * self.l1, 0.0)
+        xp, l1, l2 = self._beside(coef)
+        step = xp.asarray(beside(coef, step), dtype=xp.float64)
+        shrunk = xp.maximum((coef if self.positive else xp.abs(coef)) - step * l1, 0.0)
         if not self.positive:
-            shrunk = np.copysign(shrunk, coef)
-        return np.asarray(shrunk / (1.0 + step * self.l2)) + 0.0  # + 0.0: no negative zeros
+            shrunk = xp.copysign(shrunk, coef)
+        return shrunk / (1.0 + step * l2) + 0.0  # + 0.0: no negative zeros
 
     def violation(self, coef: Float, grad: Float) -> Float:
         """Distance of ``-grad`` to the subdifferential of g at ``coef``.
@@ -187,34 +192,41 @@ class ElasticNet:
         ``grad`` is that of the smooth datafit alone.  Shape and unit are those of ``grad``; it is
         zero everywhere exactly at a minimum, and infinite at a coefficient outside the domain.
         """
-        slope = grad + self.l2 * coef
+        xp, l1, l2 = self._beside(coef)
+        slope = grad + l2 * coef
         if self.positive:
-            moved = np.abs(slope + self.l1)
-            still = np.maximum(-slope - self.l1, 0.0)
-            return np.where(coef > 0, moved, np.where(coef < 0, np.inf, still))
-        moved = np.abs(slope + self.l1 * np.sign(coef))
-        still = np.maximum(np.abs(slope) - self.l1, 0.0)
-        return np.where(coef != 0, moved, still)
+            moved = xp.abs(slope + l1)
+            still = xp.maximum(-slope - l1, 0.0)
+            return xp.where(coef > 0, moved, xp.where(coef < 0, np.inf, still))
+        moved = xp.abs(slope + l1 * xp.sign(coef))
+        still = xp.maximum(xp.abs(slope) - l1, 0.0)
+        return xp.where(coef != 0, moved, still)
 
-    def _excess(self, v: Float) -> Float:
-        """How far ``v`` lies above the L1 threshold; with ``positive`` only one side counts."""
-        return np.maximum((v if self.positive else np.abs(v)) - self.l1, 0.0)
+    def _beside(self, x: Any) -> tuple[Any, Any, Any]:
+        """Return the namespace of x, and ``l1`` and ``l2`` as arrays of its kind."""
+        return namespace(x), beside(x, self.l1), beside(x, self.l2)
 
     def conjugate(self, v: Float) -> Float:
         """``sup_b <v, b> - g(b)`` per problem, shape (n_problems,); inf outside its domain.
 
         A relative excess of 1e-12 above an L1 bound counts as rounding, not as infeasible.
         """
-        excess, l1 = self._excess(v), self.l1
+        xp, l1, l2 = self._beside(v)
+        # With ``positive`` only one side counts.
+        excess = xp.maximum((v if self.positive else xp.abs(v)) - l1, 0.0)
         if not self.has_l2.any():
-            return np.where((excess > FEASIBLE * l1).any(axis=(0, 1)), np.inf, 0.0)
-        l2 = self.l2
+            broken = xp.any(excess > FEASIBLE * l1, axis=(0, 1))
+            return xp.where(broken, np.inf, xp.zeros_like(broken, dtype=xp.float64))
+        if self._all_l2:
+            return xp.sum(0.5 * excess**2 / l2, axis=(0, 1))
         smooth = l2 > 0
-        if smooth.all():
-            return np.asarray((0.5 * excess**2 / l2).sum(axis=(0, 1)))
-        value = np.divide(0.5 * excess**2, l2, out=np.zeros_like(excess), where=smooth)
-        value[~smooth & (excess > FEASIBLE * l1)] = np.inf
-        return np.asarray(value.sum(axis=(0, 1)))
+        value = xp.where(smooth, 0.5 * excess**2 / xp.where(smooth, l2, 1.0), 0.0)
+        value = xp.where(~smooth & (excess > FEASIBLE * l1), np.inf, value)
+        return xp.sum(value, axis=(0, 1))
+
+    @property
+    def _all_l2(self) -> bool:
+        return bool((self.l2 > 0).all())
 
     def dual_scale(self, v: Float) -> Float:
         """Largest ``s >= 0`` for which ``conjugate(s * v)`` is finite, shape (n_problems,).
@@ -222,11 +234,12 @@ class ElasticNet:
         Infinite where every ``s`` will do.  An unpenalised coordinate admits ``v_j = 0`` only, so
         a caller projects such a ``v`` to exactly zero there; any other value makes ``s`` zero.
         """
-        size = v if self.positive else np.abs(v)
-        binding = (self.l2 == 0) & (size > 0)
+        xp, l1, l2 = self._beside(v)
+        size = v if self.positive else xp.abs(v)
+        binding = (l2 == 0) & (size > 0)
         with np.errstate(over="ignore"):
-            scale = np.divide(self.l1, size, out=np.full(v.shape, np.inf), where=binding)
-        return np.asarray(scale.min(axis=(0, 1)))
+            scale = xp.where(binding, l1 / xp.where(binding, size, 1.0), np.inf)
+        return xp.min(scale, axis=(0, 1))
 
     def best_dual(self, linear: Float, quadratic: Float, v: Float) -> Float:
         r"""``max_s  s linear - s^2 quadratic / 2 - g*(s v)`` over feasible ``s >= 0``, per problem.
@@ -243,27 +256,30 @@ class ElasticNet:
         Mairal (2010), Sparse coding for machine learning, image processing and computer vision,
         appendix D.2.3; Massias, Gramfort and Salmon (2018), Celer, section 2.
         """
-        linear = np.maximum(linear, 0.0)
+        xp = namespace(v)
+        linear = xp.maximum(linear, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            scale = np.where(quadratic > 0, linear / quadratic, 0.0)
+            scale = xp.where(quadratic > 0, linear / quadratic, 0.0)
         if self.has_l2.any():
             scale = self._root(scale, linear, quadratic, v)
-        scale = np.minimum(scale, self.dual_scale(v))
+        scale = xp.minimum(scale, self.dual_scale(v))
         return scale * linear - 0.5 * scale**2 * quadratic - self.conjugate(scale * v)
 
     def _root(self, scale: Float, linear: Float, quadratic: Float, v: Float) -> Float:
         """Root of the derivative in s by Newton's method, from ``scale`` on its right."""
-        l1, l2 = self.l1, self.l2
-        size = np.where(l2 > 0, np.maximum(v, 0.0) if self.positive else np.abs(v), 0.0)
-        per_l2 = np.divide(size, l2, out=np.zeros(v.shape), where=l2 > 0)
-        for _ in range(50 if size.any() else 0):
-            excess = np.maximum(scale * size - l1, 0.0)
-            slope = linear - scale * quadratic - (excess * per_l2).sum(axis=(0, 1))
-            bend = quadratic + ((excess > 0) * size * per_l2).sum(axis=(0, 1))
-            lower = np.maximum(scale + slope / np.where(bend > 0, bend, 1.0), 0.0)
-            if (lower >= scale * (1 - 1e-15)).all():
+        xp, l1, l2 = self._beside(v)
+        size = xp.where(l2 > 0, xp.maximum(v, 0.0) if self.positive else xp.abs(v), 0.0)
+        per_l2 = xp.where(l2 > 0, size / xp.where(l2 > 0, l2, 1.0), 0.0)
+        for _ in range(50):
+            excess = xp.maximum(scale * size - l1, 0.0)
+            slope = linear - scale * quadratic - xp.sum(excess * per_l2, axis=(0, 1))
+            active = xp.where(excess > 0, size * per_l2, 0.0)
+            bend = quadratic + xp.sum(active, axis=(0, 1))
+            lower = xp.maximum(scale + slope / xp.where(bend > 0, bend, 1.0), 0.0)
+            # From a device nothing is fetched: there the last steps change nothing.
+            if is_on_host(lower) and (lower >= scale * (1 - 1e-15)).all():
                 break
-            scale = np.minimum(lower, scale)
+            scale = xp.minimum(lower, scale)
         return scale
 
     def alpha_max(self, null_grad: Float, l1_ratio: npt.ArrayLike | None = None) -> Float:
@@ -294,15 +310,16 @@ def alpha_max(
     positive : bool
         Only coefficients that want to grow from zero to above count.
     """
-    ratio = np.asarray(l1_ratio, dtype=np.float64)
-    slope = np.maximum(-null_grad, 0.0) if positive else np.abs(null_grad)
-    weight: Any = np.ones(len(slope)) if penalty_weight is None else np.asarray(penalty_weight)
-    penalised = weight > 0
-    if not penalised.any():
-        return np.zeros(slope.shape[-1])
-    largest = (slope[penalised] / weight[penalised, None, None]).max(axis=(0, 1))
+    xp = namespace(null_grad)
+    ratio = beside(null_grad, np.asarray(l1_ratio, dtype=np.float64))
+    slope = xp.maximum(-null_grad, 0.0) if positive else xp.abs(null_grad)
+    n_features = slope.shape[0]
+    weight = np.ones(n_features) if penalty_weight is None else np.asarray(penalty_weight, float)
+    weight = beside(null_grad, weight.reshape(-1, 1, 1))
+    per_weight = xp.where(weight > 0, slope / xp.where(weight > 0, weight, 1.0), 0.0)
+    largest = xp.max(per_weight, axis=(0, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(largest > 0, largest / ratio, 0.0)
+        return xp.where(largest > 0, largest / ratio, 0.0)
 
 
 def L1(

@@ -126,7 +126,10 @@ class FitReport:
         from daskreg.design.host import format_bytes
 
         def sizes(names: dict[str, str]) -> str:
-            return ", ".join(f"{format_bytes(self.bytes[k])} {v}" for k, v in names.items())
+            held = {name: self.bytes.get(name, 0) for name in names}
+            # Most machines have no cards.
+            told = {name: n for name, n in held.items() if n or name != "device"}
+            return ", ".join(f"{format_bytes(n)} {names[name]}" for name, n in told.items())
 
         lines = [f"{self.estimator}: {self.status}"]
         if math.isfinite(self.gap):
@@ -156,7 +159,12 @@ class FitReport:
 
 
 #: Where bytes came from, in words.
-TIERS = {"memory": "from memory", "disk": "from local disk", "source": "from the source"}
+TIERS = {
+    "memory": "from memory",
+    "disk": "from local disk",
+    "source": "from the source",
+    "device": "on cards",
+}
 
 
 def precise(value: float) -> str:

@@ -21,6 +21,7 @@ COLOURS = {
     "memory": "#009e73",
     "disk": "#e69f00",
     "source": "#0072b2",
+    "device": "#56b4e9",
 }
 _EVENTS = 8  # latest ones that are shown
 _CELL = "text-align:left;vertical-align:top;padding:2px 10px 2px 0;border:none;background:none"
@@ -39,7 +40,7 @@ def summary_html(report: FitReport, *, whole: bool = True) -> str:
         rows.append(("passes", f"{took}; {in_all}"))
         rows.append(("seconds", bars({name: report.seconds[name] for name in PHASES}, precise)))
     if report.bytes:
-        tiers = {name: report.bytes[name] for name in TIERS}
+        tiers = {name: report.bytes.get(name, 0) for name in TIERS}
         rows.append(("bytes", bars(tiers, format_size, TIERS)))
     if report.measured is not None:
         rows.append(("memory", memory_words(report)))

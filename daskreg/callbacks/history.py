@@ -27,6 +27,7 @@ PASS = (
     "memory",
     "disk",
     "source",
+    "device",
 )
 #: Seconds and bytes that are added up over all passes.
 SUMS = PASS[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 from daskreg.exceptions import ClusterError, MissingDependencyError
@@ -42,23 +43,29 @@ def cuda(
     Raises
     ------
     MissingDependencyError
-        Without dask-cuda.
+        Without dask-cuda or CuPy.
     ClusterError
         Without an NVIDIA driver, or without a GPU that can be seen.
 
     Notes
     -----
-    Passes run on the processors of these processes: there are no device kernels yet.
+    Kernels that have a form for GPUs run there, all others on the processors of these processes:
+    the README says which.  Sums travel over TCP as numpy arrays, so that neither UCX nor a GPU is
+    needed where the client is.  On a cluster that somebody else has started every worker finds its
+    own GPU; ``DASKREG_DEVICE`` in its environment chooses between ``auto``, ``cpu`` and ``gpu``.
+
+    A GPU cannot be shared by two of these workers.  Two ``dask cuda worker ADDRESS
+    --device-memory-limit 0`` processes can share one, each in an environment with
+    ``CUPY_GPU_MEMORY_LIMIT=45%``.
     """
     if n_workers is not None and n_workers < 1:
         raise ValueError(f"expected at least one worker, got {n_workers}")
     try:
         from dask_cuda import LocalCUDACluster
     except ImportError as error:
-        raise MissingDependencyError(
-            "cluster.cuda needs dask-cuda: pip install 'daskreg[cuda12]' or 'daskreg[cuda13]', as "
-            f"your driver is ({error})"
-        ) from error
+        raise _missing("dask-cuda", error) from error
+    if importlib.util.find_spec("cupy") is None:
+        raise _missing("CuPy", "no module named 'cupy'")
     from ._client import OwningClient
 
     keys = security_of(security)
@@ -67,6 +74,7 @@ def cuda(
         "dashboard_address": DASHBOARD,
         "threads_per_worker": 1,
         "protocol": protocol_of(keys).removesuffix("://"),
+        "pre_import": "cupy",
         "device_memory_limit": device_memory_limit,
     }
     given = {"n_workers": n_workers, "memory_limit": memory_limit, "security": keys}
@@ -81,3 +89,10 @@ def cuda(
             ) from error
         raise
     return OwningClient(cluster)
+
+
+def _missing(what: str, why: object) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"cluster.cuda needs {what}: pip install 'daskreg[cuda12]' or 'daskreg[cuda13]', as your "
+        f"driver is ({why})"
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -107,15 +108,25 @@ def facts(names: Iterable[str]) -> dict[str, str | None]:
 
 
 def _gpu() -> str | None:
-    """Return the name of the GPU that this process would use, if NVIDIA's library can tell."""
-    if not os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
-        return None
+    """Return the GPU that passes of this process use, or would if they could, with the reason."""
     from distributed.diagnostics import nvml
 
+    from daskreg._device import VARIABLE, wanted_device
+    from daskreg.design.device.card import card_at_hand
+
+    wanted = wanted_device()
+    card = card_at_hand()
+    if card is not None:
+        return card.name
+    if not os.environ.get("CUDA_VISIBLE_DEVICES", "all"):
+        return None
     try:
-        return str(nvml.one_time()["name"]) if nvml.device_get_count() else None
+        name = str(nvml.one_time()["name"]) if nvml.device_get_count() else None
     except Exception as error:  # a driver that is half there
         return f"none that works ({type(error).__name__})"
+    if name is None or wanted == "cpu":
+        return name if name is None else f"{name}, which {VARIABLE}=cpu leaves alone"
+    return name if importlib.util.find_spec("cupy") else f"{name}, but no CuPy to use it"
 
 
 def odd_ones(own: Facts, answers: Mapping[str, Facts | Exception]) -> tuple[list[str], list[str]]:

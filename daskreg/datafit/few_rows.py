@@ -78,5 +78,5 @@ def joined(first: Float | FewRows, second: Float | FewRows, row: Float) -> Float
     if isinstance(second, FewRows):
         return first + second.with_row(row).matrix()
     total = first + second
-    total += np.outer(row, row)
+    total += row[:, None] * row[None, :]
     return total

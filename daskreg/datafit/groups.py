@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -77,6 +78,17 @@ class Groups:
             before = tallies.get(label, (0, 0.0))
             tallies[label] = before[0] + n_rows, before[1] + weight
         return Groups(labels, moments, batches, tallies)
+
+    def mapped(self, change: Callable[[Any], Any]) -> Groups:
+        """Return the groups with changed arrays: fetched from a card, or sent to one.
+
+        ``LabelSums`` never were on one.
+        """
+        moments: Parts = {
+            key: part.mapped(change) if isinstance(part, Moments) else part
+            for key, part in self.moments.items()
+        }
+        return Groups(self.labels, moments, self.batches, self.tallies)
 
     def whole(self) -> Groups:
         """Return the groups with their Gram matrices as arrays."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -66,7 +67,7 @@ class Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             if self.gram is not None and other.gram is not None:
                 if self.columns is None:
-                    gram = joined(self.gram, other.gram, np.sqrt(factor) * delta)
+                    gram = joined(self.gram, other.gram, float(np.sqrt(factor)) * delta)
                 else:
                     gram = matrix_of(self.gram) + matrix_of(other.gram)
                     add_outer(gram, delta[:, None], np.array([factor]), self.columns)
@@ -74,10 +75,10 @@ class Moments:
                 weight,
                 self.n_rows + other.n_rows,
                 self.mean + share * delta,
-                self.m2 + other.m2 + factor * np.square(delta),
+                self.m2 + other.m2 + factor * (delta * delta),
                 self.target_mean + share * target_delta,
-                self.target_m2 + other.target_m2 + factor * np.square(target_delta),
-                self.cross + other.cross + factor * np.outer(delta, target_delta),
+                self.target_m2 + other.target_m2 + factor * (target_delta * target_delta),
+                self.cross + other.cross + factor * (delta[:, None] * target_delta[None, :]),
                 gram,
                 self.columns,
             )
@@ -97,6 +98,11 @@ class Moments:
             None if self.gram is None else self.gram * factor,
             self.columns,
         )
+
+    def mapped(self, change: Callable[[Any], Any]) -> Moments:
+        """Return the moments with changed arrays: fetched from a card, or sent to one."""
+        names = ("mean", "m2", "target_mean", "target_m2", "cross", "gram")
+        return replace(self, **{name: change(getattr(self, name)) for name in names})
 
     def whole(self) -> Moments:
         """Return the moments with the Gram matrix as an array."""

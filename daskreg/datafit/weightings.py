@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -31,11 +32,14 @@ class Weightings:
         -1 stands for none; the first pair is (-1, -1), all rows.
     folds : Folds or None
     resamples : RowWeights or None
+    token : str
+        Tells these folds and resamples from all others, also after a journey.
     """
 
     pairs: tuple[tuple[int, int], ...] = (PLAIN,)
     folds: Folds | None = None
     resamples: RowWeights | None = None
+    token: str = field(default_factory=lambda: uuid4().hex)
 
     @classmethod
     def of(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from daskreg._typing import AnyArray, Float, Matrix
 
@@ -50,3 +51,8 @@ class Block:
         """What there is beside X, by name."""
         named = ((name, getattr(self, name)) for name in BESIDE)
         return {name: array for name, array in named if array is not None}
+
+    def rows(self, start: int, stop: int, X: Matrix) -> Block:
+        """The block of its rows ``start:stop``, with their X."""
+        beside: dict[str, Any] = {name: array[start:stop] for name, array in self.beside().items()}
+        return replace(self, X=X, start=self.start + start, **beside)

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from .columns import Columns
+from .device.need import DeviceShare
 from .layout import MAX_SEGMENTS, Hand, Layout, by_home, make_layout
 from .origin import Origin
 from .passes.active import active_scheduler
 from .passes.lender import Lender
 from .passes.running import Journal
-from .passes.runs import make_runs, spread_pins
+from .passes.runs import Run, make_runs, spread_pins
 from .passes.scheduler import Scheduler
 from .passes.seals import Key, Seal, Seals
 from .passes.shards import Shard
@@ -25,6 +26,8 @@ from .workers import Worker
 SHARDS_PER_THREAD = 2
 #: Bytes after which a shard would take about a minute.
 LONG_SHARD = 16 << 30
+#: How many times as long a shard may be where all workers have a card.
+CARD_TIMES = 8
 
 #: Bytes of a shard at most where finished shards are to be kept: a pass that ends early loses
 #: those that ran.
@@ -44,7 +47,11 @@ def count_shards(
     if columns.X.resident and total < SMALL:
         return 1
     threads = sum(worker.threads for worker in workers)
-    wanted = max(threads * SHARDS_PER_THREAD, int(total // longest))
+    if all(worker.card is not None for worker in workers):
+        # A pass over a card takes milliseconds: what a second task costs counts.
+        wanted = max(threads, int(total // (longest * CARD_TIMES)))
+    else:
+        wanted = max(threads * SHARDS_PER_THREAD, int(total // longest))
     return min(layout.n_segments, wanted)
 
 
@@ -131,8 +138,7 @@ def make_shards(
     Blocks are compared with their ``seals``, or with those that the first reading makes, whenever
     they are read; None: they are not.
     """
-    share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
-    pins = spread_pins(layout.rows, share)
+    on_cards, pins = _kept(layout, plan)
     runs = [make_runs(columns, layout.rows, layout.segments, list(hand)) for hand, _ in hands]
     return [
         Shard(
@@ -145,6 +151,23 @@ def make_shards(
             lender=lender,
             spooling=spooling,
             seals=None if seals is None else Seals.of(seals, (s for run in own for s in run.specs)),
+            device=_device_share(plan, on_cards, own),
         )
         for own in runs
     ]
+
+
+def _kept(layout: Layout, plan: Plan) -> tuple[frozenset[int], frozenset[int]]:
+    """Numbers of the blocks that are to stay on cards, and of those in host memory."""
+    share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
+    if plan.device is None:
+        return frozenset(), spread_pins(layout.rows, share)
+    on_cards = spread_pins(layout.rows, plan.device.share)
+    return on_cards, spread_pins(layout.rows, share + plan.device.share) - on_cards
+
+
+def _device_share(plan: Plan, on_cards: frozenset[int], runs: Sequence[Run]) -> DeviceShare | None:
+    if plan.device is None:
+        return None
+    own = on_cards.intersection(spec.index for run in runs for spec in run.specs)
+    return DeviceShare(own, plan.device.reserve)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from daskreg.exceptions import MemoryPlanError
 
 from .columns import Columns
+from .device.need import DevicePlan, block_limit, device_plan, device_terms
 from .host import format_bytes
 from .layout import Layout
 from .sources.base import Rows
@@ -55,6 +56,8 @@ class Plan:
     bytes_spooled : int
         The part of what is streamed that is read from local disks instead of its source, as the
         first pass has decided.
+    device : DevicePlan or None
+        What of it goes to the cards of the workers; None: passes run on processors.
     """
 
     source: str
@@ -78,6 +81,7 @@ class Plan:
     resident: bool = False
     notes: tuple[str, ...] = ()
     bytes_spooled: int = 0
+    device: DevicePlan | None = None
 
     @property
     def peak(self) -> int:
@@ -113,15 +117,19 @@ class Plan:
             f"{format_bytes(self.memory_limit)} ({format_bytes(self.usable)} usable)"
         )
         lines += [f"           {format_bytes(v):>10}  {k}" for k, v in self.memory.items() if v]
+        if self.device is not None:
+            lines.append(f"device     {self.device}")
         lines += [f"note       {note}" for note in self.notes]
         return "\n".join(lines)
 
     def _tiers(self) -> str:
+        kept = 0 if self.device is None else self.device.bytes_kept
+        card = f"{format_bytes(kept)} on cards, " if kept else ""
         if self.resident:
             return "tiers      all in memory already; nothing is read"
         disk = f", {format_bytes(self.bytes_spooled)} of it from disk" if self.bytes_spooled else ""
         return (
-            f"tiers      {format_bytes(self.bytes_pinned)} pinned in memory, "
+            f"tiers      {card}{format_bytes(self.bytes_pinned)} pinned in memory, "
             f"{format_bytes(self.bytes_streamed)} read each pass{disk}"
         )
 
@@ -144,7 +152,9 @@ def choose_block(
         - readers
         for w in workers
     )
-    most = max(MIN_BLOCK // 4, min(MAX_BLOCK, left // 8))
+    cards = [worker.card for worker in workers if worker.card is not None]
+    largest = block_limit(cards) if len(cards) == len(workers) else MAX_BLOCK
+    most = max(MIN_BLOCK // 4, min(largest, left // 8))
     n_rows = columns.X.n_rows
     if n_rows is None:
         return most
@@ -190,11 +200,16 @@ def make_plan(
     elsewhere = elsewhere or Elsewhere()
     terms["pinned for all columns"] = elsewhere.to_come
     terms["left for selected columns"] = -(-work.selected_bytes // len(workers))
+    device, note = _device(columns, layout, workers, work, block_bytes, n_sums, keeps)
+    if device is not None and not in_memory:
+        beside = extra * (X.n_rows or 0) * device.share
+        terms["beside blocks on cards"] = -(-int(beside) // len(workers))
     free = worker.usable - sum(terms.values())
     if free < 0:
         _refuse(worker, terms, block_bytes)
     one_pass = work.passes == 1
-    wanted = 0 if in_memory or one_pass or not keeps else total
+    on_cards = 0 if device is None else int(total * device.share)
+    wanted = 0 if in_memory or one_pass or not keeps else total - on_cards
     pinned = min(wanted, free * len(workers))
     if pinned:
         # Shards are dealt out whole, so one process may hold one more than its even part.
@@ -214,15 +229,43 @@ def make_plan(
         n_threads=worker.threads,
         block_bytes=block_bytes,
         bytes_pinned=pinned,
-        bytes_streamed=0 if in_memory else total - pinned,
+        bytes_streamed=0 if in_memory else total - on_cards - pinned,
         pin_capacity=free + elsewhere.pinned if pinned else 0,
         memory=terms,
         memory_limit=worker.memory_limit,
         usable=worker.usable,
         passes=work.passes,
         resident=in_memory,
-        notes=tuple(note for note in (work.note, _rereading(X, in_memory, total > pinned)) if note),
+        notes=tuple(
+            said
+            for said in (work.note, note, _rereading(X, in_memory, total > on_cards + pinned))
+            if said
+        ),
+        device=device,
     )
+
+
+def _device(
+    columns: Columns,
+    layout: Layout | None,
+    workers: Sequence[Worker],
+    work: Work,
+    block_bytes: int,
+    n_shards: int,
+    keeps: bool,
+) -> tuple[DevicePlan | None, str]:
+    """What goes to the cards of the workers, and what to say where that is nothing."""
+    cards = [worker.card for worker in workers]
+    if layout is None or not any(cards):
+        return None, ""
+    size = layout.n_rows * columns.X.row_nbytes
+    if columns.X.resident and size < SMALL and not any(c and c.demanded for c in cards):
+        return None, ""  # asking a card takes longer than adding up
+    running = min(max(worker.threads for worker in workers), max(1, n_shards))
+    terms = device_terms(block_bytes, work.temporaries, work.partial_bytes, LEVELS + 2, running)
+    beside = sum(rows.row_nbytes for name, rows in columns.parts() if name != "X")
+    beside_bytes = int(layout.n_rows * beside)
+    return device_plan(cards, int(size), beside_bytes, keeps and work.passes != 1, terms)
 
 
 def _rereading(X: Rows, in_memory: bool, streams: bool) -> str:

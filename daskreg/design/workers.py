@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from .device.need import CardFacts
+
 MIB = 1 << 20
 #: Share of a worker's limit that may be filled: Dask starts to spill at 60%.
 CLUSTER_SHARE = 0.6
@@ -32,7 +34,7 @@ class Worker:
     """A process that runs shards.
 
     ``memory_limit`` and ``memory`` (resident now) are in bytes; ``share`` of the limit may be
-    filled; of ``LIBRARY_NBYTES`` it has ``loaded`` these already.
+    filled; of ``LIBRARY_NBYTES`` it has ``loaded`` these already; None stands for no ``card``.
     """
 
     address: str
@@ -42,6 +44,7 @@ class Worker:
     share: float = CLUSTER_SHARE
     host: str = "localhost"
     loaded: frozenset[str] = frozenset()
+    card: CardFacts | None = None
 
     @property
     def usable(self) -> int:

@@ -51,9 +51,10 @@ def fit_report(
             **{name: float(totals[name]) for name in _PHASES},
         },
         bytes={
-            **{name: int(totals[name]) for name in ("memory", "disk", "source")},
+            **{name: int(totals[name]) for name in ("memory", "disk", "source", "device")},
             "pinned": sum(shard.pinned for shard in history.shards),
             "spooled": sum(shard.spooled for shard in history.shards),
+            "on_cards": sum(shard.on_card for shard in history.shards),
         },
         memory={
             "planned": int(plan.peak),

@@ -12,7 +12,9 @@ class PointwiseLoss(ABC):
     """The loss of one row.
 
     Every method takes float64 arrays that broadcast against each other, usually of shape
-    (rows, C), and returns one of the broadcast shape.
+    (rows, C), and returns one of the broadcast shape.  They may be arrays of any library that
+    knows the array API; results are of the same one, on the same device, and nothing is fetched
+    from there.
 
     Attributes
     ----------
@@ -21,11 +23,16 @@ class PointwiseLoss(ABC):
         The target is a label, seen here as 0 or 1.
     max_curvature : float
         Smallest upper bound of ``curvature`` over all ``eta``.
+    cuda : str or None
+        CUDA C of ``struct Loss``, made from y and eta, with ``value`` and ``gradient``; where the
+        dual point of the loss needs them, with ``curvature`` and ``entropy(scale, log(scale))``.
+        None: arrays alone are known.
     """
 
     name: ClassVar[str]
     is_classifier: ClassVar[bool]
     max_curvature: ClassVar[float]
+    cuda: ClassVar[str | None] = None
 
     @abstractmethod
     def value(self, y: Float, eta: Float) -> Float:

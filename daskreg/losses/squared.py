@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
+from daskreg._array import namespace
 from daskreg._typing import Float
 
 from .base import PointwiseLoss
@@ -19,15 +18,23 @@ class Squared(PointwiseLoss):
     name: ClassVar[str] = "squared"
     is_classifier: ClassVar[bool] = False
     max_curvature: ClassVar[float] = 1.0
+    cuda: ClassVar[str | None] = r"""
+struct Loss {
+    double value, gradient;
+    __device__ Loss(double y, double eta) : gradient(eta - y) { value = 0.5 * gradient * gradient; }
+};
+"""
 
     def value(self, y: Float, eta: Float) -> Float:
-        return 0.5 * np.square(eta - y)
+        return 0.5 * namespace(eta).square(eta - y)
 
     def gradient(self, y: Float, eta: Float) -> Float:
-        return np.asarray(eta - y, dtype=np.float64)
+        xp = namespace(eta)
+        return xp.asarray(eta - y, dtype=xp.float64)
 
     def curvature(self, y: Float, eta: Float) -> Float:
-        return np.ones(np.broadcast_shapes(np.shape(y), np.shape(eta)))
+        xp = namespace(eta)
+        return xp.ones_like(eta - y, dtype=xp.float64)
 
     def inverse_link(self, eta: Float) -> Float:
         return eta
@@ -36,8 +43,8 @@ class Squared(PointwiseLoss):
         return mu
 
     def conjugate(self, y: Float, t: Float) -> Float:
-        return np.asarray(t * (y + 0.5 * t))
+        return namespace(t).asarray(t * (y + 0.5 * t))
 
     def value_and_gradient(self, y: Float, eta: Float) -> tuple[Float, Float]:
         gradient = self.gradient(y, eta)
-        return 0.5 * np.square(gradient), gradient
+        return 0.5 * namespace(gradient).square(gradient), gradient

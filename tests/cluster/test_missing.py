@@ -101,7 +101,9 @@ def test_interfaces():
 
 
 def cuda_with(monkeypatch, start):
-    """``dask_cuda`` with this in place of ``LocalCUDACluster``."""
+    """``dask_cuda`` with this in place of ``LocalCUDACluster``; CuPy seems to be installed."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "cupy" or find(name))
     module = types.ModuleType("dask_cuda")
     module.LocalCUDACluster = start
     monkeypatch.setitem(sys.modules, "dask_cuda", module)
@@ -117,6 +119,7 @@ def test_gpu_workers_listen_on_the_loopback(monkeypatch):
         "dashboard_address": f"{LOOPBACK}:0",
         "threads_per_worker": 1,
         "protocol": "tcp",
+        "pre_import": "cupy",
         "device_memory_limit": 0,
         "n_workers": 2,
         "memory_limit": "8GiB",

@@ -72,7 +72,7 @@ def test_a_pinned_block_keeps_no_chunk_alive():
         design.prepare()
         (shard, *_) = design.placement.scheduler._shards
         design.placement.scheduler._shards = [shard]
-        shard.pins = frozenset({0, 2})
+        shard.keeper.wanted = frozenset({0, 2})
         shard.run(Correlate(), {"times": 1.0})
         pinned = LEDGER.blocks(shard._token).values()
         assert [block.index for block in pinned] == [0, 2]

@@ -76,7 +76,7 @@ def test_a_partly_pinned_design_lends_what_it_has():
     with make_design(X, y, block_size=1 << 18) as design:
         design.prepare()
         for shard in design.placement.scheduler._shards:
-            shard.pins = frozenset(index for index in shard.pins if index % 2)
+            shard.keeper.wanted = frozenset(index for index in shard.pins if index % 2)
         design.sum_over_rows(Correlate(), ONCE)
         held_by_design, read = held(design), design.bytes_read
         with design.select(COLUMNS) as some:

@@ -14,7 +14,8 @@ from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic
 
-from .gradient import Products, add_pointwise, empty_sums
+from .gradient import Products
+from .pointwise import add_pointwise, empty_sums
 from .scales import ENTROPY_SCALES
 from .tiles import Labels, row_data
 

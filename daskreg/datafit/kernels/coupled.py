@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from daskreg._array import contiguous, namespace
 from daskreg._typing import Float
 from daskreg.design.partials import Sums
 from daskreg.losses.multinomial import Softmax
@@ -38,24 +39,26 @@ def add_classes(sums: Sums, rows: RowData, eta: Float) -> Float:
     """
     q, n_problems = sums["residual"].shape
     # In memory the classes come first: whatever runs over them runs over long vectors.
-    by_class = np.ascontiguousarray(np.moveaxis(eta.reshape(-1, q, n_problems), 1, 0))
-    softmax = Softmax.of(rows.y, np.moveaxis(by_class, 0, 1))
+    xp = namespace(eta)
+    by_class = contiguous(xp.moveaxis(xp.reshape(eta, (-1, q, n_problems)), 1, 0))
+    softmax = Softmax.of(rows.y, xp.moveaxis(by_class, 0, 1))
     weight = rows.weight
-    gradient = softmax.residual if weight is None else softmax.residual * weight[:, None]
+    gradient = softmax.residual if weight is None else softmax.residual * weight[:, None, :]
     sums["value"] += column_sums(softmax.value, weight)
-    sums["residual"] += np.add.reduce(gradient, axis=0)
+    sums["residual"] += column_sums(gradient, None)
     sums["products"] += _products(softmax.mu, weight)
     paths = softmax.path_entropies(ENTROPY_SCALES)
-    for total, entropy in zip(sums["entropy"], paths, strict=True):
-        total += column_sums(entropy, weight)
-    return gradient.reshape(len(eta), q * n_problems)
+    for number, entropy in enumerate(paths):
+        sums["entropy"][number, :] += column_sums(entropy, weight)
+    return xp.reshape(gradient, (eta.shape[0], q * n_problems))
 
 
 def _products(mu: Float, weight: Float | None) -> Float:
     """Return the weighted sums of ``mu mu'``, (q, q, C), for mu of shape (rows, q, C)."""
-    right = np.ascontiguousarray(np.moveaxis(mu, 2, 0))
+    xp = namespace(mu)
+    right = contiguous(xp.moveaxis(mu, 2, 0))
     left = right if weight is None else right * weight.T[:, :, None]
-    return np.moveaxis(np.matmul(left.transpose(0, 2, 1), right), 0, 2)
+    return xp.moveaxis(xp.matmul(xp.matrix_transpose(left), right), 0, 2)
 
 
 def mean_hessian(products: Float) -> Float:

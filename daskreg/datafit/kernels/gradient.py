@@ -12,18 +12,19 @@ from daskreg._array import as_type, is_sparse, take_rows
 from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
+from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
-from daskreg.losses import Logistic, Multinomial, PointwiseLoss
+from daskreg.losses import Multinomial, PointwiseLoss
 
 from .coupled import add_classes, empty_class_sums
+from .cuda.gradient import GradientRun
+from .cuda.tiles import STORED
 from .fused import fused_sums, is_fused
-from .scales import ENTROPY_SCALES
+from .pointwise import add_pointwise, empty_sums
 from .tiles import (
     BLOCK_BYTES,
     Labels,
-    RowData,
     block_rows,
-    column_sums,
     dense_scratch,
     row_data,
     tile_borders,
@@ -91,6 +92,20 @@ class GradientKernel:
         with np.errstate(over="ignore", invalid="ignore"):
             sums["grad"] = products.walk(residual)
         return sums
+
+    def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
+        """Whether blocks of this storage type can be summed on a card; all but wide integers."""
+        return np.dtype(X_dtype).name in STORED and (not sparse or X_dtype.kind == "f")
+
+    def device_run(self, state: State) -> GradientRun:
+        """Return sums at zero to which blocks on a card are added, one launch or few each."""
+        return GradientRun(self, state)
+
+    def on_device(self, block: DeviceBlock, state: State) -> Sums:
+        """Return the sums of a block on a card, as arrays there; nothing waits for it."""
+        run = self.device_run(state)
+        run.add(block)
+        return run.result()
 
     def temporaries(
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False
@@ -211,38 +226,3 @@ def class_rows(n_features: int, n_columns: int, dtype: np.dtype[Any] | str) -> i
 
 def _pair(columns: AnyArray) -> AnyArray:
     return np.repeat(columns, 2, axis=1) if columns.shape[1] == 1 else columns
-
-
-def empty_sums(loss: PointwiseLoss, coef: AnyArray, has_offset: bool) -> Sums:
-    """Return the sums of :func:`add_pointwise` at zero."""
-    n_columns = coef.shape[1]
-    sums = Sums(value=np.zeros(n_columns), residual=np.zeros(n_columns))
-    if isinstance(loss, Logistic):
-        sums["curvature"] = np.zeros(n_columns)
-        sums["entropy"] = np.zeros((len(ENTROPY_SCALES), n_columns))
-        if has_offset:
-            names = ("offset", "offset_y", "offset_residual")
-            sums.update({name: np.zeros(n_columns) for name in names})
-    return sums
-
-
-def add_pointwise(
-    loss: PointwiseLoss, sums: Sums, rows: RowData, eta: Float, target: AnyArray
-) -> Float:
-    """Add the sums that need no X, in place, and return the weighted residuals (rows, C)."""
-    y = rows.y[:, target] if rows.y.shape[1] > 1 else rows.y
-    value, gradient = loss.value_and_gradient(y, eta)
-    if rows.weight is not None:
-        gradient = gradient * rows.weight
-    sums["value"] += column_sums(value, rows.weight)
-    sums["residual"] += column_sums(gradient, None)
-    if isinstance(loss, Logistic):
-        sums["curvature"] += column_sums(loss.curvature(y, eta), rows.weight)
-        paths = loss.path_entropies(y, eta, ENTROPY_SCALES)
-        for total, entropy in zip(sums["entropy"], paths, strict=True):
-            total += column_sums(entropy, rows.weight)
-        if rows.offset is not None:
-            sums["offset_residual"] += column_sums(gradient * rows.offset, None)
-            sums["offset"] += column_sums(rows.offset, rows.weight)
-            sums["offset_y"] += column_sums(rows.offset * rows.y, rows.weight)
-    return gradient

@@ -14,10 +14,13 @@ from daskreg.datafit.label_sums import LabelSums
 from daskreg.datafit.moments import Moments, MomentsBatch
 from daskreg.datafit.weightings import ALL_ROWS, ColumnWeights, Weightings
 from daskreg.design.blocks import Block
+from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 
 from .classes import find_labels
+from .cuda.moments import device_groups
+from .cuda.tiles import STORED
 from .one_hot import OneHot
 from .resampled import resampled_moments
 from .running import Running
@@ -97,6 +100,17 @@ class MomentsKernel:
             self._add_resamples(moments, batches, block, rows)
         tallies = rows.tallies if coded else None
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
+
+    def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
+        """Whether a card can sum dense blocks: of regressions, in folds or not, not resampled."""
+        plain = not self.by_label and self.weightings.by_atoms
+        known = np.dtype(X_dtype).name in STORED
+        return plain and known and not sparse and self.columns in ((), None)
+
+    def on_device(self, block: DeviceBlock, state: State) -> Sums:
+        """Return the sums of a block on a card, their arrays there; nothing waits for it."""
+        dtype = np.dtype(self.gram_dtype) if self.columns is None else None
+        return Sums(moments=device_groups(block, self.weightings, dtype))
 
     def proves_finite(self, share: Sums, block: Block) -> bool:
         """Whether the sums of a block could not be finite if a value of X were not."""

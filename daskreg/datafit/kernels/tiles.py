@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_sparse
+from daskreg._array import is_sparse, namespace
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.weightings import ColumnWeights, Weightings
 from daskreg.design.blocks import Block
@@ -197,7 +197,8 @@ def column_sums(values: Float, weight: Float | None) -> Float:
     """
     if weight is not None:
         values = values * weight
-    return np.asarray(np.add.reduce(values, axis=0))
+    xp = namespace(values)
+    return np.add.reduce(values, axis=0) if xp is np else xp.sum(values, axis=0)
 
 
 def dense_scratch(block: Block, rows: int, dtype: np.dtype[Any]) -> AnyArray | None:

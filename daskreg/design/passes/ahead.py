@@ -18,6 +18,8 @@ from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 from .stream import BlockReader
 from .tally import Tally
 
+Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], AnyArray]
+
 
 def stream(
     stack: ExitStack,
@@ -27,6 +29,7 @@ def stream(
     *,
     reuse: bool,
     tally: Tally | None = None,
+    empty: Allocate = np.empty,
 ) -> Iterator[tuple[Block, int]]:
     """Blocks in order, with the bytes that each took; read ahead where reading is worth a thread.
 
@@ -42,6 +45,8 @@ def stream(
         Whether a block may be read into the memory of an earlier one.
     tally : Tally, optional
         Counts the seconds in which a block was waited for.
+    empty : callable, optional
+        Makes the memory that blocks are read into, from a shape and a type.
     """
     if not specs:
         return iter(())
@@ -49,7 +54,7 @@ def stream(
         reader = open_reader()
         stack.callback(reader.close)
         return (reader.read(spec) for spec in specs)
-    buffer = _ring(columns, specs) if reuse and not columns.X.sparse else _no_buffer
+    buffer = _ring(columns, specs, empty) if reuse and not columns.X.sparse else _no_buffer
     return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer, tally)))
 
 
@@ -57,7 +62,9 @@ def _no_buffer(spec: BlockSpec) -> None:
     return None
 
 
-def _ring(columns: Columns, specs: Sequence[BlockSpec]) -> Callable[[BlockSpec], AnyArray | None]:
+def _ring(
+    columns: Columns, specs: Sequence[BlockSpec], empty: Allocate
+) -> Callable[[BlockSpec], AnyArray | None]:
     """As many buffers as there are blocks in flight, in turn."""
     most = max(spec.stop - spec.start for spec in specs)
     shape = (most, columns.X.n_columns)
@@ -67,7 +74,7 @@ def _ring(columns: Columns, specs: Sequence[BlockSpec]) -> Callable[[BlockSpec],
     def buffer(spec: BlockSpec) -> AnyArray:
         number = next(turn)
         if len(ring) < IN_FLIGHT:
-            ring.append(np.empty(shape, dtype=columns.X.dtype))
+            ring.append(empty(shape, columns.X.dtype))
         return ring[number % IN_FLIGHT][: spec.stop - spec.start]
 
     return buffer

@@ -62,9 +62,19 @@ class Ledger:
         with self._lock:
             if shard not in self._blocks or sum(self._bytes.values()) + size > budget:
                 return False
+            if block.index in self._blocks[shard]:
+                return True
             self._blocks[shard][block.index] = block
             self._bytes[shard] += size
             return True
+
+    def drop(self, shard: Hashable, index: int) -> bool:
+        """Forget one block; returns whether it was pinned."""
+        with self._lock:
+            block = self._blocks.get(shard, {}).pop(index, None)
+            if block is not None:
+                self._bytes[shard] -= block_nbytes(block)
+            return block is not None
 
     def release(self, shard: Hashable) -> None:
         """Forget everything pinned for a shard."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from daskreg._typing import Partial
+from daskreg.design.device.use import DeviceUse
 
 from .dyadic import DyadicSum, Node
 from .retries import Retries
@@ -35,6 +36,8 @@ class Outcome:
         Checksums of blocks that were read for the first time.
     retries : Retries
         Reads that were tried again.
+    device : DeviceUse
+        What the cards did.
     shards : tuple of ShardRecord
         What each shard took that this is the outcome of.
     """
@@ -47,6 +50,7 @@ class Outcome:
     spooled: Spooled = field(default_factory=Spooled)
     seals: dict[Key, Seal] = field(default_factory=dict)
     retries: Retries = field(default_factory=Retries)
+    device: DeviceUse = field(default_factory=DeviceUse)
     shards: tuple[ShardRecord, ...] = ()
 
     def at(self, where: str) -> Outcome:
@@ -75,6 +79,7 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
         spooled=sum((outcome.spooled for outcome in outcomes), Spooled()),
         seals={key: seal for outcome in outcomes for key, seal in outcome.seals.items()},
         retries=sum((outcome.retries for outcome in outcomes), Retries()),
+        device=sum((outcome.device for outcome in outcomes), DeviceUse()),
         shards=tuple(shard for outcome in outcomes for shard in outcome.shards),
     )
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import distributed  # noqa: TID253 - loaded only where a client is active
 
+from daskreg.design.device.card import card_facts
+from daskreg.design.device.need import CardFacts
 from daskreg.design.host import process_memory
 from daskreg.design.workers import loaded_libraries
+from daskreg.exceptions import MissingDependencyError
 
 from .cancelled import Cancelled
 from .outcome import Outcome, merge_outcomes
@@ -17,8 +20,14 @@ from .progress import Events
 from .shards import Shard
 
 
-def standing() -> tuple[int, frozenset[str]]:
-    return process_memory(), loaded_libraries()
+def standing() -> tuple[int, frozenset[str], CardFacts | str | None]:
+    """Memory in use, libraries that are loaded, and the card, or why there is none where one is
+    demanded."""
+    try:
+        card: CardFacts | str | None = card_facts()
+    except (MissingDependencyError, ValueError) as error:
+        card = str(error)
+    return process_memory(), loaded_libraries(), card
 
 
 def itself(value: Any) -> Any:

@@ -95,6 +95,8 @@ def sum_over_rows(
     whole = merge_outcomes(n_segments, *outcomes)
     if whole.retries.count:
         _tell(whole.retries)
+    if whole.device.trouble:
+        record("device", whole.device.trouble, whole.device.details)
     if running is None:
         partial = DyadicSum(n_segments, dict(whole.nodes)).root()
     else:

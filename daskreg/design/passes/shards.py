@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
+import numpy as np
+
 from daskreg._blas import single_threaded_blas
-from daskreg._typing import State
+from daskreg._typing import Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
+from daskreg.design.device.blocks import DeviceBlock
+from daskreg.design.device.lane import Lane, open_lane
+from daskreg.design.device.need import DeviceShare
+from daskreg.design.device.shelf import SHELF
+from daskreg.design.device.use import DeviceUse
 
 from .ahead import stream
 from .cancelled import Cancelled, Flag
-from .dyadic import DyadicSum
-from .ledger import LEDGER, owned
+from .dyadic import DyadicSum, Node
+from .keeping import Keeper, release
+from .ledger import LEDGER
 from .lender import Lender
 from .outcome import Outcome
+from .proofs import Proofs
 from .retries import RetryLog
 from .runs import Run
 from .seals import Seals
 from .stream import BlockReader
 from .tally import Tally
 from .tier import Spooled, Spooling, Tier
-from .validate import check_beside, check_X
 
 
 class Shard:
@@ -55,11 +62,13 @@ class Shard:
     seals : Seals, optional
         Checksums of its blocks, which are compared whenever one is read again; None: there are
         none.
+    device : DeviceShare, optional
+        What it may keep on a card, if its process has one; None: it is summed by processors.
     """
 
     _recipe = (
         *("runs", "n_segments", "pins", "budget", "names", "data", "lender", "spooling"),
-        *("seals", "first"),
+        *("seals", "device", "first"),
     )
 
     def __init__(
@@ -73,6 +82,7 @@ class Shard:
         lender: Lender | None = None,
         spooling: Spooling | None = None,
         seals: Seals | None = None,
+        device: DeviceShare | None = None,
     ) -> None:
         self.runs = tuple(runs)
         self.n_segments = n_segments
@@ -83,18 +93,17 @@ class Shard:
         self.lender = lender
         self.spooling = spooling
         self.seals = seals
+        self.device = device
         self.first: Outcome | None = None
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._token = uuid.uuid4().hex
-        self._validated: set[tuple[str, int]] = set()
-        self._settled = False
+        self.keeper = Keeper(self.data, self.pins, self.budget, self.device)
+        self._token = self.keeper.token
+        self._proofs = Proofs(self.names)
         self._tier: Tier | None = None
-        self._unproven: Block | None = None
         self._retries, self._compared = RetryLog(), self.seals
-        LEDGER.open(self._token, self.data)
-        weakref.finalize(self, LEDGER.release, self._token)
+        weakref.finalize(self, release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._recipe}
@@ -109,7 +118,7 @@ class Shard:
     def release(self) -> None:
         """Let go of what is pinned and spooled, whoever else still refers to the shard."""
         self.pins = frozenset()
-        LEDGER.release(self._token)
+        self.keeper.release()
         if self._tier is not None:
             self._tier.close()
 
@@ -129,7 +138,8 @@ class Shard:
             Run(run.columns, tuple(spec for spec in run.specs if spec.index in blocks))
             for run in self.runs
         ]
-        return Shard(runs, self.n_segments, names=self.names, seals=self.seals)
+        device = None if self.device is None else DeviceShare(reserve=self.device.reserve)
+        return Shard(runs, self.n_segments, names=self.names, seals=self.seals, device=device)
 
     def run(
         self,
@@ -166,16 +176,15 @@ class Shard:
         tally = Tally()
         total = DyadicSum(self.n_segments)
         segment, partial, bytes_read, cancelled = -1, None, 0, False
-        self._unproven = None
+        self._proofs.begin()
         self._compared = self.seals if getattr(kernel, "compares", True) else None
-        with single_threaded_blas(), ExitStack() as stack:
+        reads_X = getattr(kernel, "reads_X", True)
+        lane = self._lane(kernel, state) if reads_X and self.device is not None else None
+        with single_threaded_blas(), ExitStack() as stack, lane or nullcontext():
             for spec, (block, read) in self._blocks(
-                stack,
-                values,
-                getattr(kernel, "reads_X", True),
-                skip,
-                hasattr(kernel, "proves_finite"),
+                *(stack, values, reads_X, skip, hasattr(kernel, "proves_finite")),
                 tally=tally,
+                lane=lane,
             ):
                 if partial is not None and spec.segment != segment:
                     total.add((0, segment), partial)
@@ -185,51 +194,50 @@ class Shard:
                     break
                 bytes_read += read
                 before = time.perf_counter()
-                share = self._share(kernel, block, state)
+                share = (
+                    self._proofs.share(kernel, block, state) if lane is None else lane.sum(block)
+                )
                 tally.compute += time.perf_counter() - before
                 tally.add_block(block, read)
+                if lane is not None:
+                    self.keeper.keep(block)
                 segment, partial = spec.segment, share if partial is None else partial + share
                 if progress is not None:
                     progress(block.n_rows, read)
-        if partial is not None:
-            total.add((0, segment), partial)
-        if getattr(kernel, "reads_X", True) and not skip and not cancelled:
-            self._settled = True
-        pinned = LEDGER.held_by(self._token)
+            if partial is not None:
+                total.add((0, segment), partial)
+            before = time.perf_counter()
+            nodes = [(n, v if lane is None else lane.fetched(v)) for n, v in total.nodes.items()]
+            tally.compute += time.perf_counter() - before
+        self.keeper.end_pass(reads_X and not skip and not cancelled)
+        outcome = self._outcome(nodes, bytes_read, tally, lane)
+        if cancelled:
+            raise Cancelled(outcome)
+        return outcome
+
+    def _outcome(
+        self, nodes: list[tuple[Node, Partial]], bytes_read: int, tally: Tally, lane: Lane | None
+    ) -> Outcome:
+        pinned, on_card = LEDGER.held_by(self._token), SHELF.held_by(self._token)
         spooled = Spooled() if self._tier is None else self._tier.report
-        outcome = Outcome(
-            nodes=list(total.nodes.items()),
+        return Outcome(
+            nodes=nodes,
             bytes_read=bytes_read,
             bytes_pinned=pinned,
             seconds=tally.seconds,
             kernel_seconds=tally.compute,
             spooled=spooled,
-            shards=(tally.record(pinned, spooled.nbytes),),
+            shards=(tally.record(pinned, spooled.nbytes, on_card),),
             seals={} if self.seals is None else self.seals.new(),
             retries=self._retries.taken(),
+            device=DeviceUse() if lane is None else lane.use,
         )
-        if cancelled:
-            raise Cancelled(outcome)
-        return outcome
 
-    def _share(self, kernel: Any, block: Block, state: State) -> Any:
-        """Sum one block, and look at its values where that has not shown that all are finite."""
-        if self._unproven is not block:
-            return kernel(block, state)
-        try:
-            share = kernel(block, state)
-        except Exception:
-            check_X(block, self.names)  # what it refuses is the cause
-            raise
-        if kernel.proves_finite(share, block):
-            self._validated.add(("X", block.index))
-        else:
-            self._check(block)
-        return share
-
-    def _check(self, block: Block) -> None:
-        check_X(block, self.names)
-        self._validated.add(("X", block.index))
+    def _lane(self, kernel: Any, state: State) -> Lane | None:
+        """The way to this process's card in a pass, if there is one and the kernel uses it."""
+        assert self.device is not None
+        X, moved = self.runs[0].columns.X, self.keeper.moved
+        return open_lane(self._token, kernel, state, X.dtype, X.sparse, self.device, moved)
 
     def _blocks(
         self,
@@ -240,25 +248,28 @@ class Shard:
         proves: bool = False,
         *,
         tally: Tally,
-    ) -> Iterator[tuple[BlockSpec, tuple[Block, int]]]:
+        lane: Lane | None = None,
+    ) -> Iterator[tuple[BlockSpec, tuple[Any, int]]]:
         left = list(values)
-        pinned = LEDGER.blocks(self._token)
+        pinned = self.keeper.blocks()
         lent = self.lender.blocks() if self.lender is not None else {}
         for run in self.runs:
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
             specs = [spec for spec in run.specs if spec.index not in skip]
             missing = [s for s in specs if s.index not in lent and s.index not in pinned]
-            blocks = self._stream(stack, run.columns, missing, own, reads_X, tally)
+            blocks = self._stream(stack, run.columns, missing, own, reads_X, tally, lane)
             for spec in specs:
                 block = pinned.get(spec.index)
                 if block is not None:
+                    if lane is None and isinstance(block, DeviceBlock):
+                        block = block.on_host(reads_X)
                     yield spec, (block, 0)
                 elif self.lender is not None and spec.index in lent:
                     block = self.lender.selected(lent[spec.index])
-                    yield spec, self._take((block, 0), reads_X, proves)
+                    yield spec, self._take((block, 0), reads_X, proves, lane)
                 else:
-                    yield spec, self._take(next(blocks), reads_X, proves)
+                    yield spec, self._take(next(blocks), reads_X, proves, lane)
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 
@@ -270,9 +281,10 @@ class Shard:
         values: Sequence[Any],
         reads_X: bool,
         tally: Tally,
+        lane: Lane | None,
     ) -> Iterator[tuple[Block, int]]:
-        pinned = frozenset() if self._settled else self.pins
         tier = self._tier_of(columns)
+        pinned = self.keeper.to_come
         return stream(
             stack,
             lambda: BlockReader(
@@ -283,6 +295,7 @@ class Shard:
             # Blocks that are to be pinned need memory of their own.
             reuse=not pinned,
             tally=tally,
+            empty=np.empty if lane is None else lane.card.page_locked,
         )
 
     def _tier_of(self, columns: Columns) -> Tier | None:
@@ -294,17 +307,13 @@ class Shard:
             weakref.finalize(self, self._tier.close)
         return self._tier
 
-    def _take(self, result: tuple[Block, int], reads_X: bool, proves: bool) -> tuple[Block, int]:
+    def _take(
+        self, result: tuple[Block, int], reads_X: bool, proves: bool, lane: Lane | None
+    ) -> tuple[Block, int]:
         block, _ = result
-        if reads_X and ("X", block.index) not in self._validated:
-            # Sums tell whether all values are finite: no look of its own at what lies in memory.
-            if proves and block.index not in self.pins:
-                self._unproven = block
-            else:
-                self._check(block)
-        if ("beside", block.index) not in self._validated:
-            check_beside(block)
-            self._validated.add(("beside", block.index))
-        if reads_X and not self._settled and block.index in self.pins:
-            LEDGER.pin(self._token, owned(block), self.budget)
+        # Sums tell whether all values are finite: no look of its own at what lies in memory.
+        by_sums = proves and lane is None and block.index not in self.keeper.to_come
+        self._proofs.take(block, reads_X, by_sums)
+        if reads_X and lane is None:  # a card may take it first
+            self.keeper.keep(block)
         return result

@@ -7,6 +7,7 @@ from typing import Any
 
 from daskreg.design.host import machine_memory
 from daskreg.design.workers import Worker
+from daskreg.exceptions import MissingDependencyError
 
 from .remote import standing
 
@@ -24,6 +25,11 @@ def measured(client: Any, workers: dict[str, Any], limit: int | None) -> list[Wo
         What the scheduler says of them, by address.
     limit : int or None
         Bytes of each at most.
+
+    Raises
+    ------
+    MissingDependencyError
+        Where a worker is told to use a GPU that it does not have.
     """
     hosts = [info["host"] for info in workers.values()]
     # What heartbeats told is half a second old, which is long after a persist or a census.
@@ -38,11 +44,14 @@ def measured(client: Any, workers: dict[str, Any], limit: int | None) -> list[Wo
             callback_timeout=ASK,
         )
     heartbeats = {
-        address: (info["metrics"].get("memory", 0), frozenset[str]())
+        address: (info["metrics"].get("memory", 0), frozenset[str](), None)
         for address, info in workers.items()
     }
     if not found:
         found = heartbeats
+    for address, (_, _, card) in found.items():
+        if isinstance(card, str):
+            raise MissingDependencyError(f"worker {address}: {card}")
     return [
         Worker(
             address=address,
@@ -55,6 +64,7 @@ def measured(client: Any, workers: dict[str, Any], limit: int | None) -> list[Wo
             memory=found[address][0],
             host=info["host"],
             loaded=found[address][1],
+            card=found[address][2],
         )
         for address, info in sorted(workers.items())
         if address in found

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from daskreg.design.blocks import Block
+from daskreg.design.device.blocks import DeviceBlock, device_nbytes
 from daskreg.design.host import peak_growth, process_memory
 
 from .ledger import block_nbytes
@@ -19,7 +20,7 @@ except ImportError:  # Windows
 _THREAD = getattr(resource, "RUSAGE_THREAD", None)
 
 #: What the seconds of a shard are counted under, and the bytes of its blocks.
-PHASES, TIERS = ("read", "decode", "compute", "wait"), ("memory", "disk", "source")
+PHASES, TIERS = ("read", "decode", "compute", "wait"), ("memory", "disk", "source", "device")
 
 
 class Tally:
@@ -38,14 +39,14 @@ class Tally:
         Seconds in the kernel.
     wait : float
         Seconds in which the kernel's thread waited for a block that was being read.
-    memory, disk, source : int
-        Decoded bytes of blocks that lay in memory, came from a spool on the local disk, or from
-        the source.
+    memory, disk, source, device : int
+        Decoded bytes of blocks that lay in memory, came from a spool on the local disk or from the
+        source, or lay on a card.
     """
 
     def __init__(self) -> None:
         self.read = self.decode = self.compute = self.wait = 0.0
-        self.memory = self.disk = self.source = 0
+        self.memory = self.disk = self.source = self.device = 0
         self.n_rows = self.n_blocks = 0
         self._peak = peak_growth()
         self._began = time.perf_counter()
@@ -55,12 +56,15 @@ class Tally:
         """Since the count began."""
         return time.perf_counter() - self._began
 
-    def add_block(self, block: Block, read: int) -> None:
+    def add_block(self, block: Block | DeviceBlock, read: int) -> None:
         """Count a block that a kernel has seen; of those that were read, bytes are counted then."""
         self.n_blocks += 1
         self.n_rows += block.n_rows
         if not read and block.X.shape[1]:
-            self.memory += block_nbytes(block)
+            if isinstance(block, Block):
+                self.memory += block_nbytes(block)
+            else:
+                self.device += device_nbytes(block.X)
 
     def add_making(self, seconds: float, user_seconds: float) -> None:
         """Count what it took to make a block."""
@@ -68,7 +72,7 @@ class Tally:
         self.decode += decode
         self.read += seconds - decode
 
-    def record(self, pinned: int, spooled: int) -> ShardRecord:
+    def record(self, pinned: int, spooled: int, on_card: int = 0) -> ShardRecord:
         """Close the count; the bytes are those that the shard keeps now."""
         counts = {name: getattr(self, name) for name in (*PHASES, *TIERS, "n_rows", "n_blocks")}
         grown = peak_growth()
@@ -76,7 +80,12 @@ class Tally:
         # from below, and what it grew to beyond that is the peak itself.
         resident = grown if grown > self._peak else process_memory()
         return ShardRecord(
-            seconds=self.seconds, resident=resident, pinned=pinned, spooled=spooled, **counts
+            seconds=self.seconds,
+            resident=resident,
+            pinned=pinned,
+            spooled=spooled,
+            on_card=on_card,
+            **counts,
         )
 
 
@@ -93,10 +102,10 @@ class ShardRecord:
     ----------
     seconds : float
         Wall time of its task; ``read``, ``decode``, ``compute`` and ``wait`` as in ``Tally``.
-    memory, disk, source : int
+    memory, disk, source, device : int
         As in ``Tally``.
-    pinned, spooled : int
-        Bytes that it keeps in memory and on the local disk after the pass.
+    pinned, spooled, on_card : int
+        Bytes that it keeps in memory, on the local disk and on a card after the pass.
     n_rows, n_blocks : int
     resident : int
         Bytes of its process, at their most as far as that is known.
@@ -118,6 +127,8 @@ class ShardRecord:
     n_blocks: int
     resident: int
     where: str = ""
+    device: int = 0
+    on_card: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from daskreg._typing import State
+from daskreg.design.device.card import card_facts
 from daskreg.design.host import machine_memory, process_memory, processors
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
@@ -41,6 +42,7 @@ class Threads(Scheduler):
                 memory=process_memory(),
                 share=LOCAL_SHARE,
                 loaded=loaded_libraries(),
+                card=card_facts(),
             )
         ]
 

@@ -1,0 +1,345 @@
+"""Passes and fits on a card, beside what the card can do at best, in one command:
+
+    python -m benchmarks.gpu [--check-only [--stand-in]] [--size 8GiB] [--out benchmarks/results]
+
+First every kernel is checked against float64 sums of the host, and nothing is timed that is wrong.
+Then the ceilings are measured (copies within the card, over its link, products of matrices), then
+passes with X on the card and streamed to it, the Gram matrix, and whole fits, beside scikit-learn
+on this machine's processors and cuML where it is installed.  Without a card it says so and ends
+with status 2; ``--check-only --stand-in`` runs the checks over numpy, without one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from daskreg._device import cupy_or_none, gpu_available
+from daskreg.datafit.kernels.gradient import GradientKernel
+from daskreg.datafit.kernels.moments import MomentsKernel
+from daskreg.datafit.kernels.tiles import Labels
+from daskreg.design.blocks import Block
+from daskreg.design.device import Csr, DeviceBlock, Kept
+from daskreg.losses import Logistic, Squared
+
+#: Columns of coefficients of a pass.
+COLUMNS = (1, 8, 50, 250)
+#: What is stored, and how close the sums of float32 products come to those of float64.
+STORED = {"float64": 1e-11, "float32": 1e-5, "float16": 1e-5, "int8": 1e-5, "csr": 1e-11}
+N_FEATURES = 256
+LABELS = Labels((0, 1), np.ones((2, 1)))
+
+
+def data(stored: str, n_rows: int, n_features: int = N_FEATURES) -> Any:
+    """Return X as it is stored; of sparse rows one number in ten."""
+    rng = np.random.default_rng(0)
+    if stored == "int8":
+        return rng.integers(-100, 101, (n_rows, n_features), dtype=np.int8)
+    if stored == "csr":
+        size = n_rows, n_features
+        return scipy.sparse.random_array(size, density=0.1, format="csr", rng=rng)
+    return rng.standard_normal((n_rows, n_features), dtype=np.float32).astype(stored)
+
+
+def on_card(xp: Any, block: Block) -> DeviceBlock:
+    """Return a block whose X lies on the card."""
+    X = block.X
+    if scipy.sparse.issparse(X):
+        moved = Csr(*(xp.asarray(part) for part in (X.data, X.indices, X.indptr)), X.shape)
+    else:
+        moved = xp.asarray(X)
+    return DeviceBlock(block, moved, Kept(lambda nbytes: True), xp, xp.asarray, fetched)
+
+
+def fetched(array: Any) -> np.ndarray:
+    """Return an array on the host."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+def pass_of(loss: Any, stored: str, X: Any, n_columns: int) -> tuple[Any, Block, dict[str, Any]]:
+    """Return kernel, block and state of a gradient pass."""
+    rng = np.random.default_rng(1)
+    n_rows, p = X.shape
+    y = rng.integers(0, 2, (n_rows, 1)).astype(np.float64)
+    product = "float64" if stored in ("float64", "csr") else "float32"
+    scale = 1.0 / np.sqrt(p) / (60.0 if stored == "int8" else 1.0)
+    state = {
+        "coef": (scale * rng.normal(size=(p, n_columns))).astype(product).astype(np.float64),
+        "intercept": np.zeros(n_columns),
+        "target": np.zeros(n_columns, dtype=np.intp),
+    }
+    kernel = GradientKernel(loss, product, LABELS if loss.is_classifier else None)
+    return kernel, Block(X, y, None, None, 0, 0), state
+
+
+# ---------------------------------------------------------------------- checks
+
+
+def checks(xp: Any) -> list[tuple[str, float, float]]:
+    """Return name, largest error beside the largest number, and what it may be, of each kernel."""
+    found = []
+    for stored, allowed in STORED.items():
+        X = data(stored, 5000)
+        wide = X.astype(np.float64)
+        for loss in (Squared(), Logistic()):
+            for n_columns in (1, 8, 40):
+                kernel, block, state = pass_of(loss, stored, X, n_columns)
+                exact, host, _ = pass_of(loss, "float64", wide, n_columns)
+                expected = exact(host, state)
+                sums = kernel.on_device(on_card(xp, block), state)
+                error = max(_error(fetched(sums[name]), expected[name]) for name in expected)
+                found.append((f"{loss.name}, {stored}, K={n_columns}", error, allowed))
+    for stored in ("float64", "float32"):
+        X = data(stored, 5000)
+        host = Block(X, X[:, :1].astype(np.float64), None, None, 0, 0)
+        expected = MomentsKernel(columns=None)(host, {})["moments"].moments[-1, None]
+        kernel = MomentsKernel(columns=None, gram_dtype=stored)
+        share = kernel.on_device(on_card(xp, host), {})["moments"].moments[-1, None]
+        error = _error(fetched(share.gram), expected.gram)
+        found.append((f"Gram, {stored}", error, STORED[stored]))
+    return found
+
+
+def _error(found: Any, expected: Any) -> float:
+    return float(np.abs(found - expected).max() / max(1e-300, np.abs(expected).max()))
+
+
+def report_checks(xp: Any) -> bool:
+    """Print the checks; return whether all hold."""
+    right = True
+    for name, error, allowed in checks(xp):
+        holds = error <= allowed
+        right &= holds
+        print(f"{'ok   ' if holds else 'WRONG'} {name:30} {error:8.1e} (allowed {allowed:.0e})")
+    return right
+
+
+# ---------------------------------------------------------------------- times
+
+
+def seconds(xp: Any, run: Callable[[], Any], times: int = 7) -> float:
+    """Return the least seconds of several runs, by the card's own clock, after two others."""
+    for _ in range(2):
+        run()
+    least = np.inf
+    for _ in range(times):
+        start, stop = xp.cuda.Event(), xp.cuda.Event()
+        start.record()
+        run()
+        stop.record()
+        stop.synchronize()
+        least = min(least, xp.cuda.get_elapsed_time(start, stop) / 1e3)
+    return least
+
+
+def ceilings(xp: Any) -> dict[str, float]:
+    """Return bytes a second of copies within the card and over its link, and flop a second."""
+    import cupyx
+
+    size = 2**30
+    one, two = xp.ones(size, xp.uint8), xp.empty(size, xp.uint8)
+    host = cupyx.empty_pinned(size, np.uint8)
+    host[:] = 1
+    found = {
+        "copy": 2 * size / seconds(xp, lambda: xp.copyto(two, one)),
+        "link": size / seconds(xp, lambda: one.set(host)),
+    }
+    for dtype in ("float32", "float64"):
+        A = xp.ones((8192, 8192), dtype)
+        found[f"gemm {dtype}"] = 2 * 8192.0**3 / seconds(xp, lambda A=A: A @ A)
+    return found
+
+
+def passes(xp: Any, size: int, best: dict[str, float]) -> list[dict[str, Any]]:
+    """Time passes over X on the card, several blocks of it, one share of the limit each."""
+    found = []
+    for stored in ("float32", "float16", "int8", "csr"):
+        row = N_FEATURES * (1.2 if stored == "csr" else np.dtype(stored).itemsize)
+        n_blocks, n_rows = max(1, size // 2**28), int(2**28 / row)
+        X = data(stored, n_rows)
+        for loss in (Squared(), Logistic()):
+            for n_columns in COLUMNS:
+                kernel, block, state = pass_of(loss, stored, X, n_columns)
+                cards = [on_card(xp, block) for _ in range(n_blocks)]
+                nbytes = n_blocks * sum(part.nbytes for part in _parts(cards[0].X))
+
+                def sweep(kernel=kernel, state=state, cards=cards) -> Any:
+                    run = kernel.device_run(state)
+                    for card in cards:
+                        card.uploads.clear()
+                        run.add(card)
+                    return run.result()
+
+                took = seconds(xp, sweep)
+                stored_numbers = nbytes / 12 if stored == "csr" else nbytes * N_FEATURES / row
+                flop = 4.0 * stored_numbers * n_columns
+                gemm = best["gemm float64" if stored == "csr" else "gemm float32"]
+                found.append(
+                    {
+                        "pass": f"{loss.name}, {stored}, K={n_columns}",
+                        "bytes": nbytes,
+                        "seconds": took,
+                        "share of copy": nbytes / took / best["copy"],
+                        "share of gemm": flop / took / gemm,
+                    }
+                )
+                print_row(found[-1])
+                del cards
+                xp.get_default_memory_pool().free_all_blocks()
+    return found
+
+
+def gram_pass(xp: Any, best: dict[str, float]) -> dict[str, Any]:
+    """Time the Gram matrix of a block on the card."""
+    X = data("float32", 2**20)
+    block = on_card(xp, Block(X, X[:, :1].astype(np.float64), None, None, 0, 0))
+    kernel = MomentsKernel(columns=None, gram_dtype="float32")
+    took = seconds(xp, lambda: kernel.on_device(block, {}))
+    flop = X.shape[0] * N_FEATURES * (N_FEATURES + 1.0)
+    share = flop / took / best["gemm float32"]
+    row = {"pass": "Gram, float32", "bytes": X.nbytes, "seconds": took, "share of gemm": share}
+    print_row(row)
+    return row
+
+
+def _parts(X: Any) -> list[Any]:
+    return [X.data, X.indices, X.indptr] if hasattr(X, "indptr") else [X]
+
+
+def fits(size: int, best: dict[str, float]) -> list[dict[str, Any]]:
+    """Time whole fits: on the card, on processors, by scikit-learn and by cuML."""
+    import daskreg
+
+    n_rows = size // (4 * N_FEATURES)
+    X = data("float32", n_rows)
+    rng = np.random.default_rng(2)
+    eta = X[:, :10] @ rng.normal(size=10).astype(np.float32)
+    y, labels = eta + rng.normal(size=n_rows), (eta + rng.logistic(size=n_rows) > 0).astype(int)
+    found = []
+    for name, target, ours, theirs in _models():
+        for who, model, device in [
+            ("daskreg, card", ours(), "gpu"),
+            ("daskreg, processors", ours(), "cpu"),
+            *[(who, make(), None) for who, make in theirs],
+        ]:
+            took = _fit_seconds(model, X, y if target == "y" else labels, device)
+            found.append({"pass": f"{name}: {who}", "bytes": X.nbytes, "seconds": took})
+            if device == "gpu":
+                report = getattr(model, "fit_report_", None)
+                found[-1]["report"] = str(report)
+            print_row(found[-1])
+    # One pass over rows that are not kept: what the link gives is the limit.
+    took = _streamed_seconds(daskreg, X, y)
+    share = X.nbytes / took / best["link"]
+    streamed = {"pass": "Gram, streamed, whole fit", "bytes": X.nbytes, "seconds": took}
+    found.append({**streamed, "share of link": share})
+    print_row(found[-1])
+    return found
+
+
+def _models() -> list[tuple[str, str, Callable[[], Any], list[tuple[str, Callable[[], Any]]]]]:
+    import sklearn.linear_model as sk
+
+    import daskreg
+
+    lasso: list[tuple[str, Callable[[], Any]]] = [("scikit-learn", lambda: sk.LassoCV(n_jobs=-1))]
+    logistic: list[tuple[str, Callable[[], Any]]] = [
+        ("scikit-learn", lambda: sk.LogisticRegression(C=1e-4, l1_ratio=1, solver="saga"))
+    ]
+    if importlib.util.find_spec("cuml") is not None:
+        import cuml
+
+        logistic.append(("cuML", lambda: cuml.LogisticRegression(C=1e-4, penalty="l1")))
+    return [
+        ("LassoCV", "y", daskreg.LassoCV, lasso),
+        ("LogisticRegressionCV", "labels", lambda: daskreg.LogisticRegressionCV(l1_ratios=[1]), []),
+        ("LogisticRegression", "labels", lambda: daskreg.LogisticRegression(C=1e-4), logistic),
+    ]
+
+
+def _fit_seconds(model: Any, X: Any, y: Any, device: str | None) -> float:
+    import os
+
+    before = os.environ.get("DASKREG_DEVICE")
+    if device is not None:
+        os.environ["DASKREG_DEVICE"] = device
+    try:
+        started = time.perf_counter()
+        model.fit(X, y)
+        return time.perf_counter() - started
+    finally:
+        os.environ.pop("DASKREG_DEVICE", None)
+        if before is not None:
+            os.environ["DASKREG_DEVICE"] = before
+
+
+def _streamed_seconds(daskreg: Any, X: Any, y: Any) -> float:
+    return min(_fit_seconds(daskreg.Lasso(alpha=0.1), X, y, "gpu") for _ in range(3))
+
+
+def print_row(row: dict[str, Any]) -> None:
+    shares = [f"{100 * row[key]:5.1f}% {key[9:]}" for key in row if key.startswith("share")]
+    rate = row["bytes"] / row["seconds"] / 1e9
+    print(f"{row['pass']:40} {1e3 * row['seconds']:10.2f} ms {rate:8.1f} GB/s  {', '.join(shares)}")
+
+
+# ---------------------------------------------------------------------- the command
+
+
+def machine(xp: Any) -> dict[str, Any]:
+    """Return what the card is."""
+    about = xp.cuda.runtime.getDeviceProperties(0)
+    free, total = xp.cuda.runtime.memGetInfo()
+    return {
+        "card": about["name"].decode(),
+        "multiprocessors": about["multiProcessorCount"],
+        "memory": total,
+        "free": free,
+        "driver": xp.cuda.runtime.driverGetVersion(),
+        "cupy": xp.__version__,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check-only", action="store_true", help="time nothing")
+    parser.add_argument("--stand-in", action="store_true", help="check over numpy, without a card")
+    parser.add_argument("--size", default=8, type=int, help="GiB of X of passes and fits")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
+    options = parser.parse_args()
+    if options.stand_in:
+        if not options.check_only:
+            parser.error("--stand-in can check, but not time: add --check-only")
+        return 0 if report_checks(np) else 1
+    if not gpu_available():
+        print("no card here: CuPy, a driver and a device are needed", file=sys.stderr)
+        return 2
+    xp = cupy_or_none()
+    print(about := machine(xp))
+    if not report_checks(xp):
+        return 1
+    if options.check_only:
+        return 0
+    best = ceilings(xp)
+    print({name: f"{rate / 1e9:.0f} G/s" for name, rate in best.items()})
+    rows = [*passes(xp, options.size << 30, best), gram_pass(xp, best)]
+    rows += fits(options.size << 30, best)
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"{date.today():%Y-%m-%d}-gpu.json"
+    path.write_text(json.dumps({"machine": about, "ceilings": best, "rows": rows}, indent=1))
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

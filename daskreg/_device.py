@@ -1,0 +1,80 @@
+"""Whether this process can use a GPU: CuPy is looked for here, and never before it is needed."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from functools import cache
+from typing import Any
+
+from .exceptions import MissingDependencyError
+
+#: The environment variable that says where this process's passes run, and what it may be.
+VARIABLE, CHOICES = "DASKREG_DEVICE", ("auto", "cpu", "gpu")
+#: The library of the NVIDIA driver.
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+
+
+def wanted_device() -> str:
+    """Return what ``DASKREG_DEVICE`` asks of this process; "auto" where it is not set.
+
+    Raises
+    ------
+    ValueError
+        For anything but "auto", "cpu" and "gpu".
+    """
+    wanted = os.environ.get(VARIABLE, "auto").strip().lower() or "auto"
+    if wanted not in CHOICES:
+        known = ", ".join(CHOICES)
+        raise ValueError(f"{VARIABLE} must be one of {known}; got {os.environ[VARIABLE]!r}")
+    return wanted
+
+
+@cache
+def cupy_or_none() -> Any:
+    """Return the module ``cupy``, or None where it cannot be imported."""
+    try:
+        import cupy
+    except ImportError:
+        return None
+    return cupy
+
+
+def gpu_available() -> bool:
+    """Whether this process has CuPy and a GPU, and is not told to leave it alone."""
+    return wanted_device() != "cpu" and _usable()
+
+
+@cache
+def _usable() -> bool:
+    try:
+        # Without a driver there is nothing to ask CuPy, whose import takes a second.
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return False
+    cupy = cupy_or_none()
+    return cupy is not None and bool(cupy.cuda.is_available())
+
+
+def require_gpu() -> None:
+    """Raise unless this process can use a GPU.
+
+    Raises
+    ------
+    MissingDependencyError
+        Names what is missing: CuPy, with the extra that brings it, or a driver and a device.
+    """
+    if gpu_available():
+        return
+    if wanted_device() == "cpu":
+        raise MissingDependencyError(f"a GPU is needed here, but {VARIABLE}=cpu forbids its use")
+    if cupy_or_none() is None:
+        raise MissingDependencyError(
+            "a GPU is asked for, but CuPy is not installed in this process's environment: "
+            "pip install 'daskreg[cuda12]' or 'daskreg[cuda13]', as your driver is"
+        )
+    raise MissingDependencyError(
+        "a GPU is asked for and CuPy is installed, but there is no NVIDIA driver here, or no "
+        f"device that CUDA_VISIBLE_DEVICES shows; {VARIABLE}=cpu runs without one"
+    )

@@ -1,0 +1,113 @@
+"""What one shard keeps between passes: blocks in this process's memory, and on its card."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from daskreg._typing import Matrix
+from daskreg.design.blocks import Block
+from daskreg.design.device.blocks import DeviceBlock
+from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.need import DeviceShare
+from daskreg.design.device.shelf import SHELF
+
+from .ledger import LEDGER, block_nbytes, owned
+
+
+class Keeper:
+    """Which blocks of a shard stay where, in the process that it runs in.
+
+    Blocks that are to stay on the card are kept in host memory as long as no kernel needs them
+    there, or where the card has no room for them.
+
+    Parameters
+    ----------
+    data : str
+        Names what they are blocks of.
+    pins : set of int
+        Numbers of the blocks to keep.
+    budget : int
+        Host bytes that all shards of a process may keep together.
+    device : DeviceShare or None
+        None: there are no cards.
+
+    Attributes
+    ----------
+    token : str
+        Names the shard in the ledger, and on the shelf.
+    wanted : set of int
+        Numbers of the blocks to keep, wherever that is.
+    settled : bool
+        Whether all that there is room for is kept.
+    """
+
+    def __init__(
+        self, data: str, pins: frozenset[int], budget: int, device: DeviceShare | None
+    ) -> None:
+        self.token = uuid.uuid4().hex
+        self.settled = False
+        self._device, self._budget = device, budget
+        self.wanted = pins if device is None else pins | device.blocks
+        self._moved, self._on_card = False, set[int]()
+        LEDGER.open(self.token, data)
+        if device is not None:
+            SHELF.open(self.token, data)
+
+    @property
+    def to_come(self) -> frozenset[int]:
+        """Blocks that are still to be kept."""
+        return frozenset() if self.settled else self.wanted
+
+    def blocks(self) -> dict[int, Block | DeviceBlock]:
+        """Blocks in host memory and on the card, by number."""
+        held: dict[int, Block | DeviceBlock] = {**LEDGER.blocks(self.token)}
+        if self._device is not None:
+            held.update(SHELF.blocks(self.token))
+        return held
+
+    def keep(self, block: Block | DeviceBlock) -> None:
+        """Keep a block in host memory, if it is to be kept, is not yet, and there is room."""
+        if self.settled or block.index not in self.wanted or block.index in self._on_card:
+            return
+        assert isinstance(block, Block)
+        own = owned(block)
+        if self._device is not None and LEDGER.nbytes + block_nbytes(own) <= self._budget:
+            own = replace(own, X=_readable_by_card(own.X))
+        LEDGER.pin(self.token, own, self._budget)
+
+    def moved(self, index: int) -> None:
+        """Note that a block is on the card now: the host's copy makes room for another one."""
+        self._on_card.add(index)
+        self._moved |= LEDGER.drop(self.token, index)
+
+    def end_pass(self, complete: bool) -> None:
+        """Settle after a pass over all blocks, unless it has made room in host memory."""
+        if complete:
+            self.settled = not self._moved
+            self._moved = False
+
+    def release(self) -> None:
+        """Keep nothing, whoever still refers to the shard."""
+        self.wanted = frozenset()
+        release(self.token)
+
+
+def _readable_by_card(X: Matrix) -> Matrix:
+    """X in memory that the card reads by itself, at its link's speed, if that can be had."""
+    card = card_of_process()
+    if card is None:
+        return X
+    try:
+        return locked_copy(card, X)
+    except Exception as error:
+        if not card.is_out_of_memory(error):
+            raise
+        return X
+
+
+def release(token: Any) -> None:
+    """Forget what is kept under a name."""
+    LEDGER.release(token)
+    SHELF.release(token)
