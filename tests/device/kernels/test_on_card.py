@@ -33,10 +33,8 @@ class CardKind(Kind):
 @pytest.mark.parametrize("n_columns", [1, 4, 40])
 def test_a_pass(loss, storage, n_columns):
     X, y, weight, offset, kernel, state = problem(loss, n_columns)
-    if storage == "csr":
-        X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0))
-    else:
-        X = X.astype(storage)
+    sparse = storage == "csr"
+    X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0)) if sparse else X.astype(storage)
     parts = blocks(X, y, weight, offset, borders=(100, 101))
     kind = CardKind("numpy", cupy_or_none())
     found = on_card(kind, kernel, state, parts)

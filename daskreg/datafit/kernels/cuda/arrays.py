@@ -65,7 +65,8 @@ class ArrayForm:
             r = self._residual(rows, 0, block.n_rows, csr_times(block.xp, block.X, coef), intercept)
             self.sums["grad"] += times_csr(block.xp, block.X, r)
             return
-        xp, X = block.xp, block.X
+        xp: Any = block.xp
+        X: Any = block.X
         shift = self.state.get("shift")
         if shift is not None:
             shift = block.upload("shift", np.asarray(shift, dtype=self.dtype))

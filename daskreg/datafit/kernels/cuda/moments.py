@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ def _moments(
     """
     total, p, q = float(weight.sum()), block.n_features, z.shape[1]
     xp: Any = block.xp
+    send = block.send_beside
     z_mean = weight @ z / total if total else np.zeros(q)
     moved = z - z_mean
     root = np.sqrt(weight)
@@ -80,10 +82,10 @@ def _moments(
     rows = np.flatnonzero(weight) if chosen is None else chosen[np.flatnonzero(weight)]
     counts = total, len(rows)
     if not len(rows):
-        zeros = (np.zeros(p), np.zeros(p), z_mean, z_m2, np.zeros((p, q)))
-        empty = None if gram_dtype is None else block.send_beside(np.zeros((p, p)))
-        return Moments(*counts, *map(block.send_beside, zeros), empty)
-    shift = _inner_point(xp, xp.take(block.X, block.send_beside(rows[:FIRST_ROWS]), axis=0))
+        zeros = Moments(*counts, np.zeros(p), np.zeros(p), z_mean, z_m2, np.zeros((p, q)))
+        gram = None if gram_dtype is None else np.zeros((p, p))
+        return replace(zeros, gram=gram).mapped(lambda one: one if one is None else send(one))
+    shift = _inner_point(xp, xp.take(block.X, send(rows[:FIRST_ROWS]), axis=0))
     first, squares, gram = _sums(block, chosen, shift, right, gram_dtype)
     apart = first[:, 0] / total
     m2 = squares - apart * first[:, 0]
@@ -91,8 +93,7 @@ def _moments(
     if gram is not None:
         gram = gram - apart[:, None] * first[:, 0][None, :]
     # Targets are centred: there is nothing to take from their products.
-    targets = block.send_beside(z_mean), block.send_beside(z_m2)
-    return Moments(*counts, shift + apart, m2, *targets, first[:, 1:], gram)
+    return Moments(*counts, shift + apart, m2, send(z_mean), send(z_m2), first[:, 1:], gram)
 
 
 def _sums(

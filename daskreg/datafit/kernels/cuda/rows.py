@@ -161,7 +161,7 @@ def _codes(block: DeviceBlock, labels: Labels | None, weightings: Weightings) ->
     if weightings.folds is not None:
         found = weightings.folds.codes(row_keys(host))
         codes = np.where(found < 0, weightings.n_atoms, found)
-    if labels is not None:
+    if labels is not None and host.y is not None:
         codes = codes * len(labels.classes) + labels.encode(host.y)[:, 0].astype(np.int64)
     return codes.astype(np.int32)
 
