@@ -25,7 +25,8 @@ from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
 from ._report import path_dataset, solution_dataset, warn_unconverged
 from ._reported import Reported
-from ._solve import Fitted, Settings, fit_problems
+from ._settings import Fitted, Settings
+from ._solve import fit_problems
 from ._start import known_models, previous_models
 from ._watching import watched
 

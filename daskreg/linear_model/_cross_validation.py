@@ -18,7 +18,8 @@ from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import Solution, Status
 from daskreg.splits import Folds, as_folds
 
-from ._solve import Fitted, Settings, fit_problems
+from ._settings import Fitted, Settings
+from ._solve import fit_problems
 from ._start import Known
 
 #: Ends that are not a problem's own, the most urgent first.

@@ -20,7 +20,7 @@ from daskreg.solvers import Solver
 from . import _params
 from ._held_apart import HELD_OUT, TRAINING, HoldOut, PairedDatafit
 from ._opening import opened
-from ._solve import Fitted, Settings
+from ._settings import Fitted, Settings
 
 #: Share of the memory that other rows may take between passes; more of them are read each time.
 MOST_KEPT = 1 / 8

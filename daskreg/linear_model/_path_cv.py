@@ -15,7 +15,7 @@ from daskreg.problems import Problems
 from . import _params
 from ._cross_validation import Grid, Validated
 from ._regressor import Regressor
-from ._solve import Settings
+from ._settings import Settings
 from ._validated import CrossValidated
 
 

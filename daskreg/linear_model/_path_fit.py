@@ -12,7 +12,8 @@ from . import _params
 from ._checkpoint import Keeping, kept
 from ._opening import Opening, Where, opened
 from ._report import warn_unconverged
-from ._solve import Fitted, Settings, fit_problems
+from ._settings import Fitted, Settings
+from ._solve import fit_problems
 from ._start import known_models
 from ._watching import watched
 

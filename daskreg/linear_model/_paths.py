@@ -10,7 +10,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 
 from ._cross_validation import Validated
-from ._solve import Fitted
+from ._settings import Fitted
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from sklearn.metrics import r2_score
 
 from . import _input
 from ._base import LinearModel
-from ._solve import Fitted
+from ._settings import Fitted
 
 
 class Regressor(RegressorMixin, LinearModel, ABC):

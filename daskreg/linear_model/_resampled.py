@@ -19,7 +19,8 @@ from daskreg.solvers import SOLVERS, Solution, Status, solve
 
 from ._choose import Choice, Task, choose
 from ._planning import prepare
-from ._solve import Settings, _penalty
+from ._settings import Settings
+from ._solve import _penalty
 from ._start import Known
 from ._watching import begun
 

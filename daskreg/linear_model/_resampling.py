@@ -24,7 +24,7 @@ from ._opening import opened, remember
 from ._report import warn_unconverged
 from ._reported import Reported
 from ._resampled import ResampledPath, path_problems
-from ._solve import Settings
+from ._settings import Settings
 from ._start import known_models
 from ._watching import Watching, watched
 

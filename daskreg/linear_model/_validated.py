@@ -26,7 +26,7 @@ from ._cross_validation import Grid, Validated, open_folds, squared_error, valid
 from ._opening import opened
 from ._paths import Paths
 from ._report import warn_unconverged
-from ._solve import Fitted, Settings
+from ._settings import Fitted, Settings
 from ._start import Known, known_models
 from ._watching import watched
 

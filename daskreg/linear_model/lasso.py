@@ -10,7 +10,7 @@ from daskreg.problems import Problems
 from . import _params
 from ._path import lasso_path
 from ._regressor import Regressor
-from ._solve import Settings
+from ._settings import Settings
 
 
 class Lasso(Regressor):

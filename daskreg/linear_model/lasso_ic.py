@@ -24,7 +24,7 @@ from daskreg.select import (
 from . import _params
 from ._paths import Paths
 from ._regressor import Regressor
-from ._solve import Fitted, Settings
+from ._settings import Fitted, Settings
 
 CRITERIA = ("aic", "bic", "ebic")
 

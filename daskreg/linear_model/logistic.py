@@ -22,7 +22,7 @@ from ._predict import (
     ClassProbability,
     LinearPredictor,
 )
-from ._solve import Fitted, Settings
+from ._settings import Fitted, Settings
 
 
 class LogisticRegression(ClassifierMixin, LinearModel):

@@ -13,7 +13,7 @@ from daskreg._typing import AnyArray, Float
 from . import _input, _params
 from ._cross_validation import Grid, Validated, held_out
 from ._report import solution_dataset
-from ._solve import Fitted, Settings
+from ._settings import Fitted, Settings
 from ._validated import CrossValidated
 from .logistic import LogisticRegression
 

@@ -11,7 +11,7 @@ from daskreg.problems import Problems
 
 from . import _params
 from ._regressor import Regressor
-from ._solve import Settings
+from ._settings import Settings
 
 
 class Ridge(Regressor):

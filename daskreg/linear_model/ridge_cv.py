@@ -17,7 +17,8 @@ from daskreg.problems import Problems
 from . import _params
 from ._cross_validation import Grid, Validated, squared_error
 from ._regressor import Regressor
-from ._solve import Fitted, Settings, fit_problems
+from ._settings import Fitted, Settings
+from ._solve import fit_problems
 from ._start import Known
 from ._validated import CrossValidated
 

@@ -14,7 +14,8 @@ from sklearn.datasets import load_iris
 import daskreg
 from daskreg.exceptions import DataError
 from daskreg.linear_model import LogisticRegression
-from daskreg.linear_model._solve import Settings, fit_problems
+from daskreg.linear_model._settings import Settings
+from daskreg.linear_model._solve import fit_problems
 from daskreg.losses import LogLoss
 from daskreg.problems import Problems
 from tests.fake_design import FakeDesign

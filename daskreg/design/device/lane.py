@@ -14,6 +14,7 @@ import numpy as np
 from daskreg._array import take_rows
 from daskreg._typing import Partial, State
 from daskreg.design.blocks import Block
+from daskreg.design.partials import Sums
 
 from .blocks import Absent, Csr, DeviceArray, DeviceBlock, Kept
 from .card import Card, buffer_nbytes, card_of_process, parts_of, put_parts
@@ -233,8 +234,9 @@ def _mapped(value: Any, chosen: Callable[[Any], bool], change: Callable[[Any], A
     """A partial with its arrays changed, whatever holds them."""
     if chosen(value):
         return change(value)
-    if isinstance(value, dict):
-        return type(value)({name: _mapped(one, chosen, change) for name, one in value.items()})
+    if isinstance(value, Sums):
+        # Those that lie in one array on a card are plain ones anywhere else.
+        return Sums({name: _mapped(one, chosen, change) for name, one in value.items()})
     if hasattr(value, "mapped"):
         return value.mapped(lambda one: _mapped(one, chosen, change))
     return value

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import scipy.sparse
 
+from daskreg.datafit.kernels.cuda.packed import PackedSums
+from daskreg.design.device.lane import _mapped
 from daskreg.design.device.shelf import SHELF
+from daskreg.design.partials import Sums
 from daskreg.linear_model import Lasso, LogisticRegression
 
 TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "int8": 1e-10}
@@ -67,3 +70,15 @@ def test_a_fit_has_the_coefficients_of_processors(
     bound = TOLERANCE[dtype] * max(1.0, np.abs(expected.coef_).max())
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=0, atol=bound)
     np.testing.assert_allclose(found.intercept_, expected.intercept_, rtol=0, atol=bound)
+
+
+def test_sums_that_lie_in_one_array_are_plain_ones_when_fetched():
+    """Checkpoints keep plain sums, and other processes need nothing of cards to read them."""
+    packed = PackedSums.of(np.arange(6.0), ("value", "residual"), (4, 1))
+    fetched = _mapped(packed, lambda value: isinstance(value, np.ndarray), np.copy)
+    assert type(fetched) is Sums
+    assert {name: part.tolist() for name, part in fetched.items()} == {
+        "value": [0.0],
+        "residual": [1.0],
+        "grad": [[2.0], [3.0], [4.0], [5.0]],
+    }
