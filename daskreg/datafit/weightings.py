@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -32,14 +32,20 @@ class Weightings:
         -1 stands for none; the first pair is (-1, -1), all rows.
     folds : Folds or None
     resamples : RowWeights or None
-    token : str
-        Tells these folds and resamples from all others, also after a journey.
     """
 
     pairs: tuple[tuple[int, int], ...] = (PLAIN,)
     folds: Folds | None = None
     resamples: RowWeights | None = None
-    token: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        # No field: it is not part of what a kernel means, by which passes are known again.
+        self.__dict__["_token"] = uuid4().hex
+
+    @property
+    def token(self) -> str:
+        """Tells these folds and resamples from all others, also after a journey."""
+        return str(self.__dict__["_token"])
 
     @classmethod
     def of(
