@@ -67,7 +67,8 @@ def _sweeps(choice: Choice, settings: Settings) -> bool:
 
     Threads of BLAS that a mere product of two long vectors wakes spin through the next pass.
     """
-    return choice.method == "screening" and isinstance(settings.loss, Squared)
+    lone = len(settings.problems.alpha) == 1
+    return lone and choice.method == "screening" and isinstance(settings.loss, Squared)
 
 
 def _solved(
