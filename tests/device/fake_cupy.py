@@ -114,6 +114,7 @@ def make(free: int) -> tuple[Any, list[Any]]:
     )
     cupy = types.ModuleType("cupy")
     cupy.cuda, cupy.ndarray, cupy.empty, cupy.asarray = cuda, Array, empty, array
+    cupy.matrix_transpose, cupy.__version__ = np.matrix_transpose, "14.2.0"
     cupy.get_default_memory_pool = lambda: pool
     cupy.get_default_pinned_memory_pool = lambda: types.SimpleNamespace(
         free_all_blocks=lambda: log.append(("locked memory", "emptied"))

@@ -30,6 +30,8 @@ class CupyCard(Card):
     def __init__(self) -> None:
         cupy = cupy_or_none()
         assert cupy is not None, "gpu_available() comes first"
+        if not hasattr(cupy, "matrix_transpose"):  # of the array API's names the latest one in use
+            raise ImportError(f"CuPy 14.1 or newer is needed, found {cupy.__version__}")
         self.xp = cupy
         with self._device():
             # Streams that do not wait for the legacy default stream, nor it for them.

@@ -111,6 +111,14 @@ def test_a_card_that_does_not_open_is_told_of_once_and_left_alone(card, monkeypa
         card_of_process()
 
 
+def test_a_cupy_that_is_too_old_is_told_of(card, monkeypatch):
+    monkeypatch.setattr(room, "_found", None)
+    monkeypatch.delattr(card.xp, "matrix_transpose")
+    monkeypatch.setattr(card.xp, "__version__", "14.0.1")
+    with pytest.warns(UserWarning, match=r"CuPy 14.1 or newer is needed, found 14.0.1"):
+        assert card_of_process() is None
+
+
 def test_a_process_that_was_forked_after_the_driver_was_asked_uses_no_card(card, monkeypatch):
     assert room.card_at_hand() is card
     monkeypatch.setattr(_device, "_asker", os.getpid() + 1)

@@ -355,8 +355,6 @@ def test_host_memory_that_cannot_be_locked_is_read_into_as_it_is(card_with, cach
 def test_memory_goes_back_when_nothing_is_kept_any_more(card_with):
     card = card_with(int(0.5 * 6000 * 24 * 4))
     X, y = whole_numbers()
-    while not SHELF.emptied.empty():
-        SHELF.emptied.get()
     with make_design(X, y, block_size=BLOCK) as design:
         passes(design, X, y)
         assert not rest.give_back()
