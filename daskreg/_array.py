@@ -60,7 +60,8 @@ def namespace(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         return np
     cupy = sys.modules.get("cupy")  # a run on the host never pays for the import
-    if cupy is not None and isinstance(x, cupy.ndarray):
+    # Another thread may be in the middle of importing it: then nothing can be one of its arrays.
+    if cupy is not None and isinstance(x, getattr(cupy, "ndarray", ())):
         return cupy
     own = getattr(x, "__array_namespace__", None)
     return np if own is None or isinstance(x, np.generic) else own()
@@ -68,7 +69,7 @@ def namespace(x: Any) -> Any:
 
 def is_on_host(x: Any) -> bool:
     """Whether x is a numpy array, a number, or anything else that lives in host memory."""
-    return namespace(x) is np
+    return isinstance(x, np.ndarray) or namespace(x) is np
 
 
 def beside(x: Any, values: Any) -> Any:
@@ -79,7 +80,7 @@ def beside(x: Any, values: Any) -> Any:
     x : array of any kind
     values : number, ndarray or array of x's kind
     """
-    xp = namespace(x)
+    xp = np if isinstance(x, np.ndarray) else namespace(x)
     if xp is np:
         return np.asarray(values)
     if not is_on_host(values):

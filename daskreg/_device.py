@@ -14,6 +14,8 @@ from .exceptions import MissingDependencyError
 VARIABLE, CHOICES = "DASKREG_DEVICE", ("auto", "cpu", "gpu")
 #: The library of the NVIDIA driver.
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+#: The process that has asked the driver: one that is forked from it later cannot use a GPU.
+_asker: int | None = None
 
 
 def wanted_device() -> str:
@@ -43,18 +45,26 @@ def cupy_or_none() -> Any:
 
 def gpu_available() -> bool:
     """Whether this process has CuPy and a GPU, and is not told to leave it alone."""
-    return wanted_device() != "cpu" and _usable()
+    return wanted_device() != "cpu" and _usable() and not _forked()
+
+
+def _forked() -> bool:
+    return _asker is not None and _asker != os.getpid()
 
 
 @cache
 def _usable() -> bool:
+    global _asker
     try:
         # Without a driver there is nothing to ask CuPy, whose import takes a second.
         ctypes.CDLL(_DRIVER)
     except OSError:
         return False
     cupy = cupy_or_none()
-    return cupy is not None and bool(cupy.cuda.is_available())
+    if cupy is None:
+        return False
+    _asker = os.getpid()
+    return bool(cupy.cuda.is_available())
 
 
 def require_gpu() -> None:
@@ -63,12 +73,18 @@ def require_gpu() -> None:
     Raises
     ------
     MissingDependencyError
-        Names what is missing: CuPy, with the extra that brings it, or a driver and a device.
+        Names what is missing: CuPy, with the extra that brings it, or a driver and a device; or
+        says that the process is a fork of one that has used them.
     """
     if gpu_available():
         return
     if wanted_device() == "cpu":
         raise MissingDependencyError(f"a GPU is needed here, but {VARIABLE}=cpu forbids its use")
+    if _forked():
+        raise MissingDependencyError(
+            "a GPU is asked for, but this process was forked from one that has asked the driver, "
+            "which CUDA does not allow: start processes by 'spawn' or 'forkserver'"
+        )
     if cupy_or_none() is None:
         raise MissingDependencyError(
             "a GPU is asked for, but CuPy is not installed in this process's environment: "

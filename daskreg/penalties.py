@@ -180,7 +180,7 @@ class ElasticNet:
     def prox(self, coef: Float, step: npt.ArrayLike) -> Float:
         """Minimise ``g(b) + sum (b - coef)^2 / (2 step)``; ``step`` broadcasts against coef."""
         xp, l1, l2 = self._beside(coef)
-        step = xp.asarray(beside(coef, step), dtype=xp.float64)
+        step = xp.asarray(step if xp is np else beside(coef, step), dtype=xp.float64)
         shrunk = xp.maximum((coef if self.positive else xp.abs(coef)) - step * l1, 0.0)
         if not self.positive:
             shrunk = xp.copysign(shrunk, coef)
@@ -204,6 +204,8 @@ class ElasticNet:
 
     def _beside(self, x: Any) -> tuple[Any, Any, Any]:
         """Return the namespace of x, and ``l1`` and ``l2`` as arrays of its kind."""
+        if type(x) is np.ndarray:  # asked for many times a step
+            return np, self.l1, self.l2
         return namespace(x), beside(x, self.l1), beside(x, self.l2)
 
     def conjugate(self, v: Float) -> Float:

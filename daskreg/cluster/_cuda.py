@@ -82,7 +82,9 @@ def cuda(
     try:
         cluster = LocalCUDACluster(**defaults | settings)
     except Exception as error:
-        if isinstance(error, ValueError) or type(error).__module__.startswith("pynvml"):
+        # An IndexError: there is no first of the devices that are visible.
+        told = isinstance(error, ValueError | IndexError)
+        if told or type(error).__module__.startswith("pynvml"):
             raise ClusterError(
                 "no GPU can be used here: it takes an NVIDIA driver and a device that "
                 f"CUDA_VISIBLE_DEVICES shows ({type(error).__name__}: {error})"

@@ -13,7 +13,7 @@ from typing import Any
 from daskreg.callbacks import History, Pace, Rows, observe, statuses_in_words
 from daskreg.callbacks.history import ITERATION
 
-from .messages import PAGE, TOPIC, shard_rows
+from .messages import PAGE, PASS, TOPIC, shard_rows
 
 #: Seconds between two messages of a fit, and that the last one may take.
 EVERY, LAST = 0.5, 2.0
@@ -137,7 +137,7 @@ class Feed:
         self._history.on_pass(record)
         if not record.counted:
             return
-        tiers = [record.total(name) for name in ("memory", "disk", "source")]
+        tiers = [record.total(name) for name in PASS[3:]]
         row = [self._history.n_passes, self._history.seconds, float(record.seconds), *tiers]
         with self._lock:
             self._pending.setdefault("passes", []).append(row)

@@ -10,9 +10,9 @@ TOPIC = "daskreg"
 NAME, PAGE = "daskreg-dashboard", "daskreg"
 #: Columns of the points of the convergence, and of the passes.
 POINT = ("n_pass", "seconds", "gap", "objective", "n_nonzero", "n_active", "bytes_read")
-PASS = ("n_pass", "seconds", "took", "memory", "disk", "source")
+PASS = ("n_pass", "seconds", "took", "device", "memory", "disk", "source")
 #: Columns of a shard: bytes by tier after the pass, and what it took.
-SHARD = ("where", "memory", "disk", "source", "n_rows", "took")
+SHARD = ("where", "device", "memory", "disk", "source", "n_rows", "took")
 #: Shards of a pass that are told of one by one; of more, those of a worker are added up.
 MOST_SHARDS = 32
 
@@ -30,10 +30,13 @@ def shard_rows(shards: Any) -> list[list[Any]]:
     """
     rows = []
     for shard in shards:
-        whole = shard.memory + shard.disk + shard.source
-        memory = min(whole, max(shard.memory, shard.pinned))
-        disk = min(whole - memory, max(shard.disk, shard.spooled))
-        sizes = memory, disk, whole - memory - disk
+        whole = left = shard.device + shard.memory + shard.disk + shard.source
+        sizes = []
+        for now, after in ((shard.device, shard.on_card), (shard.memory, shard.pinned)):
+            sizes.append(min(left, max(now, after)))
+            left -= sizes[-1]
+        sizes.append(min(left, max(shard.disk, shard.spooled)))
+        sizes.append(whole - sum(sizes))
         rows.append([shard.where, *map(int, sizes), int(shard.n_rows), float(shard.seconds)])
     return rows if len(rows) <= MOST_SHARDS else _by_worker(rows)
 

@@ -9,8 +9,13 @@ from .messages import POINT
 
 #: One for each fit on the page; told apart also by those who see few colours.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-TIERS = {"memory": "#009e73", "disk": "#e69f00", "source": "#0072b2"}
-TIER_NAMES = {"memory": "in memory", "disk": "on local disk", "source": "read from the source"}
+TIERS = {"device": "#56b4e9", "memory": "#009e73", "disk": "#e69f00", "source": "#0072b2"}
+TIER_NAMES = {
+    "device": "on cards",
+    "memory": "in memory",
+    "disk": "on local disk",
+    "source": "read from the source",
+}
 _HEIGHT = 215
 _MOST_EVENTS = 100
 _MOST_BARS = 48

@@ -61,7 +61,7 @@ def choose_scheduler(
     """What the user has started; this process alone for little data in its memory."""
     X = columns.X
     if X.resident and (X.n_rows or 0) * X.row_nbytes < SMALL:
-        return Threads(memory_limit)
+        return Threads(memory_limit, little=True)
     return active_scheduler(memory_limit, worker_timeout)
 
 

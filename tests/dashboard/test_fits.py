@@ -92,21 +92,23 @@ def test_what_a_logarithm_does_not_know_is_left_out():
 
 def test_speed_is_bytes_by_seconds():
     fits = Fits()
-    fits.take(fit("a", passes=[[1, 1.0, 2.0, 1e9, 2e9, 3e9], [2, 2.0, 0.0, 1, 1, 1]]))
+    fits.take(fit("a", passes=[[1, 1.0, 2.0, 1e9, 1e9, 1e9, 3e9], [2, 2.0, 0.0, 0, 1, 1, 1]]))
     assert fits.latest(1)[0].speeds() == {"n_pass": [1], "seconds": [1.0], "speed": [3.0]}
 
 
-@given(*(st.integers(0, 100) for _ in range(5)))
-def test_tiers_add_up_to_what_was_seen(memory, disk, source, pinned, spooled):
-    record = shard(memory=memory, disk=disk, source=source, pinned=pinned, spooled=spooled)
+@given(*(st.integers(0, 100) for _ in range(7)))
+def test_tiers_add_up_to_what_was_seen(device, memory, disk, source, on_card, pinned, spooled):
+    seen = {"device": device, "memory": memory, "disk": disk, "source": source}
+    record = shard(**seen, on_card=on_card, pinned=pinned, spooled=spooled)
     ((_, *sizes, _, _),) = shard_rows([record])
-    assert sum(sizes) == memory + disk + source
+    assert sum(sizes) == sum(seen.values())
     assert min(sizes) >= 0
-    assert sizes[0] >= min(pinned, sum(sizes))
+    assert sizes[0] >= min(on_card, sum(sizes))
+    assert sum(sizes[:2]) >= min(pinned, sum(sizes))
 
 
 def test_of_many_shards_those_of_a_worker_are_added_up():
     shards = [shard("ab"[i % 2], memory=1, n_rows=2, seconds=0.5) for i in range(4 * MOST_SHARDS)]
     rows = shard_rows(shards)
     n = 2 * MOST_SHARDS
-    assert rows == [["a", n, 0, 0, 2 * n, n / 2], ["b", n, 0, 0, 2 * n, n / 2]]
+    assert rows == [[where, 0, n, 0, 0, 2 * n, n / 2] for where in "ab"]

@@ -92,7 +92,7 @@ def test_the_page_knows_what_the_fit_knows(client, page, data):
     assert known["n_passes"] == model.n_passes_
     addresses = set(client.scheduler_info()["workers"])
     assert {row[0] for row in known["shards"]} == addresses
-    assert sum(row[4] for row in known["shards"]) == 20_000
+    assert sum(row[5] for row in known["shards"]) == 20_000
 
 
 def test_what_happens_on_the_way_is_told(client, page, data):

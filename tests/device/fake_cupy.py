@@ -30,8 +30,8 @@ class OutOfMemoryError(MemoryError):
     pass
 
 
-def make(free: int) -> tuple[Any, Any, list[Any]]:
-    """Return the modules ``cupy`` and ``cupyx``, and the record."""
+def make(free: int) -> tuple[Any, list[Any]]:
+    """Return the module ``cupy`` and the record."""
     log: list[Any] = []
     entered: list[Any] = []
 
@@ -53,7 +53,7 @@ def make(free: int) -> tuple[Any, Any, list[Any]]:
 
         def __init__(self, non_blocking: bool = False) -> None:
             assert non_blocking
-            self.name = ("compute", "copy")[Stream.count]
+            self.name = ("compute", "copy")[Stream.count % 2]
             Stream.count += 1
 
         def wait_event(self, event: Any) -> None:
@@ -83,6 +83,16 @@ def make(free: int) -> tuple[Any, Any, list[Any]]:
             raise OutOfMemoryError(f"Out of memory allocating {nbytes:,} bytes")
         return array(np.zeros(nbytes, dtype))
 
+    class PinnedMemory:
+        def __init__(self, size: int, flags: int = 0) -> None:
+            assert flags == 1
+            log.append(("locked", size))
+            self.allocated = np.empty(size, np.uint8)
+
+    def alloc_pinned_memory(size: int) -> Any:
+        log.append(("locked, from the pool", size))
+        return np.empty(1 << (size - 1).bit_length(), np.uint8)
+
     pool = types.SimpleNamespace(
         free_bytes=lambda: 30,
         used_bytes=lambda: 50,
@@ -95,11 +105,18 @@ def make(free: int) -> tuple[Any, Any, list[Any]]:
         Event=Event,
         is_available=lambda: True,
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
-        runtime=types.SimpleNamespace(getDeviceProperties=lambda _: {"name": b"Fake 100"}),
+        runtime=types.SimpleNamespace(
+            getDeviceProperties=lambda _: {"name": b"Fake 100"}, hostAllocPortable=1
+        ),
+        PinnedMemory=PinnedMemory,
+        PinnedMemoryPointer=lambda memory, offset: memory.allocated,
+        alloc_pinned_memory=alloc_pinned_memory,
     )
     cupy = types.ModuleType("cupy")
     cupy.cuda, cupy.ndarray, cupy.empty, cupy.asarray = cuda, Array, empty, array
+    cupy.matrix_transpose, cupy.__version__ = np.matrix_transpose, "14.2.0"
     cupy.get_default_memory_pool = lambda: pool
-    cupyx = types.ModuleType("cupyx")
-    cupyx.empty_pinned = lambda shape, dtype: np.empty(shape, dtype)
-    return cupy, cupyx, log
+    cupy.get_default_pinned_memory_pool = lambda: types.SimpleNamespace(
+        free_all_blocks=lambda: log.append(("locked memory", "emptied"))
+    )
+    return cupy, log

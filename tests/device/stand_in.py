@@ -110,6 +110,8 @@ class StandInCard(Card):
     ----------
     used, most : int
         Bytes in buffers now, and at most so far.
+    locks : bool
+        Whether memory of the host can be page-locked.
     waits, fetches, puts, moved : int
         Times that a thread waited for a copy, arrays fetched, copies to buffers and their bytes.
     """
@@ -122,6 +124,7 @@ class StandInCard(Card):
         name: str = "stand-in",
     ) -> None:
         self.limit, self.name, self.strict, self.mixes = limit, name, strict, mixes
+        self.locks = True
         self.used = self.most = self.waits = self.fetches = self.moved = self.puts = 0
         self.compute, self.copy = Stream(), Stream()
         self._lock, self._local = threading.RLock(), threading.local()
@@ -159,7 +162,9 @@ class StandInCard(Card):
     def free_bytes(self) -> int:
         return self.limit - self.used
 
-    def page_locked(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def page_locked(self, shape: tuple[int, ...], dtype: Any, stays: bool = False) -> Any:
+        if not self.locks:
+            raise StandInOutOfMemory("no more memory of the host can be locked")
         return np.empty(shape, dtype)
 
     def empty(self, nbytes: int) -> Buffer:

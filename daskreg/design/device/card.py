@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ import numpy as np
 from daskreg._array import csr_like
 from daskreg._device import gpu_available, require_gpu, wanted_device
 from daskreg._typing import AnyArray
+from daskreg.exceptions import MissingDependencyError
 
 from .blocks import DeviceArray
 from .need import CardFacts
@@ -49,8 +51,15 @@ class Card(ABC):
         """Bytes that this process could still allocate."""
 
     @abstractmethod
-    def page_locked(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
-        """Return an empty host array that the card reads by itself, at the speed of its link."""
+    def page_locked(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], stays: bool = False
+    ) -> AnyArray:
+        """Return an empty host array that the card reads by itself, at the speed of its link.
+
+        One that ``stays`` from pass to pass takes its own bytes and goes back to the system; others
+        may be somewhat larger, and their memory is used again.  Raises what
+        ``is_out_of_memory`` knows.
+        """
 
     @abstractmethod
     def empty(self, nbytes: int) -> Any:
@@ -115,11 +124,13 @@ class Card(ABC):
 
     @abstractmethod
     def trim(self) -> None:
-        """Wait, and give back memory that is only kept for later."""
+        """Wait, and give back memory that is only kept for later, the card's and the host's."""
 
 
 _installed: Card | None = None
 _found: Card | None = None
+#: What was said where there is a card that cannot be used.
+_refused = ""
 _lock = threading.Lock()
 
 
@@ -135,9 +146,13 @@ def card_of_process() -> Card | None:
     Raises
     ------
     MissingDependencyError
-        Where ``DASKREG_DEVICE=gpu`` asks for one and there is none.
+        Where ``DASKREG_DEVICE=gpu`` asks for one and there is none, or none that works.
+
+    Warns
+    -----
+    UserWarning
+        Once, where there is one that does not work: somebody has it for himself, or it is full.
     """
-    global _found
     wanted = wanted_device()
     if wanted == "cpu":
         return None
@@ -147,28 +162,49 @@ def card_of_process() -> Card | None:
         if wanted == "gpu":
             require_gpu()
         return None
+    card = _found or _opened()
+    if card is None and wanted == "gpu":
+        raise MissingDependencyError(f"a GPU is asked for, but it cannot be used: {_refused}")
+    return card
+
+
+def _opened() -> Card | None:
+    """Return the card that CUDA shows; None, with a warning once, where it does not open."""
+    global _found, _refused
     with _lock:
-        if _found is None:
+        if _found is None and not _refused:
             from .cupy_card import CupyCard
 
-            _found = CupyCard()
+            try:
+                _found = CupyCard()
+            except Exception as error:
+                _refused = f"{type(error).__name__}: {error}"
+                told = f"passes run on processors, since the GPU cannot be used: {_refused}"
+                warnings.warn(told, UserWarning, stacklevel=2)
         return _found
 
 
 def card_at_hand() -> Card | None:
     """Return the card that this process uses already; nothing is imported to find one."""
-    return None if wanted_device() == "cpu" else _installed or _found
+    if wanted_device() == "cpu":
+        return None
+    if _installed is not None:
+        return _installed
+    return _found if _found is not None and gpu_available() else None
 
 
-def card_facts() -> CardFacts | None:
+def card_facts(little: bool = False) -> CardFacts | None:
     """Return what a plan needs to know of this process's card; None: there is none.
+
+    For ``little`` data a card counts only if it is in use or demanded: to open one takes seconds.
 
     Raises
     ------
     MissingDependencyError
         As ``card_of_process``.
     """
-    card = card_of_process()
+    unasked = little and wanted_device() != "gpu"
+    card = card_at_hand() if unasked else card_of_process()
     if card is None:
         return None
     return CardFacts(card.name, card.free_bytes() + SHELF.nbytes, wanted_device() == "gpu")
@@ -198,10 +234,10 @@ def put_parts(card: Card, parts: Sequence[AnyArray], buffer: Any) -> list[Device
 
 
 def locked_copy(card: Card, X: Any) -> Any:
-    """Return a host matrix with its numbers in page-locked memory."""
+    """Return a host matrix with its numbers in page-locked memory, which it keeps."""
 
     def locked(part: AnyArray) -> AnyArray:
-        out = card.page_locked(part.shape, part.dtype)
+        out = card.page_locked(part.shape, part.dtype, stays=True)
         np.copyto(out, part)
         return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -13,8 +14,14 @@ from daskreg._typing import AnyArray
 from .blocks import DeviceArray
 from .card import Card
 
-#: What cuBLAS, cuSPARSE and the runtime say where they find no memory.
-_OUT_OF_MEMORY = ("cudaErrorMemoryAllocation", "CUBLAS_STATUS_ALLOC_FAILED", "ALLOC_FAILED")
+#: What the runtime, the driver (it loads kernels late) and the libraries say where they find no
+#: memory; cuBLAS may say of its handle only that there is none.
+_OUT_OF_MEMORY = (
+    "cudaErrorMemoryAllocation",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+)
 
 
 class CupyCard(Card):
@@ -23,6 +30,8 @@ class CupyCard(Card):
     def __init__(self) -> None:
         cupy = cupy_or_none()
         assert cupy is not None, "gpu_available() comes first"
+        if not hasattr(cupy, "matrix_transpose"):  # of the array API's names the latest one in use
+            raise ImportError(f"CuPy 14.1 or newer is needed, found {cupy.__version__}")
         self.xp = cupy
         with self._device():
             # Streams that do not wait for the legacy default stream, nor it for them.
@@ -44,12 +53,23 @@ class CupyCard(Card):
             available = free + pool.free_bytes()
             return int(min(available, limit - pool.used_bytes()) if limit else available)
 
-    def page_locked(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
-        import cupyx
-
+    def page_locked(
+        self, shape: tuple[int, ...], dtype: np.dtype[Any], stays: bool = False
+    ) -> AnyArray:
+        cuda = self.xp.cuda
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        if not nbytes:
+            return np.empty(shape, dtype)
         with self._device():
-            out: AnyArray = cupyx.empty_pinned(shape, dtype=dtype)
-        return out
+            # CuPy's pool rounds up to powers of two, and never gives anything back by itself.
+            memory: Any = (
+                cuda.PinnedMemoryPointer(
+                    cuda.PinnedMemory(nbytes, cuda.runtime.hostAllocPortable), 0
+                )
+                if stays
+                else cuda.alloc_pinned_memory(nbytes)
+            )
+        return np.ndarray(shape, dtype, buffer=memory)
 
     def empty(self, nbytes: int) -> Any:
         with self.computing():
@@ -97,13 +117,17 @@ class CupyCard(Card):
     def is_out_of_memory(self, error: BaseException) -> bool:
         if isinstance(error, self.xp.cuda.memory.OutOfMemoryError):
             return True
-        own = type(error).__module__.startswith(("cupy", "cupy_backends", "rmm"))
-        return own and any(words in str(error) for words in _OUT_OF_MEMORY)
+        said = str(error)
+        if isinstance(error, MemoryError):  # of RMM, where it is what CuPy takes memory from
+            return "bad_alloc" in said and ("CUDA" in said or "rmm" in said.lower())
+        own = type(error).__module__.startswith(("cupy", "cupy_backends"))
+        return own and any(words in said for words in _OUT_OF_MEMORY)
 
     def trim(self) -> None:
         self.synchronize()
         with self._device():
             self.xp.get_default_memory_pool().free_all_blocks()
+            self.xp.get_default_pinned_memory_pool().free_all_blocks()
 
 
 class _Computing(AbstractContextManager[None]):
@@ -114,8 +138,14 @@ class _Computing(AbstractContextManager[None]):
 
     def __enter__(self) -> None:
         self._device.__enter__()
-        self._stream.__enter__()
+        try:
+            self._stream.__enter__()
+        except BaseException:
+            self._device.__exit__()
+            raise
 
     def __exit__(self, *error: Any) -> None:
-        self._stream.__exit__(*error)
-        self._device.__exit__(*error)
+        try:
+            self._stream.__exit__(*error)
+        finally:
+            self._device.__exit__(*error)

@@ -6,19 +6,21 @@ from collections.abc import Callable, Hashable
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from traceback import clear_frames
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from daskreg._array import take_rows
-from daskreg._typing import Partial, State
+from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 
 from .blocks import Absent, Csr, DeviceArray, DeviceBlock, Kept
 from .card import Card, buffer_nbytes, card_of_process, parts_of, put_parts
 from .need import DeviceShare
+from .rest import begin
 from .ring import Ring, ring_of
 from .shelf import SHELF
 from .use import DeviceUse
@@ -59,7 +61,10 @@ def open_lane(
     if not runs(dtype, sparse, state):
         return None
     card = card_of_process()
-    return None if card is None else Lane(card, shard, kernel, state, device, moved)
+    if card is None:
+        return None
+    begin()
+    return Lane(card, shard, kernel, state, device, moved)
 
 
 class Lane:
@@ -111,6 +116,10 @@ class Lane:
             # Nothing may still read what is let go now: the state, and buffers of host blocks.
             self.card.synchronize()
         finally:
+            self._uploads.clear()
+            if trace is not None:
+                # Whoever looks at the error later, as a notebook does, must not keep blocks alive.
+                clear_frames(trace)
             self._stack.close()
 
     def sum(self, block: Block | DeviceBlock) -> Partial:
@@ -125,6 +134,15 @@ class Lane:
             block = self._shelved(block) or block
         self._count(n_blocks=1)
         return self._summed(block, 0)
+
+    def host_buffer(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+        """Return memory for a block to be read into: page-locked, if that can be had."""
+        try:
+            return self.card.page_locked(shape, dtype)
+        except Exception as error:
+            if not self.card.is_out_of_memory(error):
+                raise
+        return np.empty(shape, dtype)
 
     def fetched(self, share: Partial) -> Partial:
         """Return a partial in host memory; waits for it."""
@@ -177,20 +195,25 @@ class Lane:
         share = None
         # What was too large once in this pass is not tried again.
         if depth >= self._halvings:
-            share = self._tried(lambda: self._launched(block))
+            share = self._tried(partial(self._launched, block))
         if share is None:
             self._halvings = max(self._halvings, depth + 1)
         if share is None and self._halvings <= HALVINGS and block.n_rows > 1:
             if depth == 0:
                 self._count(n_halved=1)
-            first, second = _halves(block)
-            share = self._tried(
-                lambda: self._summed(first, depth + 1) + self._summed(second, depth + 1)
-            )
+            share = self._tried(partial(self._summed_halves, block, depth + 1))
         return self._by_processor(block) if share is None else share
 
+    def _summed_halves(self, block: Block | DeviceBlock, depth: int) -> Partial:
+        first, second = _halves(block)
+        return self._summed(first, depth) + self._summed(second, depth)
+
     def _tried(self, launch: Callable[[], Partial]) -> Partial | None:
-        """What ``launch`` returns; None, with memory given back, where the card's is full."""
+        """What ``launch`` returns; None, with memory given back, where the card's is full.
+
+        ``launch`` is no function that closes over a block: frames of an error keep their functions,
+        also once they are cleared.
+        """
         try:
             return launch()
         except Exception as error:

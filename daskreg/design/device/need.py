@@ -13,12 +13,12 @@ MIB = 1 << 20
 #: Buffers that streamed blocks pass through: one that a kernel reads, one that is being filled, and
 #: one that evens out both.
 SLOTS = 3
-#: Handles and scratch memory of cuBLAS (32 MiB on the newest cards) and cuSPARSE, kernels that are
-#: compiled late, and what the allocator cannot use of its pieces.
+#: Libraries and kernels that are loaded late, and what the allocator cannot use of its pieces.
 LIBRARIES = 256 * MIB
 #: What a kernel holds of a tile of rows: X widened, predictors, residuals; each some 32 MiB, which
-#: stay in the cache of a card.
-TILES = 128 * MIB
+#: stay in the cache of a card; and the scratch memory of the thread's own handle of cuBLAS, 32 MiB
+#: on the newest cards.
+TILES = 160 * MIB
 #: A card's block is larger than a processor's: asking for a sum takes some 100 microseconds, in
 #: which the fastest memory of today gives some 400 MiB.
 MAX_DEVICE_BLOCK = 256 * MIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Hashable
 
@@ -14,6 +15,11 @@ class Shelf:
     Room is claimed before memory is allocated, so that several threads never promise the same
     bytes twice.  None of it is the process's memory: ``sys.getsizeof`` of a shard, by which Dask
     spills, counts host bytes only.
+
+    Attributes
+    ----------
+    emptied : queue.SimpleQueue
+        Gets None when the last shard is released: to put it there is safe wherever that happens.
     """
 
     def __init__(self) -> None:
@@ -22,11 +28,18 @@ class Shelf:
         self._blocks: dict[Hashable, dict[int, DeviceBlock]] = {}
         self._bytes: dict[Hashable, int] = {}
         self._data: dict[Hashable, str] = {}
+        self.emptied: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def open(self, shard: Hashable, data: str = "") -> None:
         """Let a shard keep blocks until it is released; ``data`` names what they are blocks of."""
         with self._lock:
             self._blocks[shard], self._bytes[shard], self._data[shard] = {}, 0, data
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no shard may keep blocks now."""
+        with self._lock:
+            return not self._blocks
 
     @property
     def nbytes(self) -> int:
@@ -74,9 +87,11 @@ class Shelf:
     def release(self, shard: Hashable) -> None:
         """Forget everything that is kept for a shard."""
         with self._lock:
-            self._blocks.pop(shard, None)
+            known = self._blocks.pop(shard, None)
             self._bytes.pop(shard, None)
             self._data.pop(shard, None)
+            if known is not None and not self._blocks:
+                self.emptied.put(None)
 
 
 SHELF = Shelf()

@@ -8,19 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from typing import Any
 
-import numpy as np
-
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import Partial, State
-from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
-from daskreg.design.device.blocks import DeviceBlock
 from daskreg.design.device.lane import Lane, open_lane
 from daskreg.design.device.need import DeviceShare
 from daskreg.design.device.shelf import SHELF
 from daskreg.design.device.use import DeviceUse
 
-from .ahead import stream
 from .cancelled import Cancelled, Flag
 from .dyadic import DyadicSum, Node
 from .keeping import Keeper, release
@@ -31,7 +26,7 @@ from .proofs import Proofs
 from .retries import RetryLog
 from .runs import Run
 from .seals import Seals
-from .stream import BlockReader
+from .supply import Supply
 from .tally import Tally
 from .tier import Spooled, Spooling, Tier
 
@@ -100,9 +95,9 @@ class Shard:
     def _start_empty(self) -> None:
         self.keeper = Keeper(self.data, self.pins, self.budget, self.device)
         self._token = self.keeper.token
-        self._proofs = Proofs(self.names)
+        self.proofs = Proofs(self.names)
         self._tier: Tier | None = None
-        self._retries, self._compared = RetryLog(), self.seals
+        self.retries = RetryLog()
         weakref.finalize(self, release, self._token)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -174,38 +169,26 @@ class Shard:
         Cancelled
         """
         tally = Tally()
-        total = DyadicSum(self.n_segments)
-        segment, partial, bytes_read, cancelled = -1, None, 0, False
-        self._proofs.begin()
-        self._compared = self.seals if getattr(kernel, "compares", True) else None
+        self.proofs.begin()
         reads_X = getattr(kernel, "reads_X", True)
         lane = self._lane(kernel, state) if reads_X and self.device is not None else None
+        supply = Supply(
+            self,
+            values,
+            reads_X=reads_X,
+            seals=self.seals if getattr(kernel, "compares", True) else None,
+            proves=hasattr(kernel, "proves_finite"),
+            tally=tally,
+            lane=lane,
+        )
+
+        def share_of(block: Any) -> Partial:
+            return self.proofs.share(kernel, block, state) if lane is None else lane.sum(block)
+
         with single_threaded_blas(), ExitStack() as stack, lane or nullcontext():
-            for spec, (block, read) in self._blocks(
-                *(stack, values, reads_X, skip, hasattr(kernel, "proves_finite")),
-                tally=tally,
-                lane=lane,
-            ):
-                if partial is not None and spec.segment != segment:
-                    total.add((0, segment), partial)
-                    partial = None
-                if cancel is not None and cancel.is_set():
-                    cancelled, partial = True, None
-                    break
-                bytes_read += read
-                before = time.perf_counter()
-                share = (
-                    self._proofs.share(kernel, block, state) if lane is None else lane.sum(block)
-                )
-                tally.compute += time.perf_counter() - before
-                tally.add_block(block, read)
-                if lane is not None:
-                    self.keeper.keep(block)
-                segment, partial = spec.segment, share if partial is None else partial + share
-                if progress is not None:
-                    progress(block.n_rows, read)
-            if partial is not None:
-                total.add((0, segment), partial)
+            total, bytes_read, cancelled = self._sum(
+                supply.blocks(stack, skip), share_of, tally, lane, cancel, progress
+            )
             before = time.perf_counter()
             nodes = [(n, v if lane is None else lane.fetched(v)) for n, v in total.nodes.items()]
             tally.compute += time.perf_counter() - before
@@ -214,6 +197,41 @@ class Shard:
         if cancelled:
             raise Cancelled(outcome)
         return outcome
+
+    def _sum(
+        self,
+        blocks: Iterator[tuple[BlockSpec, tuple[Any, int]]],
+        share_of: Callable[[Any], Partial],
+        tally: Tally,
+        lane: Lane | None,
+        cancel: Flag | None,
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[DyadicSum, int, bool]:
+        """Sum blocks by segments; returns bytes read, and whether it was told to stop, as well.
+
+        What it has seen is known in here alone: where an error passes, a lane takes it from here.
+        """
+        total = DyadicSum(self.n_segments)
+        segment, partial, bytes_read = -1, None, 0
+        for spec, (block, read) in blocks:
+            if partial is not None and spec.segment != segment:
+                total.add((0, segment), partial)
+                partial = None
+            if cancel is not None and cancel.is_set():
+                return total, bytes_read, True
+            bytes_read += read
+            before = time.perf_counter()
+            share = share_of(block)
+            tally.compute += time.perf_counter() - before
+            tally.add_block(block, read)
+            if lane is not None:
+                self.keeper.keep(block)
+            segment, partial = spec.segment, share if partial is None else partial + share
+            if progress is not None:
+                progress(block.n_rows, read)
+        if partial is not None:
+            total.add((0, segment), partial)
+        return total, bytes_read, False
 
     def _outcome(
         self, nodes: list[tuple[Node, Partial]], bytes_read: int, tally: Tally, lane: Lane | None
@@ -229,7 +247,7 @@ class Shard:
             spooled=spooled,
             shards=(tally.record(pinned, spooled.nbytes, on_card),),
             seals={} if self.seals is None else self.seals.new(),
-            retries=self._retries.taken(),
+            retries=self.retries.taken(),
             device=DeviceUse() if lane is None else lane.use,
         )
 
@@ -239,66 +257,8 @@ class Shard:
         X, moved = self.runs[0].columns.X, self.keeper.moved
         return open_lane(self._token, kernel, state, X.dtype, X.sparse, self.device, moved)
 
-    def _blocks(
-        self,
-        stack: ExitStack,
-        values: Sequence[Any],
-        reads_X: bool,
-        skip: frozenset[int] = frozenset(),
-        proves: bool = False,
-        *,
-        tally: Tally,
-        lane: Lane | None = None,
-    ) -> Iterator[tuple[BlockSpec, tuple[Any, int]]]:
-        left = list(values)
-        pinned = self.keeper.blocks()
-        lent = self.lender.blocks() if self.lender is not None else {}
-        for run in self.runs:
-            n_futures = len(run.columns.futures)
-            own, left = left[:n_futures], left[n_futures:]
-            specs = [spec for spec in run.specs if spec.index not in skip]
-            missing = [s for s in specs if s.index not in lent and s.index not in pinned]
-            blocks = self._stream(stack, run.columns, missing, own, reads_X, tally, lane)
-            for spec in specs:
-                block = pinned.get(spec.index)
-                if block is not None:
-                    if lane is None and isinstance(block, DeviceBlock):
-                        block = block.on_host(reads_X)
-                    yield spec, (block, 0)
-                elif self.lender is not None and spec.index in lent:
-                    block = self.lender.selected(lent[spec.index])
-                    yield spec, self._take((block, 0), reads_X, proves, lane)
-                else:
-                    yield spec, self._take(next(blocks), reads_X, proves, lane)
-            # Persisted blocks lie in any order: hundreds of runs, each with open files.
-            stack.close()
-
-    def _stream(
-        self,
-        stack: ExitStack,
-        columns: Columns,
-        specs: list[BlockSpec],
-        values: Sequence[Any],
-        reads_X: bool,
-        tally: Tally,
-        lane: Lane | None,
-    ) -> Iterator[tuple[Block, int]]:
-        tier = self._tier_of(columns)
-        pinned = self.keeper.to_come
-        return stream(
-            stack,
-            lambda: BlockReader(
-                columns, values, reads_X, tier, pinned, self._compared, self._retries, tally
-            ),
-            columns,
-            specs,
-            # Blocks that are to be pinned need memory of their own.
-            reuse=not pinned,
-            tally=tally,
-            empty=np.empty if lane is None else lane.card.page_locked,
-        )
-
-    def _tier_of(self, columns: Columns) -> Tier | None:
+    def tier_of(self, columns: Columns) -> Tier | None:
+        """What holds blocks of these columns on the local disk; None: nothing does."""
         X = columns.X
         if self.spooling is None or X.resident or X.persisted:
             return None
@@ -306,14 +266,3 @@ class Shard:
             self._tier = Tier(self.spooling, X.plain_file, self.data)
             weakref.finalize(self, self._tier.close)
         return self._tier
-
-    def _take(
-        self, result: tuple[Block, int], reads_X: bool, proves: bool, lane: Lane | None
-    ) -> tuple[Block, int]:
-        block, _ = result
-        # Sums tell whether all values are finite: no look of its own at what lies in memory.
-        by_sums = proves and lane is None and block.index not in self.keeper.to_come
-        self._proofs.take(block, reads_X, by_sums)
-        if reads_X and lane is None:  # a card may take it first
-            self.keeper.keep(block)
-        return result

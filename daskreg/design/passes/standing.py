@@ -11,8 +11,9 @@ from daskreg.exceptions import MissingDependencyError
 
 from .remote import standing
 
-#: Seconds that all workers may take to say how much memory they use.
-ASK = 10.0
+#: Seconds that all workers may take to say how much memory they use: the first time they are asked
+#: they import CuPy and open their cards.
+ASK = 30.0
 
 
 def measured(client: Any, workers: dict[str, Any], limit: int | None) -> list[Worker]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from typing import Any
 
 from daskreg._typing import State
-from daskreg.design.device.card import card_facts
+from daskreg.design.device.card import card_at_hand, card_facts
 from daskreg.design.host import machine_memory, process_memory, processors
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
@@ -26,10 +27,17 @@ class Threads(Scheduler):
     """A thread for each of some shards, or a plain call where there is one.
 
     A scheduler that the user has chosen for Dask, such as ``"synchronous"``, takes their place.
+
+    Parameters
+    ----------
+    memory_limit : int, optional
+        Bytes.
+    little : bool
+        Data for which no card is looked for.
     """
 
-    def __init__(self, memory_limit: int | None = None) -> None:
-        self._limit = memory_limit
+    def __init__(self, memory_limit: int | None = None, little: bool = False) -> None:
+        self._limit, self._little = memory_limit, little
         self._shards: list[Shard] = []
 
     @property
@@ -42,12 +50,12 @@ class Threads(Scheduler):
                 memory=process_memory(),
                 share=LOCAL_SHARE,
                 loaded=loaded_libraries(),
-                card=card_facts(),
+                card=card_facts(self._little),
             )
         ]
 
     def another(self) -> Threads:
-        return Threads(self._limit)
+        return Threads(self._limit, self._little)
 
     @property
     def homes(self) -> list[str | None]:
@@ -120,14 +128,39 @@ def _side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     A call costs a fifth of what a task of Dask's scheduler does.  The first error is raised at
     once: calls that have begun go on, and end where they are told to.
     """
-    pool = ThreadPoolExecutor(min(_n_threads(), len(calls)), "daskreg")
+    n_threads = min(_n_threads(), len(calls))
+    pool = _rested(n_threads) or ThreadPoolExecutor(n_threads, "daskreg")
+    ended = False
     try:
         waiting = [pool.submit(call) for call in calls]
         for done in as_completed(waiting):
             done.result()
+        ended = True
         return [done.result() for done in waiting]
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        # A thread has a handle of its own in each library of a card, which is dear to make.
+        if ended and card_at_hand() is not None:
+            _resting.append((n_threads, pool))
+        else:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+#: Threads that have done all calls of a pass over a card, for the next one.
+_resting: deque[tuple[int, ThreadPoolExecutor]] = deque(maxlen=1)
+
+
+def _rested(n_threads: int) -> ThreadPoolExecutor | None:
+    """Return threads that rest, unless they are others than are asked for, or of no use now."""
+    if not _resting or card_at_hand() is None:
+        return None
+    try:
+        number, pool = _resting.pop()
+    except IndexError:  # another pass has just taken them
+        return None
+    if number == n_threads:
+        return pool
+    pool.shutdown(wait=False)
+    return None
 
 
 def _n_threads() -> int:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
 import pytest
 
 from daskreg import _device
+from daskreg.design.device import card as room
 from daskreg.design.device import cupy_card
-from daskreg.design.device.card import card_of_process
+from daskreg.design.device.card import card_of_process, locked_copy
 from daskreg.design.device.ring import ring_of
+from daskreg.exceptions import MissingDependencyError
 from tests.device import fake_cupy
 
 
 @pytest.fixture
 def card(monkeypatch):
-    cupy, cupyx, log = fake_cupy.make(free=10_000)
+    cupy, log = fake_cupy.make(free=10_000)
     monkeypatch.delenv("DASKREG_DEVICE", raising=False)
     monkeypatch.setitem(sys.modules, "cupy", cupy)
-    monkeypatch.setitem(sys.modules, "cupyx", cupyx)
     monkeypatch.setattr(_device, "_usable", lambda: True)
     monkeypatch.setattr(cupy_card, "cupy_or_none", lambda: cupy)
     monkeypatch.setattr("daskreg.design.device.card._found", None)
+    monkeypatch.setattr("daskreg.design.device.card._refused", "")
     card = card_of_process()
     assert card_of_process() is card
     card.log = log
@@ -66,9 +69,73 @@ def test_errors_of_a_full_memory_are_told_from_others(card):
     library = type("CUBLASError", (RuntimeError,), {"__module__": "cupy_backends.cuda.libs.cublas"})
     assert card.is_out_of_memory(library("CUBLAS_STATUS_ALLOC_FAILED"))
     assert not card.is_out_of_memory(library("CUBLAS_STATUS_EXECUTION_FAILED"))
+    # A handle of a library or a kernel that is loaded late finds no memory.
+    assert card.is_out_of_memory(library("CUBLAS_STATUS_NOT_INITIALIZED"))
+    assert card.is_out_of_memory(library("CUDA_ERROR_OUT_OF_MEMORY: out of memory"))
+    assert card.is_out_of_memory(MemoryError("std::bad_alloc: out_of_memory: CUDA error at: rmm"))
     card.log.clear()
     card.trim()
-    assert card.log == [("synchronize", "copy"), ("synchronize", "compute"), ("pool", "emptied")]
+    assert card.log == [
+        ("synchronize", "copy"),
+        ("synchronize", "compute"),
+        ("pool", "emptied"),
+        ("locked memory", "emptied"),
+    ]
+
+
+def test_locked_memory_that_stays_takes_its_own_bytes_and_none_of_the_pool(card):
+    X = np.arange(15.0).reshape(3, 5)
+    card.log.clear()
+    kept = locked_copy(card, X)
+    assert card.log == [("locked", X.nbytes)]
+    np.testing.assert_array_equal(kept, X)
+    card.log.clear()
+    passing = card.page_locked((3, 5), X.dtype)
+    assert card.log == [("locked, from the pool", X.nbytes)]
+    assert (passing.shape, passing.dtype, passing.flags.c_contiguous) == ((3, 5), X.dtype, True)
+    assert card.page_locked((0, 5), X.dtype).shape == (0, 5)
+
+
+def test_a_card_that_does_not_open_is_told_of_once_and_left_alone(card, monkeypatch):
+    def busy(*_, **settings):
+        raise RuntimeError("cudaErrorDevicesUnavailable: busy")
+
+    monkeypatch.setattr(room, "_found", None)
+    monkeypatch.setattr(card.xp.cuda, "Stream", busy)
+    with pytest.warns(UserWarning, match=r"passes run on processors.*Unavailable"):
+        assert card_of_process() is None
+    assert card_of_process() is None
+    assert room.card_facts() is None
+    monkeypatch.setenv("DASKREG_DEVICE", "gpu")
+    with pytest.raises(MissingDependencyError, match=r"cannot be used: .*Unavailable"):
+        card_of_process()
+
+
+def test_a_cupy_that_is_too_old_is_told_of(card, monkeypatch):
+    monkeypatch.setattr(room, "_found", None)
+    monkeypatch.delattr(card.xp, "matrix_transpose")
+    monkeypatch.setattr(card.xp, "__version__", "14.0.1")
+    with pytest.warns(UserWarning, match=r"CuPy 14.1 or newer is needed, found 14.0.1"):
+        assert card_of_process() is None
+
+
+def test_a_process_that_was_forked_after_the_driver_was_asked_uses_no_card(card, monkeypatch):
+    assert room.card_at_hand() is card
+    monkeypatch.setattr(_device, "_asker", os.getpid() + 1)
+    assert card_of_process() is None
+    assert room.card_at_hand() is None
+    monkeypatch.setenv("DASKREG_DEVICE", "gpu")
+    with pytest.raises(MissingDependencyError, match="forked"):
+        card_of_process()
+
+
+def test_no_card_is_opened_for_little_data(card, monkeypatch):
+    assert room.card_facts(little=True) is not None  # it is open already
+    monkeypatch.setattr(room, "_found", None)
+    assert room.card_facts(little=True) is None
+    assert room._found is None
+    monkeypatch.setenv("DASKREG_DEVICE", "gpu")
+    assert room.card_facts(little=True).name == "Fake 100"
 
 
 def test_what_is_sent_is_an_array_of_the_card(card):

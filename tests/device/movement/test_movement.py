@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import scipy.sparse
 
 from daskreg.design.blocks import Block
-from daskreg.design.device import DeviceBlock, Kept
+from daskreg.design.device import DeviceBlock, Kept, rest
 from daskreg.design.device.shelf import SHELF
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.events import collecting
@@ -336,6 +337,70 @@ def test_other_errors_are_not_taken_for_a_full_memory(card_with):
         pytest.raises(ZeroDivisionError, match="no matter"),
     ):
         design.sum_over_rows(Broken(), {"times": 1.0})
+
+
+@pytest.mark.parametrize("cache", [None, "auto"])
+def test_host_memory_that_cannot_be_locked_is_read_into_as_it_is(card_with, cache):
+    card = card_with(0)
+    card.locks = False
+    X, y = whole_numbers(n=12_000)
+    with make_design(X, y, block_size=BLOCK, cache=cache) as design:
+        passes(design, X, y)
+        assert X.nbytes < card.moved <= 3 * X.nbytes
+
+
+# ---------------------------------------------------------------------- what goes back, and when
+
+
+def test_memory_goes_back_when_nothing_is_kept_any_more(card_with):
+    card = card_with(int(0.5 * 6000 * 24 * 4))
+    X, y = whole_numbers()
+    with make_design(X, y, block_size=BLOCK) as design:
+        passes(design, X, y)
+        assert not rest.give_back()
+        assert card.used > 0
+        passes(design, X, y, n=1)
+    assert SHELF.is_empty
+    assert rest.give_back()
+    assert card.used == 0
+
+
+def test_an_error_that_somebody_keeps_keeps_no_blocks(card_with, monkeypatch):
+    monkeypatch.setattr("daskreg.design.passes.threads._n_threads", lambda: 1)
+    card = card_with(LARGE)
+    X, y = whole_numbers()
+
+    class Fails(Products):
+        def on_device(self, block, state):
+            times = block.upload("times", np.asarray(state["times"]))
+            raise ZeroDivisionError(f"with {block.n_rows} rows and {times.shape} at hand")
+
+    with make_design(X, y, block_size=BLOCK) as design:
+        passes(design, X, y, n=1)
+        with pytest.raises(ZeroDivisionError) as kept:
+            design.sum_over_rows(Fails(), {"times": 1.0})
+    assert rest.give_back()
+    assert card.used == 0
+    assert "at hand" in str(kept.value)
+
+
+def test_passes_over_a_card_are_made_by_the_same_threads(card_with, monkeypatch):
+    monkeypatch.setattr("daskreg.design.passes.threads._n_threads", lambda: 2)
+    card_with(LARGE)
+    X, y = whole_numbers(n=12_000)
+    seen = []
+
+    class Notes(Products):
+        def on_device(self, block, state):
+            seen[-1].add(threading.get_ident())
+            return super().on_device(block, state)
+
+    with make_design(X, y, block_size=BLOCK) as design:
+        for _ in range(3):
+            seen.append(set())
+            passes(design, X, y, Notes(), n=1)
+        assert design.plan.n_shards > 1
+    assert len(set.union(*seen)) <= 2
 
 
 # ---------------------------------------------------------------------- the plan
