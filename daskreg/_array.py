@@ -96,6 +96,21 @@ def contiguous(x: Any) -> Any:
     return xp.ascontiguousarray(x) if hasattr(xp, "ascontiguousarray") else x
 
 
+def stable_order(x: Any) -> Any:
+    """Return the places of the numbers of a vector in rising order; equal ones stay in theirs."""
+    xp = namespace(x)
+    if xp is np or getattr(xp, "__name__", "") == "cupy":
+        return x.argsort(kind="stable")  # neither takes the name that the standard has for it
+    return xp.argsort(x, stable=True)
+
+
+def running_sum(x: Any) -> Any:
+    """Return the sums of all rows up to each one, in the type of x, which is no short integer."""
+    xp = namespace(x)
+    # The standard's name came late to CuPy 14.
+    return xp.cumulative_sum(x, axis=0) if hasattr(xp, "cumulative_sum") else xp.cumsum(x, axis=0)
+
+
 def to_host(x: Any) -> Any:
     """Return x with all its arrays on the host: arrays, mappings, sequences and data classes.
 

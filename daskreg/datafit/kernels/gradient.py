@@ -17,7 +17,7 @@ from daskreg.design.partials import Sums
 from daskreg.losses import Multinomial, PointwiseLoss
 
 from .coupled import add_classes, empty_class_sums
-from .cuda.gradient import GradientRun
+from .cuda.gradient import device_sums
 from .cuda.tiles import STORED
 from .fused import fused_sums, is_fused
 from .pointwise import add_pointwise, empty_sums
@@ -97,15 +97,9 @@ class GradientKernel:
         """Whether blocks of this storage type can be summed on a card; all but wide integers."""
         return np.dtype(X_dtype).name in STORED and (not sparse or X_dtype.kind == "f")
 
-    def device_run(self, state: State) -> GradientRun:
-        """Return sums at zero to which blocks on a card are added, one launch or few each."""
-        return GradientRun(self, state)
-
     def on_device(self, block: DeviceBlock, state: State) -> Sums:
         """Return the sums of a block on a card, as arrays there; nothing waits for it."""
-        run = self.device_run(state)
-        run.add(block)
-        return run.result()
+        return device_sums(self, block, state)
 
     def temporaries(
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False

@@ -120,6 +120,34 @@ def test_several_targets(n_columns):
     close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
 
 
+@pytest.mark.parametrize("sparse", [False, True])
+def test_targets_may_lie_in_memory_as_they_like(sparse):
+    X, y, weight, _, kernel, state = problem(Squared(), 6, targets=3)
+    X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0)) if sparse else X
+    state["target"] = np.arange(6)[::-1] % 3
+    y, offset = np.asfortranarray(y), np.asfortranarray(0.5 * y)
+    weight = np.repeat(weight, 2)[::2]
+    parts = blocks(X, y, weight, offset)
+    close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_no_array_has_a_row_for_each_resample_and_column(sparse, monkeypatch):
+    def refused(*_args, **_kwargs):
+        raise AssertionError("multiplicities are taken one by one, in the kernel")
+
+    ones, which = np.ones(40), np.arange(40) % 3
+    resamples, zeros = PoissonBootstrap(3, 0), np.zeros(40, np.intp)
+    problems = Problems(ones, ones, zeros, fold=np.full(40, -1), bootstrap=which)
+    weightings, which = Weightings.of(problems, None, resamples)
+    X, y, weight, offset, kernel, state = problem(Logistic(), 40, weightings, which)
+    X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0)) if sparse else X
+    parts = blocks(X, y, weight, offset)
+    expected = on_host(kernel, state, parts)
+    monkeypatch.setattr(KIND.xp, "take", refused)
+    close(on_card(KIND, kernel, state, parts), expected, 1e-12)
+
+
 def test_full_columns_are_added_in_pieces():
     rng = np.random.default_rng(0)
     X = sp.csr_array(rng.normal(size=(2500, 3)) * np.array([1.0, 0.0, 1.0]))

@@ -1,11 +1,15 @@
 """The gradient pass on a stand-in card gives the sums of the pass on the host."""
 
 import pickle
+import sys
+import types
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from daskreg._array import running_sum, stable_order
+from daskreg.datafit.kernels.cuda.tiles import CARD_TILE_BYTES, MOST_ROWS, card_tile_rows
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.tiles import Labels
 from daskreg.datafit.weightings import Weightings
@@ -55,10 +59,8 @@ def on_card(kind, kernel, state, parts, keeps=True):
         for card in cards:
             card.uploads.clear()
         with kind.pure():
-            run = own.device_run(state)
-            for card in cards:
-                run.add(card)
-            sums = run.result()
+            shares = [own.on_device(card, state) for card in cards]
+            sums = sum(shares[1:], shares[0])
     return {name: kind.fetch(value) for name, value in sums.items()}
 
 
@@ -132,6 +134,33 @@ def test_far_columns_keep_their_digits():
     exact = {**state, "shift": state["shift"].astype(float)}
     expected = on_host(GradientKernel(Squared()), exact, blocks(far.astype(float), y))
     close(on_card(kind, kernel, state, blocks(far, y)), expected, 1e-5)
+
+
+def test_order_and_running_sums_by_the_names_that_cupy_knows(monkeypatch):
+    class Array(np.ndarray):
+        def argsort(self, axis=-1, kind=None):  # no other settings, and no other kind
+            assert kind in (None, "stable")
+            return np.argsort(np.asarray(self), axis, kind="stable")
+
+    cupy = types.ModuleType("cupy")  # 14.0: without cumulative_sum
+    cupy.ndarray, cupy.cumsum = Array, np.cumsum
+    cupy.argsort = lambda a, axis=-1, kind=None: a.argsort(axis, kind)
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    numbers = np.random.default_rng(0).integers(0, 5, 200)
+    order = stable_order(numbers.view(Array))
+    np.testing.assert_array_equal(order, np.argsort(numbers, kind="stable"))
+    np.testing.assert_array_equal(running_sum(numbers.view(Array)), np.cumsum(numbers))
+
+
+@pytest.mark.parametrize("computed", ["float32", "float64"])
+@pytest.mark.parametrize("n_copied", [0, 10, 256, 10**6])
+@pytest.mark.parametrize("beside", [4, 1000, 32000])
+def test_copies_of_a_tile_are_small(computed, n_copied, beside):
+    rows = card_tile_rows(n_copied, beside, computed)
+    nbytes = rows * (n_copied * np.dtype(computed).itemsize + beside)
+    assert nbytes <= CARD_TILE_BYTES or rows <= 16
+    assert rows >= 16
+    assert rows <= MOST_ROWS[computed]
 
 
 def test_which_blocks_run_on_a_card():

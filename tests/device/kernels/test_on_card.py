@@ -5,10 +5,16 @@ import pytest
 import scipy.sparse as sp
 
 from daskreg._device import cupy_or_none, gpu_available
+from daskreg.datafit.kernels.gradient import GradientKernel
+from daskreg.datafit.kernels.moments import MomentsKernel
+from daskreg.datafit.weightings import Weightings
 from daskreg.losses import Logistic, Multinomial, Squared
+from daskreg.problems import Problems
+from daskreg.splits import PoissonBootstrap, ShuffledFolds
 from tests.stand_in import Kind
 
-from .blocks import blocks, close
+from .blocks import blocks, close, device_block
+from .test_cuda import widened
 from .test_gradient import on_card, on_host, problem
 
 pytestmark = [
@@ -28,6 +34,9 @@ class CardKind(Kind):
         return array.get()
 
 
+KIND = CardKind("numpy", cupy_or_none())
+
+
 @pytest.mark.parametrize("loss", [Squared(), Logistic(), Multinomial()], ids=lambda loss: loss.name)
 @pytest.mark.parametrize("storage", ["float64", "float32", "float16", "int8", "csr"])
 @pytest.mark.parametrize("n_columns", [1, 4, 40])
@@ -36,9 +45,55 @@ def test_a_pass(loss, storage, n_columns):
     sparse = storage == "csr"
     X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0)) if sparse else X.astype(storage)
     parts = blocks(X, y, weight, offset, borders=(100, 101))
-    kind = CardKind("numpy", cupy_or_none())
-    found = on_card(kind, kernel, state, parts)
+    found = on_card(KIND, kernel, state, parts)
     close(found, on_host(kernel, state, parts), 1e-11)
-    again = on_card(kind, kernel, state, parts)
+    again = on_card(KIND, kernel, state, parts)
     for name, value in found.items():
         np.testing.assert_array_equal(value, again[name])
+
+
+@pytest.mark.parametrize("storage", ["bool", "int8", "uint16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("p", [1, 33, 155, 256, 512, 1000, 1024, 1500])
+@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize("n_columns", [1, 3])
+def test_float32_products(storage, p, shifted, n_columns):
+    X, y, weight, offset, kernel, state = problem(Logistic(), n_columns)
+    X, state = widened(np.abs(X).astype(storage), state, p)
+    kernel = GradientKernel(kernel.loss, "float32", kernel.labels)
+    if shifted:
+        state["shift"] = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+    parts = blocks(X, y, weight, offset, borders=(1, 334))
+    close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-5)
+
+
+@pytest.mark.parametrize("n_columns", [1, 5, 40])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("resampled", [False, True])
+def test_weightings(n_columns, sparse, resampled):
+    fold = np.arange(n_columns) % 5 - 1
+    bootstrap = np.where(fold < 0, np.arange(n_columns) % 3, -1)
+    bootstrap = bootstrap if resampled else np.full(n_columns, -1)
+    ones, zeros = np.ones(n_columns), np.zeros(n_columns, np.intp)
+    problems = Problems(ones, ones, zeros, fold=fold, bootstrap=bootstrap)
+    resamples = PoissonBootstrap(3, 0) if resampled else None
+    weightings, which = Weightings.of(problems, ShuffledFolds(5, 0), resamples)
+    X, y, weight, offset, kernel, state = problem(Logistic(), n_columns, weightings, which)
+    X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0)) if sparse else X
+    parts = blocks(X, y, weight, offset, borders=(77,))
+    close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-11)
+
+
+@pytest.mark.parametrize("storage", ["int8", "float32", "float64"])
+@pytest.mark.parametrize("gram_dtype", ["float32", "float64"])
+def test_the_first_pass(storage, gram_dtype):
+    rng = np.random.default_rng(0)
+    X = (3 * rng.normal(size=(9000, 300)) + 20).astype(storage)
+    y = rng.normal(size=(9000, 2))
+    (part,) = blocks(X, y, rng.random(9000))
+    expected = MomentsKernel(columns=None)(part, {})["moments"].moments[-1, None]
+    kernel = MomentsKernel(columns=None, gram_dtype=gram_dtype)
+    share = kernel.on_device(device_block(KIND, part), {})["moments"].moments[-1, None]
+    for name in ("mean", "m2", "cross", "gram"):
+        one, other = KIND.fetch(getattr(share, name)), getattr(expected, name)
+        rtol = 1e-5 if (name, gram_dtype) == ("gram", "float32") else 1e-11
+        np.testing.assert_allclose(one, other, rtol=0, atol=rtol * np.abs(other).max())

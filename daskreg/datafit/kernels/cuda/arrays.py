@@ -17,7 +17,7 @@ from daskreg.losses import Multinomial, PointwiseLoss
 
 from .rows import DeviceRows
 from .sparse import csr_times, times_csr
-from .tiles import card_tile_rows, dtype_of, widened
+from .tiles import ARRAYS_ABOUT, card_tile_rows, dtype_of, widened
 
 
 class ArrayForm:
@@ -31,61 +31,58 @@ class ArrayForm:
     state : mapping
     dtype : numpy.dtype
         Of the products; those of sparse rows are float64 always.
-    block : DeviceBlock
-        Where the sums are to live.
-    has_offset : bool
     """
 
-    def __init__(
-        self,
-        loss: PointwiseLoss,
-        state: State,
-        dtype: np.dtype[Any],
-        block: DeviceBlock,
-        has_offset: bool,
-    ) -> None:
+    def __init__(self, loss: PointwiseLoss, state: State, dtype: np.dtype[Any]) -> None:
         self.loss = loss
         self.state = state
-        self.dtype = np.dtype(np.float64) if is_sparse(block.X) else dtype
+        self.dtype = dtype
         self.coupled = isinstance(loss, Multinomial)
-        coef = state["coef"]
-        zeros = (
-            empty_class_sums(coef.shape[1], len(state["target"]))
-            if self.coupled
-            else empty_sums(loss, coef, has_offset)
-        )
-        zeros["grad"] = np.zeros(coef.shape)
-        self.sums = Sums({name: block.send_beside(zero) + 0.0 for name, zero in zeros.items()})
 
-    def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
-        """Add the rows of a block."""
-        coef = block.upload("coef", self.state["coef"].astype(self.dtype))
-        intercept = block.upload("intercept", np.asarray(self.state["intercept"]))
-        if is_sparse(block.X):
-            r = self._residual(rows, 0, block.n_rows, csr_times(block.xp, block.X, coef), intercept)
-            self.sums["grad"] += times_csr(block.xp, block.X, r)
-            return
+    def sums(self, block: DeviceBlock, rows: DeviceRows) -> Sums:
+        """Return the sums of a block, on the card."""
         xp: Any = block.xp
         X: Any = block.X
+        dtype = np.dtype(np.float64) if is_sparse(X) else self.dtype
+        sums = self._zeros(block, rows.offset is not None)
+        coef = block.upload("coef", self.state["coef"].astype(dtype))
+        intercept = block.upload("intercept", np.asarray(self.state["intercept"]))
+        if is_sparse(X):
+            eta = csr_times(xp, X, coef)
+            r = self._residual(sums, rows, (0, block.n_rows), eta, intercept)
+            sums["grad"] += times_csr(xp, X, r)
+            return sums
         shift = self.state.get("shift")
+        copied = shift is not None or dtype_of(X) != dtype
         if shift is not None:
-            shift = block.upload("shift", np.asarray(shift, dtype=self.dtype))
-        n_rows = card_tile_rows(block.n_features, coef.shape[1], dtype_of(X), self.dtype)
+            shift = block.upload("shift", np.asarray(shift, dtype=dtype))
+        beside = 8 * ARRAYS_ABOUT * coef.shape[1]
+        n_rows = card_tile_rows(block.n_features if copied else 0, beside, dtype)
         for start, stop in tile_borders(block.n_rows, n_rows):
-            tile = widened(xp, X[start:stop, :], self.dtype, shift)
-            r = self._residual(rows, start, stop, xp.matmul(tile, coef), intercept)
+            tile = widened(xp, X[start:stop, :], dtype, shift)
+            r = self._residual(sums, rows, (start, stop), xp.matmul(tile, coef), intercept)
             product = xp.matmul(xp.matrix_transpose(tile), xp.astype(r, tile.dtype))
-            self.sums["grad"] += xp.astype(product, xp.float64)
+            sums["grad"] += xp.astype(product, xp.float64)
+            del tile, r  # before the next ones are made
+        return sums
 
-    def _residual(self, rows: DeviceRows, start: int, stop: int, eta: Any, intercept: Any) -> Any:
+    def _zeros(self, block: DeviceBlock, has_offset: bool) -> Sums:
+        coef = self.state["coef"]
+        zeros = (
+            empty_class_sums(coef.shape[1], len(self.state["target"]))
+            if self.coupled
+            else empty_sums(self.loss, coef, has_offset)
+        )
+        zeros["grad"] = np.zeros(coef.shape)
+        return Sums({name: block.send_beside(zero) + 0.0 for name, zero in zeros.items()})
+
+    def _residual(
+        self, sums: Sums, rows: DeviceRows, some: tuple[int, int], eta: Any, intercept: Any
+    ) -> Any:
         eta = rows.xp.astype(eta, rows.xp.float64) + intercept
-        tile = rows.tile(start, stop)
+        tile = rows.tile(*some)
         if tile.offset is not None:
             eta = eta + tile.offset
         if self.coupled:
-            return add_classes(self.sums, tile, eta)
-        return add_pointwise(self.loss, self.sums, tile, eta, None)
-
-    def result(self) -> Sums:
-        """Return the sums, on the card."""
-        return self.sums
+            return add_classes(sums, tile, eta)
+        return add_pointwise(self.loss, sums, tile, eta, None)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_sparse
-from daskreg._typing import State
+from daskreg._array import is_sparse, stable_order
+from daskreg._typing import AnyArray, State
 from daskreg.datafit.kernels.tiles import tile_borders
 from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
@@ -33,7 +33,8 @@ BESIDE = np.dtype(
     [(name, np.uint64) for name in ("y",)]
     + [("y_step", np.int64), ("weight", np.uint64), ("offset", np.uint64)]
     + [("offset_step", np.int64)]
-    + [(name, np.uint64) for name in ("codes", "table", "counts")]
+    + [(name, np.uint64) for name in ("codes", "table", "drawn", "place")]
+    + [(name, np.int64) for name in ("n_drawn", "drawn_size")]
     + [(name, np.int64) for name in ("first_row", "first_column", "n_columns", "stride")]
 )
 
@@ -61,39 +62,43 @@ def tile_lines(n_columns: int) -> int:
 
 
 @cache
-def module_of(program: Program, xp: Any) -> Any:
-    """Return the compiled module, once a process; CuPy keeps it on disk beside."""
+def kernel_of(program: Program, xp: Any, name: str) -> Any:
+    """Return a kernel, compiled once a process and device; CuPy keeps it on disk beside."""
+    return _module_of(program, xp).get_function(name)
+
+
+@cache
+def _module_of(program: Program, xp: Any) -> Any:
     return xp.RawModule(code=program.source, options=OPTIONS)
 
 
 def launch(program: Program, xp: Any, name: str, grid: Any, block: Any, *arguments: Any) -> None:
     """Start a kernel on the current stream."""
-    module_of(program, xp).get_function(name)(grid, block, arguments)
+    kernel_of(program, xp, name)(grid, block, arguments)
 
 
 class _Form:
-    """What all forms share: the state on the card, and the sums of all columns."""
+    """What all forms share: the state on the card, and the names of the sums of all columns."""
 
-    def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
+    def __init__(self, program: Program, state: State) -> None:
         self.program = program
         self.state = state
-        self.xp = block.xp
         self.shape: tuple[int, int] = state["coef"].shape
         self.n_sums = len(program.names)
 
-    def zeros(self, *shape: int) -> Any:
-        return self.xp.zeros(shape, dtype=self.xp.float64)
-
     def upload(self, block: DeviceBlock, name: str, dtype: Any = np.float64) -> Any:
-        """Return a part of the state on the card, contiguous in a type."""
+        """Return a part of the state on the card, contiguous in a type; converted once a pass."""
+        found = block.uploads.get(name)
+        if found is not None:
+            return found
         return block.upload(name, np.ascontiguousarray(self.state[name], dtype=dtype))
 
     def beside(
-        self, rows: DeviceRows, start: int, stop: int, columns: tuple[int, int] | None = None
-    ) -> tuple[Any, Any]:
-        """Return the struct for some rows and columns, and the array that it alone points to."""
-        counts = rows.multiplicities(start, stop)
+        self, rows: DeviceRows, start: int, columns: tuple[int, int] | None = None
+    ) -> AnyArray:
+        """Return the struct for the rows from ``start`` on, and for some columns."""
         first, last = columns or (0, self.shape[1])
+        drawn = rows.drawn
         parts = (
             _address(rows.y),
             rows.y.shape[1],
@@ -102,82 +107,74 @@ class _Form:
             1 if rows.offset is None else rows.offset.shape[1],
             _address(rows.codes),
             _address(rows.table),
-            _address(counts),
+            _address(drawn),
+            _address(rows.place),
+            0 if drawn is None else drawn.shape[1],
+            0 if drawn is None else drawn.dtype.itemsize,
             *(start, first, last - first, self.shape[1]),
         )
-        return np.array(parts, dtype=BESIDE), counts
+        return np.array(parts, dtype=BESIDE)
 
     def between(
         self, name: str, eta: Any, block: DeviceBlock, rows: DeviceRows, start: int, sums: Any,
         columns: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
         """Turn predictors into residuals, and add to the sums."""
-        struct, _alive = self.beside(rows, start, start + eta.shape[0], columns)
+        struct = self.beside(rows, start, columns)
         lanes = min(32, 1 << (eta.shape[1] - 1).bit_length())
         grid = (-(-eta.shape[1] // lanes), sums.shape[0])
         arguments = np.int64(eta.shape[0]), self.upload(block, "intercept"), rows.target, struct
         threads = (lanes, THREADS // lanes)
-        launch(self.program, self.xp, name, grid, threads, eta, *arguments, sums)
+        launch(self.program, block.xp, name, grid, threads, eta, *arguments, sums)
 
-    def packed(self, sums: Any, grad: Any) -> PackedSums:
+    def packed(self, xp: Any, sums: Any, grad: Any) -> PackedSums:
         """Return the sums (n_sums, C) and the gradient (p, C) by name, as views of one array."""
-        parts = [self.xp.reshape(part, (-1,)) for part in (sums, grad)]
-        return PackedSums.of(self.xp.concatenate(parts), self.program.names, self.shape)
+        parts = [xp.reshape(part, (-1,)) for part in (sums, grad)]
+        return PackedSums.of(xp.concatenate(parts), self.program.names, self.shape)
 
 
 class FusedRows(_Form):
     """One column of coefficients: one launch a block, which reads X once."""
 
-    def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
-        super().__init__(program, state, block)
-        self.lines = MULTIPROCESSORS * program.blocks_per_sm
-        self.partial = self.zeros(self.lines, self.n_sums + self.shape[0])
-
-    def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
-        """Add the rows of a block."""
-        product = np.dtype(self.program.product)
-        struct, _alive = self.beside(rows, 0, block.n_rows)
+    def sums(self, block: DeviceBlock, rows: DeviceRows) -> Sums:
+        """Return the sums of a block: those of all lines, in their order."""
+        xp, product = block.xp, np.dtype(self.program.product)
+        lines = MULTIPROCESSORS * self.program.blocks_per_sm
+        partial = xp.empty((lines, self.n_sums + self.shape[0]), dtype=xp.float64)
         shift = self.upload(block, "shift", product) if self.program.shifted else None
         launch(
-            *(self.program, self.xp, "gradient_rows", (self.lines,), (32 * WARPS,)),
+            *(self.program, xp, "gradient_rows", (lines,), (32 * WARPS,)),
             *(block.X, np.int64(block.n_rows), np.int64(block.n_features)),
             *(self.upload(block, "coef", product), shift),
             np.float64(self.state["intercept"][0]),
             np.int64(self.state["target"][0]),
-            *(struct, self.partial),
+            *(self.beside(rows, 0), partial),
         )
-
-    def result(self) -> Sums:
-        """Return the sums of all lines, in their order."""
-        total = self.xp.sum(self.partial, axis=0)
-        return PackedSums.of(total, self.program.names, self.shape)
+        return PackedSums.of(xp.sum(partial, axis=0), self.program.names, self.shape)
 
 
 class TileRows(_Form):
-    """Several columns: two products a row tile that stays in cache, and one kernel between."""
+    """Several columns: two products a row tile, and one kernel between."""
 
-    def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
-        super().__init__(program, state, block)
-        self.sums = self.zeros(tile_lines(self.shape[1]), self.n_sums, self.shape[1])
-        self.grad = self.zeros(*self.shape)
-
-    def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
-        """Add the rows of a block."""
-        xp, dtype = self.xp, np.dtype(self.program.product)
+    def sums(self, block: DeviceBlock, rows: DeviceRows) -> Sums:
+        """Return the sums of a block: those of all lines, in their order."""
+        xp, dtype = block.xp, np.dtype(self.program.product)
+        p, n_columns = self.shape
+        shape = tile_lines(n_columns), self.n_sums, n_columns
+        sums, grad = xp.zeros(shape, dtype=xp.float64), xp.zeros(self.shape, dtype=xp.float64)
         coef = self.upload(block, "coef", dtype)
         shifted = self.state.get("shift") is not None
         shift = self.upload(block, "shift", dtype) if shifted else None
         X: Any = block.X
-        n_rows = card_tile_rows(block.n_features, self.shape[1], dtype_of(X), dtype)
+        copied = shifted or dtype_of(X) != dtype
+        n_rows = card_tile_rows(p if copied else 0, n_columns * dtype.itemsize, dtype)
         for start, stop in tile_borders(block.n_rows, n_rows):
             tile = widened(xp, X[start:stop, :], dtype, shift)
             eta = xp.matmul(tile, coef)
-            self.between("between_products", eta, block, rows, start, self.sums)
-            self.grad += xp.matmul(tile.T, eta)
-
-    def result(self) -> Sums:
-        """Return the sums of all lines, in their order."""
-        return self.packed(self.xp.sum(self.sums, axis=0), self.grad)
+            self.between("between_products", eta, block, rows, start, sums)
+            grad += xp.matmul(tile.T, eta)
+            del tile, eta  # before the next ones are made
+        return self.packed(xp, xp.sum(sums, axis=0), grad)
 
 
 class SparseRows(_Form):
@@ -187,46 +184,46 @@ class SparseRows(_Form):
     the block: sums come in a fixed order, and no two threads write to one place.
     """
 
-    def __init__(self, program: Program, state: State, block: DeviceBlock) -> None:
-        super().__init__(program, state, block)
-        self.groups = list(tile_borders(self.shape[1], GROUP))
-        lines = tile_lines(GROUP)
-        self.sums = [self.zeros(lines, self.n_sums, last - first) for first, last in self.groups]
-        self.grads = [self.zeros(self.shape[0], last - first) for first, last in self.groups]
+    def sums(self, block: DeviceBlock, rows: DeviceRows) -> Sums:
+        """Return the sums of a block: those of all lines, in their order."""
+        xp = block.xp
+        by_column = [block.kept.get(("csc", part), make) for part, make in _by_column(xp, block.X)]
+        groups = tile_borders(self.shape[1], GROUP)
+        found = [self._group(block, rows, group, by_column) for group in groups]
+        sums, grads = zip(*found, strict=True)
+        return self.packed(xp, xp.concatenate(sums, axis=1), xp.concatenate(grads, axis=1))
 
-    def add(self, block: DeviceBlock, rows: DeviceRows) -> None:
-        """Add the rows of a block."""
-        xp, X = self.xp, block.X
+    def _group(
+        self, block: DeviceBlock, rows: DeviceRows, group: tuple[int, int], by_column: list[Any]
+    ) -> tuple[Any, Any]:
+        """Return the sums (n_sums, c) and the gradient (p, c) of c columns of coefficients."""
+        xp, X, (first, last) = block.xp, block.X, group
         n_rows, n_features = np.int64(block.n_rows), np.int64(block.n_features)
-        by_column = [block.kept.get(("csc", part), make) for part, make in _by_column(xp, X)]
-        n_pieces = block.n_features + X.data.shape[0] // PIECE
-        for number, (first, last) in enumerate(self.groups):
-            columns = np.int64(last - first)
-            lanes = np.int32(1 << (last - first - 1).bit_length())
+        columns = np.int64(last - first)
+        lanes = np.int32(1 << (last - first - 1).bit_length())
+        coef = block.uploads.get(f"coef-{first}")
+        if coef is None:
             coef = np.ascontiguousarray(self.state["coef"][:, first:last], dtype=np.float64)
             coef = block.upload(f"coef-{first}", coef)
-            eta = xp.empty((block.n_rows, last - first), dtype=xp.float64)
-            stored = X.data, X.indices, X.indptr
-            self.warps("csr_times", block.n_rows, *stored, n_rows, coef, columns, lanes, eta)
-            own = (first, last)
-            self.between("between_sparse", eta, block, rows, 0, self.sums[number], own)
-            partial = xp.empty((n_pieces, last - first), dtype=xp.float64)
-            after = n_features, eta, columns, lanes, partial
-            self.warps("csc_pieces", n_pieces, *by_column, *after)
-            grad, pieces = self.grads[number], by_column[3]
-            threads = -(-block.n_features * (last - first) // THREADS)
-            arguments = partial, pieces, n_features, columns, grad
-            launch(self.program, xp, "csc_join", (threads,), (THREADS,), *arguments)
+        eta = xp.empty((block.n_rows, last - first), dtype=xp.float64)
+        stored = X.data, X.indices, X.indptr
+        self._warps(xp, "csr_times", block.n_rows, *stored, n_rows, coef, columns, lanes, eta)
+        sums = xp.zeros((tile_lines(GROUP), self.n_sums, last - first), dtype=xp.float64)
+        self.between("between_sparse", eta, block, rows, 0, sums, group)
+        n_pieces = block.n_features + X.data.shape[0] // PIECE
+        partial = xp.empty((n_pieces, last - first), dtype=xp.float64)
+        after = n_features, eta, columns, lanes, partial
+        self._warps(xp, "csc_pieces", n_pieces, *by_column, *after)
+        grad = xp.empty((block.n_features, last - first), dtype=xp.float64)
+        grid = (-(-block.n_features * (last - first) // THREADS),)
+        arguments = partial, by_column[3], n_features, columns, grad
+        launch(self.program, xp, "csc_join", grid, (THREADS,), *arguments)
+        return xp.sum(sums, axis=0), grad
 
-    def warps(self, name: str, n: int, *arguments: Any) -> None:
+    def _warps(self, xp: Any, name: str, n: int, *arguments: Any) -> None:
         """Start a kernel with a warp for each of n things."""
         grid = (max(1, -(-32 * n // THREADS)),)
-        launch(self.program, self.xp, name, grid, (THREADS,), *arguments)
-
-    def result(self) -> Sums:
-        """Return the sums of all lines, in their order."""
-        sums = self.xp.sum(self.xp.concatenate(self.sums, axis=2), axis=0)
-        return self.packed(sums, self.xp.concatenate(self.grads, axis=1))
+        launch(self.program, xp, name, grid, (THREADS,), *arguments)
 
 
 def _by_column(xp: Any, X: Any) -> list[tuple[str, Any]]:
@@ -235,7 +232,7 @@ def _by_column(xp: Any, X: Any) -> list[tuple[str, Any]]:
 
     def order() -> Any:
         if "order" not in memo:
-            memo["order"] = xp.argsort(X.indices, kind="stable")
+            memo["order"] = stable_order(X.indices)
         return memo["order"]
 
     def pointers() -> Any:
@@ -248,7 +245,7 @@ def _by_column(xp: Any, X: Any) -> list[tuple[str, Any]]:
 
     return [
         ("values", lambda: X.data[order()]),
-        ("rows", lambda: row_numbers(xp, X)[order()].astype(xp.int64)),
+        ("rows", lambda: row_numbers(xp, X)[order()].astype(xp.int32)),
         ("pointers", pointers),
         ("pieces", pieces),
     ]
@@ -256,4 +253,7 @@ def _by_column(xp: Any, X: Any) -> list[tuple[str, Any]]:
 
 def _address(array: Any) -> int:
     """Return where an array lies on the card; 0 for None."""
-    return 0 if array is None else int(array.data.ptr)
+    if array is None:
+        return 0
+    assert array.flags.c_contiguous, "a kernel knows of no strides"
+    return int(array.data.ptr)

@@ -110,26 +110,39 @@ def _sums(
     targets = block.send_beside(right)
     index = None if chosen is None else block.send_beside(chosen)
     first, squares, gram = None, None, None
-    n_rows = min(max(CARD_TILE_BYTES // (24 * block.n_features), 256), FLUSH_ROWS)
+    # In float64, squared, and once more in the type of the products.
+    n_rows = max(CARD_TILE_BYTES // (20 * block.n_features), 16)
+    n_rows = n_rows // FLUSH_ROWS * FLUSH_ROWS or n_rows
     X: Any = block.X
     for start, stop in tile_borders(len(right), n_rows):
         tile = X[start:stop, :] if index is None else xp.take(X, index[start:stop], axis=0)
         own = targets[start:stop, :]
-        d = widened(xp, tile, float64, shift) * own[:, :1]
+        d = widened(xp, tile, float64, shift)
+        d *= own[:, :1]  # less the shift it is a copy
         first = _plus(first, xp.matmul(xp.matrix_transpose(d), own))
         squares = _plus(squares, xp.sum(d * d, axis=0))
         if gram_dtype is not None:
-            gram = _plus(gram, xp.astype(_gram(xp, d, gram_dtype), xp.float64))
+            gram = _add_gram(xp, gram, d, gram_dtype)
+        del tile, d  # before the next ones are made
     return first, squares, None if gram is None else _whole(xp, gram)
+
+
+def _add_gram(xp: Any, gram: Any, d: Any, dtype: np.dtype[Any]) -> Any:
+    """Return one triangle of a Gram matrix in float64, with that of a tile added."""
+    if dtype == np.float64:
+        return _plus(gram, _gram(xp, d))
+    d = xp.astype(d, getattr(xp, dtype.name))
+    for start, stop in tile_borders(d.shape[0], FLUSH_ROWS):
+        gram = _plus(gram, xp.astype(_gram(xp, d[start:stop, :]), xp.float64))
+    return gram
 
 
 def _plus(total: Any, part: Any) -> Any:
     return part if total is None else total + part
 
 
-def _gram(xp: Any, d: Any, dtype: np.dtype[Any]) -> Any:
+def _gram(xp: Any, d: Any) -> Any:
     """Return one triangle of ``d' d``, in full precision whatever is set; the other is zero."""
-    d = xp.astype(d, getattr(xp, dtype.name))
     if xp.__name__ != "cupy":
         return xp.triu(xp.matmul(xp.matrix_transpose(d), d))
     from cupy import cublas

@@ -28,7 +28,9 @@ SIZES = {name: int(name.lstrip("uintfloa") or 8) // 8 for name in C_TYPES if nam
 SIZES["bool"] = 1
 #: Features up to which a row is kept in a warp's registers, by type of the products.
 MOST_FEATURES = {"float32": 1024, "float64": 512}
-#: Bytes of the rows that one lane holds, stored or decoded, and their number at most.
+#: Bytes of the rows that one lane holds, stored or decoded, and their number at most; twice as many
+#: where they are stored in fewer bytes and a row is short: what the losses cost, whose functions
+#: run in double for one row a lane, is shared by more rows then.
 LANE_BYTES, MOST_ROWS = 256, {"float32": 16, "float64": 8}
 #: Warps of a block of rows; threads of the blocks of other kernels.
 WARPS, THREADS = 4, 256
@@ -88,17 +90,26 @@ class Program:
         return max(1, -(-self.n_features // (32 * self.vector)))
 
     @property
+    def values(self) -> int:
+        """Numbers of a row that a lane holds."""
+        return self.vector * self.chunks
+
+    @property
     def rows(self) -> int:
         """Rows that a warp holds at a time."""
         widest = max(SIZES[self.product], SIZES[self.stored])
-        most = LANE_BYTES // (self.vector * self.chunks * widest)
+        narrow = self.product == "float32" and SIZES[self.stored] < 4 and self.values <= 16
+        most = (2 if narrow else 1) * LANE_BYTES // (self.values * widest)
         return min(MOST_ROWS[self.product], 1 << max(0, most.bit_length() - 1))
 
     @property
     def blocks_per_sm(self) -> int:
         """Blocks that share a multiprocessor: as many as their registers leave room for."""
-        heavy = self.vector * self.chunks * SIZES[self.product] * (3 if self.shifted else 2)
-        return 2 if heavy > 128 or self.product == "float64" else 3
+        heavy = self.values * SIZES[self.product] * (3 if self.shifted else 2)
+        many = self.rows * self.values * SIZES[self.product] > LANE_BYTES
+        packed = SIZES[self.stored] == 2 and self.values <= 8
+        crowded = self.product == "float64" or heavy > 128 or (many and not packed)
+        return 2 if crowded else 3
 
     @property
     def macros(self) -> dict[str, str]:

@@ -97,7 +97,8 @@ def device_rows(
     several = raw.shape[1] > 1 or (host.offset is not None and host.offset.shape[1] > 1)
 
     def kept(key: Any, make: Any) -> Any:
-        return block.kept.get(key, lambda: block.send_beside(make()))
+        # Kernels know of no strides, and an array keeps the order that it had on the host.
+        return block.kept.get(key, lambda: block.send_beside(np.ascontiguousarray(make())))
 
     def encoded() -> Any:
         return numeric_target(raw) if labels is None else labels.encode(raw)
@@ -121,6 +122,8 @@ def _counts(
 
     A line of the table is an atom of the folds and a class of the labels.
     """
+    if len(weightings) == 1 and labels is None:
+        return None, None, None, None
     own = bool(columns.any())
     table = weightings.trained(columns.tolist() if own else [0] * len(columns))
     by_class = None if labels is None else labels.weight[:, columns]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import beside
+from daskreg._array import beside, running_sum, stable_order
 
 from .tiles import dtype_of
 
@@ -25,7 +25,7 @@ def csr_times(xp: Any, X: Any, coef: Any) -> Any:
 
 def times_csr(xp: Any, X: Any, r: Any) -> Any:
     """Return ``X.T @ r`` in float64, shape (n_features, C); stored numbers are sorted by column."""
-    order = xp.argsort(X.indices, stable=True)
+    order = stable_order(X.indices)
     columns = xp.take(X.indices, order)
     edges = beside(columns, np.arange(X.shape[1] + 1, dtype=dtype_of(columns)))
     values = xp.astype(X.data, xp.float64)[:, None] * xp.take(r, row_numbers(xp, X), axis=0)
@@ -34,13 +34,13 @@ def times_csr(xp: Any, X: Any, r: Any) -> Any:
 
 def row_numbers(xp: Any, X: Any) -> Any:
     """Return the row of each stored number, shape (n_stored,)."""
-    places = xp.cumulative_sum(xp.ones_like(X.indices), dtype=X.indptr.dtype) - 1
+    places = running_sum(xp.astype(xp.ones_like(X.indices), X.indptr.dtype)) - 1
     return xp.searchsorted(X.indptr[1:], places, side="right")
 
 
 def run_sums(xp: Any, values: Any, borders: Any) -> Any:
     """Return the sums of runs of rows, ``values[borders[i] : borders[i + 1]]``, shape (n, C)."""
     zero = xp.zeros_like(values[:1, :])
-    before = xp.concat([zero, xp.cumulative_sum(values, axis=0)], axis=0)
+    before = xp.concat([zero, running_sum(values)], axis=0)
     before = xp.take(before, borders, axis=0)
     return before[1:, :] - before[:-1, :]

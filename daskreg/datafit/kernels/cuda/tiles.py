@@ -8,24 +8,31 @@ import numpy as np
 
 #: Storage types that a card can multiply, some of them after a tile is widened.
 STORED = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32", "float64")
-#: Bytes of a tile of X, of what it is widened to, and of its predictors: half a large card's
-#: second-level cache.
-CARD_TILE_BYTES = 2**25
+#: Bytes of what is made beside a tile: X in another type, predictors.  Large enough that the card
+#: has more to do than the host, which asks for five things a tile, each some 10 microseconds.
+CARD_TILE_BYTES = 2**26
+#: Rows whose products are added up in float32, at most, by type of the products.
+MOST_ROWS = {"float32": 2**16, "float64": 2**20}
+#: Predictors in float64, and what array functions make of them at the same time, at most.
+ARRAYS_ABOUT = 16
 
 
-def card_tile_rows(n_features: int, n_columns: int, stored: Any, computed: Any) -> int:
-    """Return the rows of a tile, a multiple of 256.
+def card_tile_rows(n_copied: int, beside: int, computed: Any) -> int:
+    """Return the rows of a tile; many of them are a multiple of 256.
 
     Parameters
     ----------
-    n_features, n_columns : int
-    stored, computed : dtype
-        Of X, and of the products.
+    n_copied : int
+        Features of the copy that a tile needs; 0: it is a view of X.
+    beside : int
+        Bytes a row takes for predictors and what comes of them.
+    computed : dtype
+        Of the products.
     """
-    stored, computed = np.dtype(stored), np.dtype(computed)
-    wide = stored.itemsize + (computed.itemsize if stored != computed else 0)
-    row = n_features * wide + n_columns * computed.itemsize
-    return min(max(CARD_TILE_BYTES // max(1, row), 256), 2**17) // 256 * 256
+    computed = np.dtype(computed)
+    rows = CARD_TILE_BYTES // max(1, n_copied * computed.itemsize + beside)
+    rows = min(max(rows, 16), MOST_ROWS[computed.name])
+    return rows // 256 * 256 or rows
 
 
 def dtype_of(x: Any) -> np.dtype[Any]:
@@ -35,6 +42,9 @@ def dtype_of(x: Any) -> np.dtype[Any]:
 
 def widened(xp: Any, tile: Any, dtype: np.dtype[Any], shift: Any) -> Any:
     """Return a tile in the type of the products, less the shift; as it is, where it is so."""
-    if dtype_of(tile) != dtype:
-        tile = xp.astype(tile, getattr(xp, dtype.name))
-    return tile if shift is None else tile - shift
+    if dtype_of(tile) == dtype:
+        return tile if shift is None else tile - shift
+    tile = xp.astype(tile, getattr(xp, dtype.name))
+    if shift is not None:
+        tile -= shift  # it is a copy by now
+    return tile

@@ -24,7 +24,10 @@ struct Beside {
     index_t offset_step;
     const int *codes;
     const double *table;   // lines of `stride` numbers
-    const double *counts;  // of the rows of this launch, `stride` each
+    const void *drawn;     // `n_drawn` numbers a row, of `drawn_size` bytes: whole ones of one
+    const index_t *place;  // which of them a column takes
+    index_t n_drawn;
+    index_t drawn_size;
     index_t first_row;     // of this launch
     index_t first_column;
     index_t n_columns;
@@ -34,7 +37,10 @@ struct Beside {
         column += first_column;
         double w = weight ? weight[first_row + row] : 1.0;
         if (codes) w *= table[codes[first_row + row] * stride + column];
-        if (counts) w *= counts[row * stride + column];
+        if (drawn) {
+            const index_t at = (first_row + row) * n_drawn + place[column];
+            w *= drawn_size == 1 ? ((const unsigned char *)drawn)[at] : ((const double *)drawn)[at];
+        }
         return w;
     }
     __device__ double aim(index_t row, index_t target) const {

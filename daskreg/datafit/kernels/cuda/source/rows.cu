@@ -2,7 +2,7 @@
 //
 // A warp takes ROWS rows at a time and keeps them in registers, as stored: CHUNKS runs of VECTOR
 // columns a lane.  Products meet by shuffles, lane r then stands for row r, and its residual goes
-// back to all lanes.  Each block adds to its own line of `partial`, first the N_SUMS sums, then the
+// back to all lanes.  Each block writes its own line of `partial`, first the N_SUMS sums, then the
 // gradient, in a fixed order.
 
 #define VALUES (CHUNKS * VECTOR)
@@ -98,11 +98,11 @@ extern "C" __global__ void __launch_bounds__(32 * WARPS, BLOCKS_PER_SM) gradient
         const index_t j = (slot / VECTOR * 32 + of_lane) * VECTOR + slot % VECTOR;
         double sum = 0.0;
         for (int k = 0; k < WARPS; k++) sum += total[k][i];
-        if (j < n_features) grad[j] += sum;
+        if (j < n_features) grad[j] = sum;
     }
     if (threadIdx.x < N_SUMS) {
         double sum = 0.0;
         for (int k = 0; k < WARPS; k++) sum += row_total[k][threadIdx.x];
-        sums[threadIdx.x] += sum;
+        sums[threadIdx.x] = sum;
     }
 }

@@ -19,7 +19,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) csr_times(
     double sum = 0.0;
     if (column < n_columns)
         for (index_t e = indptr[row] + lane / width; e < indptr[row + 1]; e += 32 / width)
-            sum += (double)data[e] * coef[indices[e] * n_columns + column];
+            sum += decode(data[e]) * coef[indices[e] * n_columns + column];
     sum = met(sum, width);
     if (lane < n_columns) eta[row * n_columns + lane] = sum;
 }
@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) csr_times(
 // partial (n_pieces, n_columns): values and rows are sorted by column; piece[j] counts the pieces
 // of the columns before j.
 extern "C" __global__ void __launch_bounds__(THREADS) csc_pieces(
-    const stored_t *values, const index_t *rows, const index_t *pointers, const index_t *piece,
+    const stored_t *values, const int *rows, const index_t *pointers, const index_t *piece,
     index_t n_features, const double *residual, index_t n_columns, int width, double *partial
 ) {
     const int lane = threadIdx.x & 31, column = lane % width;
@@ -44,12 +44,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) csc_pieces(
     double sum = 0.0;
     if (column < n_columns)
         for (index_t e = start + lane / width; e < stop; e += 32 / width)
-            sum += (double)values[e] * residual[rows[e] * n_columns + column];
+            sum += decode(values[e]) * residual[rows[e] * n_columns + column];
     sum = met(sum, width);
     if (lane < n_columns) partial[number * n_columns + lane] = sum;
 }
 
-// grad (n_features, n_columns) += the pieces of each feature, in their order.
+// grad (n_features, n_columns): the pieces of each feature, in their order.
 extern "C" __global__ void __launch_bounds__(THREADS) csc_join(
     const double *partial, const index_t *piece, index_t n_features, index_t n_columns,
     double *grad
@@ -60,7 +60,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) csc_join(
     double sum = 0.0;
     for (index_t k = piece[feature]; k < piece[feature + 1]; k++)
         sum += partial[k * n_columns + column];
-    grad[place] += sum;
+    grad[place] = sum;
 }
 
 // The losses between them, of predictors in double.
