@@ -33,6 +33,11 @@ def wanted_device() -> str:
     return wanted
 
 
+def device_is_chosen() -> bool:
+    """Whether ``DASKREG_DEVICE`` is set."""
+    return bool(os.environ.get(VARIABLE, "").strip())
+
+
 @cache
 def cupy_or_none() -> Any:
     """Return the module ``cupy``, or None where it cannot be imported."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._array import csr_like
-from daskreg._device import gpu_available, require_gpu, wanted_device
+from daskreg._device import device_is_chosen, gpu_available, require_gpu, wanted_device
 from daskreg._typing import AnyArray
 from daskreg.exceptions import MissingDependencyError
 
@@ -127,6 +127,12 @@ class Card(ABC):
         """Wait, and give back memory that is only kept for later, the card's and the host's."""
 
 
+#: Said where nobody has chosen; to be dropped when the kernels have run on cards.
+UNPROVEN = (
+    "passes run on the GPU, for which this version has been tested on stand-ins only: set "
+    "DASKREG_DEVICE=cpu to leave it alone, or DASKREG_DEVICE=auto if you mean to use it"
+)
+
 _installed: Card | None = None
 _found: Card | None = None
 #: What was said where there is a card that cannot be used.
@@ -151,7 +157,8 @@ def card_of_process() -> Card | None:
     Warns
     -----
     UserWarning
-        Once, where there is one that does not work: somebody has it for himself, or it is full.
+        Once, where there is one that does not work: somebody has it for himself, or it is full;
+        and where there is one, but nobody has said whether to use it.
     """
     wanted = wanted_device()
     if wanted == "cpu":
@@ -181,6 +188,9 @@ def _opened() -> Card | None:
                 _refused = f"{type(error).__name__}: {error}"
                 told = f"passes run on processors, since the GPU cannot be used: {_refused}"
                 warnings.warn(told, UserWarning, stacklevel=2)
+            else:
+                if not device_is_chosen():
+                    warnings.warn(UNPROVEN, UserWarning, stacklevel=2)
         return _found
 
 

@@ -20,7 +20,7 @@ from tests.device import fake_cupy
 @pytest.fixture
 def card(monkeypatch):
     cupy, log = fake_cupy.make(free=10_000)
-    monkeypatch.delenv("DASKREG_DEVICE", raising=False)
+    monkeypatch.setenv("DASKREG_DEVICE", "auto")
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(_device, "_usable", lambda: True)
     monkeypatch.setattr(cupy_card, "cupy_or_none", lambda: cupy)
@@ -109,6 +109,16 @@ def test_a_card_that_does_not_open_is_told_of_once_and_left_alone(card, monkeypa
     monkeypatch.setenv("DASKREG_DEVICE", "gpu")
     with pytest.raises(MissingDependencyError, match=r"cannot be used: .*Unavailable"):
         card_of_process()
+
+
+def test_a_card_that_nobody_has_asked_for_is_used_with_a_warning(card, monkeypatch):
+    monkeypatch.setattr(room, "_found", None)
+    monkeypatch.delenv("DASKREG_DEVICE")
+    with pytest.warns(UserWarning, match="tested on stand-ins only: set DASKREG_DEVICE=cpu"):
+        assert card_of_process() is not None
+    monkeypatch.setattr(room, "_found", None)
+    monkeypatch.setenv("DASKREG_DEVICE", "auto")
+    assert card_of_process() is not None  # a warning is an error in tests
 
 
 def test_a_cupy_that_is_too_old_is_told_of(card, monkeypatch):
