@@ -23,6 +23,8 @@ SMALL = 8 * MIB
 MAX_BLOCK = 64 * MIB
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
+#: Rows in memory that take so long to multiply that their sums hardly count, however wide.
+PAYING_ROWS = 256
 #: Levels of the summation tree, about.
 LEVELS = 8
 #: Terms of the memory: what lasts from pass to pass, and what is let go at the end of each.
@@ -159,7 +161,10 @@ def choose_block(
     if n_rows is None:
         return most
     total = int(n_rows * columns.X.row_nbytes)
-    return min(most, max(MIN_BLOCK, total // 32, partial_bytes))
+    block = min(most, max(MIN_BLOCK, total // 32, partial_bytes))
+    if columns.X.resident and not columns.X.sparse and not cards:
+        return max(block, min(int(PAYING_ROWS * columns.X.row_nbytes), total // 16))
+    return block
 
 
 def make_plan(

@@ -9,14 +9,16 @@ from daskreg.penalties import ElasticNet
 
 from .coordinate_descent import LARGEST_SUPPORT
 from .factored import Factored
-from .factored_sweeps import FactoredProblem, image_of, residuals_of
+from .factored_sweeps import FactoredProblem, image_of, look_at
 from .quadratic import Quadratic
 from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.
 FEWEST, ROUND = 8, 200
-#: Newton steps between two looks at all columns.
-STEPS = 3
+#: Newton steps between two looks, and looks at the columns that are watched between two at all.
+STEPS, LOOKS = 1, 6
+#: Share of the penalty's strength from which the slope of a column is watched.
+WATCHED = 0.9
 #: Entering columns, as a share of those in use and so many more, that leave a solution near.
 NEAR, FEW_NEW = 0.3, 30
 #: Share of the tolerance of residuals from which columns enter a Newton step.
@@ -38,8 +40,8 @@ class FactoredDescent:
 
     def __init__(self, G: Factored) -> None:
         self._factor = SupportFactor(G.rows)
-        #: Where the last problem has ended: coefficients and their image.
-        self._last: tuple[Float, Float] | None = None
+        #: Where the last problem has ended: coefficients, their image and the slopes there.
+        self._last: tuple[Float, Float, Float] | None = None
         #: Multiplications of sweeps that have not been spent on a factor.
         self._saved = 0.0
 
@@ -54,17 +56,16 @@ class FactoredDescent:
         one = FactoredProblem.of(model, penalty, b)
         b = np.maximum(b, 0.0) if penalty.positive else b.copy()
         unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
-        curvature = np.sqrt(np.where(one.square > 0.0, one.square + one.l2, np.inf))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
         n_sweeps, least, idle = 0, np.inf, 0
-        b, u, near = self._begun(one, b)
+        b, u, near = self._begun(one, b, tol)
         while True:
             q = one.rows.T @ u - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
             if gap <= target or n_sweeps >= max_sweeps:
                 break
             least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
-            residual = residuals_of(q + one.l2 * b, b, one.l1, one.positive) / curvature
+            residual = one.residuals(q, b)
             worst = float(residual.max(initial=0.0))
             while tol >= worst > 0.0:
                 tol *= 0.1
@@ -83,19 +84,48 @@ class FactoredDescent:
                 signs = np.sign(b)
             n_sweeps += used
             if near or self._earned(one, b, 4.0 * used * len(u) * len(active)):
-                b, u, near = self._refined(one, b, u, signs)
+                b, u, near = self._settled(one, *self._refined(one, b, u, signs), q, tol)
         # The image of a step is exact, that of sweeps adds up their rounding.
-        self._last = (b, u) if near else None
+        self._last = (b, u, q) if near else None
         return b, n_sweeps
 
-    def _begun(self, one: FactoredProblem, b: Float) -> tuple[Float, Float, bool]:
+    def _begun(self, one: FactoredProblem, b: Float, tol: float) -> tuple[Float, Float, bool]:
         """Coefficients, image, and whether a step from the last solution led to them."""
         self._saved = 0.0
-        known = self._last is not None and np.array_equal(self._last[0], b)
-        u = self._last[1] if self._last is not None and known else image_of(one.rows, b)
-        if not self._factor.suits(one.l2):
+        if self._last is None or not np.array_equal(self._last[0], b):
+            u = image_of(one.rows, b)
+            return self._refined(one, b, u, np.sign(b)) if self._suits(one) else (b, u, False)
+        _, u, q = self._last
+        if not self._suits(one):
             return b, u, False
-        return self._refined(one, b, u, np.sign(b))
+        return self._settled(one, *self._refined(one, b, u, np.sign(b)), q, tol)
+
+    def _suits(self, one: FactoredProblem) -> bool:
+        return self._factor.suits(one.l2)
+
+    def _settled(
+        self, one: FactoredProblem, b: Float, u: Float, near: bool, q: Float, tol: float
+    ) -> tuple[Float, Float, bool]:
+        """Go on with steps until no column violates its condition that was near to it before.
+
+        ``q`` are slopes of all columns at some earlier point: most are far from what would let
+        them enter, and to look at the others alone takes less time.
+        """
+        watched = np.flatnonzero((b != 0.0) | (np.abs(q) >= WATCHED * one.l1))
+        q = q.copy()
+        for _ in range(LOOKS if near else 0):
+            look_at(one.rows, u, one.c, watched, q)
+            residual = one.residuals(q, b, watched)
+            entering = watched[(b[watched] == 0.0) & (residual > LITTLE * tol)]
+            few = len(entering) <= FEW_NEW + NEAR * np.count_nonzero(b)
+            if not few or (residual <= LITTLE * tol).all():
+                break
+            signs = np.sign(b)
+            signs[entering] = -np.sign(q[entering])
+            b, u, near = self._refined(one, b, u, signs)
+            if not near:
+                break
+        return b, u, near
 
     def _earned(self, one: FactoredProblem, b: Float, swept: float) -> bool:
         """Whether a factor costs no more than the multiplications of sweeps since the last one."""

@@ -85,6 +85,13 @@ class FactoredProblem:
         c = np.ascontiguousarray(model.c[:, 0])
         return cls(model.G.rows, model.G.squares, c, l1, l2, penalty.positive)
 
+    def residuals(self, q: Float, b: Float, members: AnyArray | slice = slice(None)) -> Float:
+        """Scaled KKT residuals of some columns, from ``q = rows'u - c``."""
+        b, l2, square = b[members], self.l2[members], self.square[members]
+        distances = residuals_of(q[members] + l2 * b, b, self.l1[members], self.positive)
+        curvature = np.where(square > 0.0, square + l2, np.inf)
+        return np.asarray(distances / np.sqrt(curvature))
+
     def sweeps(self, u: Float, b: Float, active: AnyArray, tol: float, n_max: int) -> int:
         """Sweep over some columns until their residuals are below ``tol``; return the sweeps.
 
@@ -124,6 +131,14 @@ class FactoredProblem:
         """Of coefficients of the active columns, the others zero, and ``u = rows b``."""
         ridge = 0.5 * float(self.l2[active] @ np.square(b))
         return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
+
+
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def look_at(rows: Float, u: Float, c: Float, members: AnyArray, q: Float) -> None:
+    """Set ``q`` at some columns to ``rows'u - c``, column by column."""
+    for place in range(members.size):
+        j = members[place]
+        q[j] = _dot(rows, j, u) - c[j]
 
 
 def image_of(rows: Float, b: Float) -> Float:

@@ -15,6 +15,7 @@ from daskreg.penalties import ElasticNet
 from .base import Solver, solve
 from .gap_safe import is_covered, may_be_active
 from .protocols import SelectiveDatafit, require
+from .reach import FIRST_LAG, learned_lag, within_reach
 from .results import Candidates, Goal, Solution
 from .round_solver import factored_columns, first_length, inner_share, inner_solver
 from .rounds import (
@@ -59,6 +60,9 @@ class BatchScreening(Solver):
     columns evaluates the solutions: their duality gaps certify a problem or name the columns that
     were missing.  Only a small gap rules columns out for good, of lassos on all rows whose columns
     are all penalised (Ndiaye et al.); everything else may come back.
+
+    Of data in memory a round ends early where the columns it has are not likely to suffice for the
+    alphas that follow: to solve a problem in vain costs more there than a pass.
 
     Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
     the room for them holds are gathered at once, those that rounds to come may want first, and
@@ -131,11 +135,13 @@ class BatchScreening(Solver):
         # From the null model a path begins where its first column enters.
         reached = np.maximum(seen.max(axis=0), paths.largest(penalty.alpha))
         length = self.length or first_length(datafit, self.row_bytes)
+        telling = seen if getattr(datafit, "quadratic", False) else None
         state = ScreeningState(
             coef=coef,
             intercept=intercept,
             entry=seen,
             reached=reached,
+            lag=np.full(paths.n_paths, FIRST_LAG),
             working=np.zeros(datafit.n_features, dtype=bool),
             pool=np.zeros(datafit.n_features, dtype=bool),
             survivors={},
@@ -144,7 +150,7 @@ class BatchScreening(Solver):
             short_of_memory=np.zeros(datafit.n_problems, dtype=bool),
             n_iter=np.zeros(datafit.n_problems, dtype=np.intp),
             goal=goal,
-            candidates=candidates_at(penalty, coef, intercept, evaluation),
+            candidates=candidates_at(penalty, coef, intercept, evaluation, telling),
         )
         if start is None or not many:
             return state
@@ -160,8 +166,11 @@ class BatchScreening(Solver):
             self.n_problems or penalty.n_problems,
         )
         turn = next_round(state, penalty, datafit.n_features, limits)
-        chosen = turn.problems
         columns = self._columns(datafit, penalty, state, turn, factored)
+        chosen = turn.problems
+        if getattr(datafit, "resident", False):
+            # Where a pass costs little, problems that lack columns cost more than a round.
+            chosen = within_reach(state, penalty.alpha, chosen, columns)
         pool = columns
         if not datafit.reads_columns:
             pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
@@ -204,6 +213,7 @@ class BatchScreening(Solver):
             intercept=held_intercept,
             entry=entry,
             reached=reached,
+            lag=learned_lag(state, penalty.alpha, chosen, columns, done),
             working=columns,
             pool=pool,
             survivors=survivors,

@@ -25,6 +25,8 @@ class ScreeningState:
         By path the alpha at which each column would enter, seen from the path's last solution.
     reached : array of shape (n_paths,)
         Alpha of that solution.
+    lag : array of shape (n_paths,)
+        Share of its entry alpha at which a missing column was found to enter; see ``reach``.
     working : array of bool, shape (n_features,)
         Columns of the last round.
     pool : array of bool, shape (n_features,)
@@ -42,6 +44,7 @@ class ScreeningState:
     intercept: Float
     entry: Float
     reached: Float
+    lag: Float
     working: npt.NDArray[np.bool_]
     pool: npt.NDArray[np.bool_]
     survivors: dict[int, npt.NDArray[np.intp]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,20 @@ def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float,
 
 
 def candidates_at(
-    penalty: ElasticNet, coef: Float, intercept: Float, evaluation: Any
+    penalty: ElasticNet, coef: Float, intercept: Float, evaluation: Any, entry: Float | None
 ) -> Candidates:
-    """Candidates of all problems, some at a time: wide gradients take more than the solutions."""
+    """Candidates of all problems, some at a time: wide gradients take more than the solutions.
+
+    With ``entry``, of squared losses, the alpha at which each column would enter a path, of shape
+    (n_features, n_paths): of lassos at zero the first column to do so says it all.
+    """
     n_problems = penalty.n_problems
+    whole = coef
+    mixed = penalty.has_l2.any() or penalty.is_free(len(coef)).any() or coef.any()
+    if entry is not None and not mixed:
+        telling = np.unique(entry.argmax(axis=0))
+        penalty, coef = penalty.restricted(telling), coef[telling]
+        evaluation = replace(evaluation, grad=evaluation.grad[telling])
     objective, bound, violation = (np.empty(n_problems) for _ in range(3))
     for first in range(0, n_problems, AT_ONCE):
         own = np.arange(first, min(first + AT_ONCE, n_problems))
@@ -55,4 +66,4 @@ def candidates_at(
         )
         objective[own], bound[own] = found.objective, found.bound
         violation[own] = found.violation
-    return Candidates(coef, intercept, objective, bound, violation)
+    return Candidates(whole, intercept, objective, bound, violation)

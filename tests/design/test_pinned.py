@@ -132,6 +132,12 @@ def test_a_block_is_no_smaller_than_the_partial_that_it_costs():
         assert design.prepare(passes=1, partial_bytes=8 << 20).n_blocks <= 2
 
 
+def test_wide_rows_in_memory_are_few_blocks_each_of_which_pays_for_its_sums():
+    X = np.zeros((960, 16_384), dtype=np.float32)
+    with make_design(X, np.zeros(960)) as design:
+        assert design.prepare().n_blocks == 16
+
+
 def test_a_released_shard_pins_nothing_that_was_on_its_way():
     X, y = make_data(n=100)
     block = Block(X, y, None, None, 0, 0)

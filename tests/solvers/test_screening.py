@@ -1,5 +1,7 @@
 """Working sets give the solution over all columns, in few passes."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -10,6 +12,7 @@ from daskreg.losses import Logistic, Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import Fista, Gram, Status, solve
+from daskreg.solvers.reach import learned_lag, within_reach
 from daskreg.solvers.screening import BatchScreening
 from daskreg.solvers.working_set import NEAR, Paths, entry_alpha, wanted_columns
 from tests.datafit.test_weightings import EveryThird
@@ -245,3 +248,35 @@ def test_the_highest_scores_are_those_of_a_stable_sort(most):
     expected = np.zeros(40, dtype=bool)
     expected[order[score[order] > 0.0]] = True
     np.testing.assert_array_equal(_highest(score, most), expected)
+
+
+def test_in_memory_few_problems_are_solved_on_too_few_columns(monkeypatch):
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    counts = []
+    for tried in (1e-9, 0.6):
+        monkeypatch.setattr("daskreg.solvers.reach.TRIED", tried)
+        fit, penalty = make(Squared(), n_alphas=50, least=0.02, n=150, p=3000)
+        found = solve(BatchScreening(n_columns=100, length=20), fit, penalty, tol=1e-8)
+        assert found.converged.all()
+        counts.append(int(found.n_iter.sum()))
+    everything, fewer = counts
+    assert 50 <= fewer < everything
+
+
+def test_a_lag_is_learned_from_where_columns_were_missing():
+    paths = Paths(np.zeros(5, dtype=np.intp), 1, np.zeros(1, dtype=np.intp))
+    state = SimpleNamespace(
+        paths=paths, lag=np.array([1.0]), entry=np.array([[5.0], [0.4], [0.5], [0.2]])
+    )
+    alpha = np.array([1.0, 0.8, 0.4, 0.3, 0.2])
+    columns = np.array([True, False, False, False])
+    chosen = np.arange(5)
+    # The best column that is left out enters at 0.5 at the earliest.
+    np.testing.assert_array_equal(within_reach(state, alpha, chosen, columns), [0, 1, 2, 3])
+    np.testing.assert_array_equal(within_reach(state, alpha, chosen, columns | True), chosen)
+    state.lag = np.array([9.0])
+    np.testing.assert_array_equal(within_reach(state, alpha, chosen, columns), [0])
+    done = np.array([True, True, True, False, False])
+    assert learned_lag(state, alpha, chosen, columns, done) == pytest.approx([0.8])
+    state.lag = np.array([0.3])
+    assert learned_lag(state, alpha, chosen[:3], columns, done[:3]) == pytest.approx([0.3])

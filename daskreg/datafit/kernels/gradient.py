@@ -30,7 +30,7 @@ from .tiles import (
     tile_borders,
     tile_rows,
 )
-from .wide import BAND, FEW, WIDE, WideProducts, is_wide
+from .wide import BAND, ROWS, WIDE, WideProducts, is_wide
 
 #: Numbers of an array of predictors of coupled classes: its functions stay in the cache.
 COUPLED_PREDICTORS = 2**14
@@ -111,11 +111,8 @@ class GradientKernel:
             return columns + BLOCK_BYTES
         encoded = 32 * block_rows(n_features, dtype) if self.loss.is_classifier else 0
         if n_features >= WIDE:
-            # Of few columns that have a coefficient a tile is gathered.
-            widest = max(BAND, int(FEW * n_features))
-            rows = tile_rows(BAND, dtype, n_columns=n_columns)
-            columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
-            return columns + encoded + 16 * rows * widest
+            columns = 8 * max(2, n_columns) * (20 * ROWS + 2 * n_features)
+            return columns + encoded + 16 * ROWS * BAND
         if isinstance(self.loss, Multinomial):
             rows = class_rows(n_features, n_columns, dtype)
             columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)

@@ -11,12 +11,15 @@ from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.moments import Moments
 from daskreg.design.blocks import Block
 
-from .tiles import stored, tile_borders, tile_rows
+from .tiles import stored, tile_borders
 
 #: From so many columns on, the least tile of whole rows is larger than a core's cache.
 WIDE = 16384
 #: Columns of a band.
 BAND = 2048
+#: Rows of a tile at most: enough that its sums, a number for each column of X and of the
+#: coefficients, cost little beside it.
+ROWS = 256
 #: Rows whose mean is a point inside each column.
 FIRST_ROWS = 8
 #: Up to this share of the columns, those with a coefficient are gathered instead.
@@ -51,11 +54,13 @@ class WideProducts:
             self.offset = block.offset[:, state["target"]] if several else block.offset
         self.shift = state.get("shift")
         self.n_columns = state["coef"].shape[1]
-        self.rows = tile_rows(BAND, self.X.dtype, n_columns=self.n_columns)
+        self.rows = min(ROWS, len(self.X))
         used = np.flatnonzero(state["coef"].any(axis=1))
         n_features = self.X.shape[1]
         few = len(used) <= FEW * n_features
-        self.parts: list[AnyArray | slice] = [used] if few else list(bands(n_features))
+        self.parts: list[AnyArray | slice] = (
+            [used[band] for band in bands(len(used))] if few else list(bands(n_features))
+        )
         self.coefs = [state["coef"][part].astype(self.dtype, copy=False) for part in self.parts]
         plain = self.X.dtype == self.dtype and self.shift is None
         self.scratch = None if plain else np.empty((self.rows, BAND), self.dtype)
