@@ -134,7 +134,7 @@ def test_a_block_is_no_smaller_than_the_partial_that_it_costs():
 
 def test_wide_rows_in_memory_are_few_blocks_each_of_which_pays_for_its_sums():
     X = np.zeros((960, 16_384), dtype=np.float32)
-    with make_design(X, np.zeros(960)) as design:
+    with make_design(X, np.zeros((960, 1)), resident=True) as design:
         assert design.prepare().n_blocks == 16
 
 
