@@ -26,6 +26,9 @@ from .warm_path import solve_path
 MAX_CORRECTIONS = 3
 #: Relative gaps below this are rounding of float64 sums.
 SMALLEST_TOL = 1e-14
+#: Alphas of a lone path on few rows from which two threads solve it, and the share of the first:
+#: the other takes longer to get to where it starts.
+FEWEST_IN_TWO, FIRST_PART = 6, 0.6
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,8 @@ def _solved(
     n_sweeps = np.zeros(n_problems, dtype=np.intp)
     objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
     paths = _paths(models, penalty)
+    if len(paths) == 1 and isinstance(paths[0][0].G, Factored):
+        paths = _in_two(*paths[0], penalty)
 
     def solved(path: tuple[Quadratic, npt.NDArray[np.intp]]) -> tuple[Float, AnyArray]:
         model, own = path
@@ -229,6 +234,21 @@ def _paths(models: Quadratics, penalty: ElasticNet) -> list[tuple[Quadratic, Any
             kinds.setdefault((l1_ratio, output) if is_swept else None, []).append(place)
         found += [(model.take(places), own[places]) for places in kinds.values()]
     return found
+
+
+def _in_two(
+    model: Quadratic, own: AnyArray, penalty: ElasticNet
+) -> list[tuple[Quadratic, AnyArray]]:
+    """Cut a lone path in two, however many cores there are, so that bits do not depend on them.
+
+    The second part begins where the first one does, and has fewer alphas for it.
+    """
+    order = np.argsort(-penalty.alpha[own], kind="stable")
+    if len(own) < FEWEST_IN_TWO:
+        return [(model, own)]
+    cut = int(np.ceil(FIRST_PART * len(own)))
+    parts = (np.sort(order[:cut]), np.sort(order[cut:]))
+    return [(model.take(part), own[part]) for part in parts]
 
 
 def _minimise(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import add
 
 from daskreg._typing import Partial
+from daskreg.design.partials import absorbed
 
 #: (level, position): covers segments ``position * 2**level`` up to the next such node.
 Node = tuple[int, int]
@@ -28,8 +30,12 @@ class DyadicSum:
     3.0
     """
 
-    def __init__(self, n_segments: int, nodes: Mapping[Node, Partial] | None = None) -> None:
+    def __init__(
+        self, n_segments: int, nodes: Mapping[Node, Partial] | None = None, own: bool = False
+    ) -> None:
         self.n_segments = n_segments
+        #: Nobody else knows what is put in: sums may take its place in memory.
+        self._plus = absorbed if own else add
         self.top = max(0, (n_segments - 1).bit_length())
         self.nodes: dict[Node, Partial] = dict(nodes or {})
 
@@ -41,9 +47,9 @@ class DyadicSum:
             if position % 2:
                 if sibling not in self.nodes:
                     break
-                value = self.nodes.pop(sibling) + value
+                value = self._plus(self.nodes.pop(sibling), value)
             elif sibling in self.nodes:
-                value = value + self.nodes.pop(sibling)
+                value = self._plus(value, self.nodes.pop(sibling))
             elif (position + 1) << level < self.n_segments:
                 break
             level, position = level + 1, position // 2

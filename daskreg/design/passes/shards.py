@@ -15,6 +15,7 @@ from daskreg.design.device.lane import Lane, open_lane
 from daskreg.design.device.need import DeviceShare
 from daskreg.design.device.shelf import SHELF
 from daskreg.design.device.use import DeviceUse
+from daskreg.design.partials import absorbed
 
 from .cancelled import Cancelled, Flag
 from .dyadic import DyadicSum, Node
@@ -211,7 +212,7 @@ class Shard:
 
         What it has seen is known in here alone: where an error passes, a lane takes it from here.
         """
-        total = DyadicSum(self.n_segments)
+        total = DyadicSum(self.n_segments, own=True)
         segment, partial, bytes_read = -1, None, 0
         for spec, (block, read) in blocks:
             if partial is not None and spec.segment != segment:
@@ -226,7 +227,8 @@ class Shard:
             tally.add_block(block, read)
             if lane is not None:
                 self.keeper.keep(block)
-            segment, partial = spec.segment, share if partial is None else partial + share
+            segment = spec.segment
+            partial = share if partial is None else absorbed(partial, share)
             if progress is not None:
                 progress(block.n_rows, read)
         if partial is not None:

@@ -1,0 +1,47 @@
+"""Partials are added by name; those that nobody else knows in their own memory."""
+
+import numpy as np
+import pytest
+
+from daskreg.design.partials import LARGE, Sums, absorbed
+from daskreg.design.passes.dyadic import DyadicSum
+
+
+def sums(seed):
+    rng = np.random.default_rng(seed)
+    return Sums({"grad": rng.normal(size=LARGE // 8), "value": rng.normal(size=3), "n": seed})
+
+
+def test_a_sum_is_the_same_in_its_own_memory():
+    plain = sums(1) + sums(2)
+    first = sums(1)
+    large, small = first["grad"], first["value"]
+    found = absorbed(first, sums(2))
+    assert found["grad"] is large
+    assert found["value"] is not small
+    assert found["n"] == 3
+    for name in plain:
+        np.testing.assert_array_equal(found[name], plain[name])
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_only_a_tree_that_owns_its_nodes_writes_to_them(own):
+    parts = [sums(seed) for seed in range(5)]
+    before = [part["grad"].copy() for part in parts]
+    total = DyadicSum(5, own=own)
+    for number, part in enumerate(parts):
+        total.add((0, number), part)
+    changed = [not np.array_equal(a, b["grad"]) for a, b in zip(before, parts, strict=True)]
+    assert any(changed) == own
+    tree = (before[0] + before[1]) + (before[2] + before[3]) + before[4]
+    np.testing.assert_array_equal(total.root()["grad"], tree)
+
+
+def test_what_cannot_be_written_to_is_added_elsewhere():
+    first = sums(1)
+    first["grad"].flags.writeable = False
+    found = absorbed(first, sums(2))
+    assert found["grad"] is not first["grad"]
+    with pytest.raises(KeyError, match="names differ"):
+        absorbed(first, Sums({"other": 1.0}))
+    assert absorbed(np.float64(1.0), np.float64(2.0)) == 3.0
