@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import csr_of
+
 
 def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
     """CSR with sorted, unique, smallest indices and native values; copies only what differs.
@@ -21,7 +23,7 @@ def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
         block.indices.astype(index, copy=False),
         block.indptr.astype(index, copy=False),
     )
-    result = csr_array(parts, shape=block.shape)
+    result: Any = csr_of(csr_array, *parts, block.shape[1])
     if known:
         result.has_canonical_format = True
     elif not result.has_canonical_format:
