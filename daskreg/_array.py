@@ -17,7 +17,7 @@ def is_sparse(X: Matrix) -> bool:
 
 
 def take_rows(X: Matrix, start: int, stop: int) -> Matrix:
-    """Return rows ``start:stop``: of a dense X a view, of a sparse one a copy, unless all."""
+    """Return rows ``start:stop``: a view, but for what tells rows of a sparse X apart."""
     if not is_sparse(X):
         return X[start:stop]
     if start == 0 and stop >= X.shape[0]:
@@ -28,8 +28,20 @@ def take_rows(X: Matrix, start: int, stop: int) -> Matrix:
 
 
 def csr_like(X: Matrix, data: AnyArray, indices: AnyArray, indptr: AnyArray) -> Matrix:
-    """Return a sparse matrix of X's kind and width from its three parts."""
-    return type(X)((data, indices, indptr), shape=(len(indptr) - 1, X.shape[1]))
+    """Return a sparse matrix of X's kind and width from its three parts, which it shares."""
+    return csr_of(type(X), data, indices, indptr, X.shape[1])
+
+
+def csr_of(
+    kind: Any, data: AnyArray, indices: AnyArray, indptr: AnyArray, n_columns: int
+) -> Matrix:
+    """Return a matrix of some class of CSR that shares its three parts, which fit each other.
+
+    That of SciPy would look through them, and copy those that are small parts of something larger.
+    """
+    made = kind((len(indptr) - 1, n_columns))
+    made.data, made.indices, made.indptr = data, indices, indptr
+    return made
 
 
 def with_data(X: Matrix, data: AnyArray) -> Matrix:

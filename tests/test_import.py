@@ -75,3 +75,47 @@ def test_a_kernel_is_unpickled_without_the_libraries_of_the_client():
     )
     loaded = {name.split(".")[0] for name in json.loads(python(code))}
     assert loaded.isdisjoint({"sklearn", "xarray", "rich", "numba", "pandas"})
+
+
+def test_estimators_bring_neither_pandas_nor_statistics():
+    code = (
+        "import daskreg, json, numpy, sys\n"
+        "X = numpy.arange(40.0).reshape(20, 2) % 7\n"
+        "daskreg.Lasso(0.1).fit(X, X[:, 0]); daskreg.LogisticRegression().fit(X, X[:, 0] > 2)\n"
+        "print(json.dumps(list(sys.modules)))"
+    )
+    loaded = set(json.loads(python(code)))
+    assert loaded.isdisjoint({"pandas", "scipy.stats", "sklearn.metrics", "dask", "distributed"})
+
+
+def test_what_scikit_learn_was_not_given_at_once_it_gets_when_it_asks():
+    code = (
+        "import daskreg.linear_model._scikit_learn, sys\n"
+        "from sklearn.utils import fixes\n"
+        "deferred = type(fixes.pd).__name__, 'pandas' in sys.modules\n"
+        "assert fixes.pd.__version__ and fixes._mode([1, 1, 2]).mode == 1\n"
+        "import pandas, scipy.stats, sklearn.metrics\n"
+        "assert fixes.pd.DataFrame is pandas.DataFrame and type(pandas).__name__ == 'module'\n"
+        "print(*deferred)"
+    )
+    assert python(code).split() == ["Deferred", "False"]
+
+
+def test_modules_that_are_deferred_load_when_asked_and_are_left_alone_otherwise():
+    code = (
+        "import json, sys, types\n"
+        "import unittest\n"
+        "from daskreg.linear_model._deferred import deferred\n"
+        "with deferred('wave', 'xml.dom', 'json', 'nowhere_at_all', 'tokenize'):\n"
+        "    import wave, xml, json as again\n"
+        "    from xml.dom import minidom\n"
+        "    assert 'nowhere_at_all' not in sys.modules and again is json\n"
+        "    assert type(wave) is not types.ModuleType and type(json) is types.ModuleType\n"
+        "    assert type(sys.modules['xml.dom']) is types.ModuleType and minidom.parseString\n"
+        "assert 'wave' not in sys.modules\n"
+        "read = wave.Wave_read\n"
+        "import wave as loaded\n"
+        "assert loaded.Wave_read is read and type(loaded) is types.ModuleType\n"
+        "print('seen')"
+    )
+    assert python(code) == "seen\n"

@@ -11,9 +11,6 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
-from sklearn.callback import CallbackSupportMixin, with_callbacks
-from sklearn.utils.validation import check_is_fitted
 
 from daskreg.design.rowwise import map_rows
 from daskreg.solvers import Status
@@ -25,6 +22,13 @@ from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
 from ._report import path_dataset, solution_dataset, warn_unconverged
 from ._reported import Reported
+from ._scikit_learn import (
+    BaseEstimator,
+    CallbackSupportMixin,
+    check_is_fitted,
+    is_classifier,
+    with_callbacks,
+)
 from ._settings import Fitted, Settings
 from ._solve import fit_problems
 from ._start import known_models, previous_models

@@ -6,11 +6,11 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import DataConversionWarning
-from sklearn.utils.validation import _check_feature_names
 
 from daskreg.design.rowwise import kind_of, read_columns
 from daskreg.exceptions import DataError
+
+from ._scikit_learn import DataConversionWarning, _check_feature_names
 
 
 def as_rows(X: Any) -> Any:

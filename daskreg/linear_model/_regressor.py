@@ -6,11 +6,10 @@ from abc import ABC
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 
 from . import _input
 from ._base import LinearModel
+from ._scikit_learn import RegressorMixin
 from ._settings import Fitted
 
 
@@ -78,6 +77,8 @@ class Regressor(RegressorMixin, LinearModel, ABC):
 
         Parameters are those of ``fit``; y and weights may name columns of X.
         """
+        from sklearn.metrics import r2_score
+
         predicted = self.predict(X, offset, sample_dim=sample_dim)
         flat = self.coef_.ndim == 1
         truth = _input.on_host(X, y, predicted, flat=flat)

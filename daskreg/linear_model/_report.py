@@ -6,9 +6,10 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from daskreg.design.host import format_bytes
+
+from ._scikit_learn import ConvergenceWarning
 
 
 def warn_unconverged(

@@ -7,8 +7,6 @@ from time import perf_counter
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.callback import CallbackSupportMixin, with_callbacks
 
 from daskreg._typing import Float
 from daskreg.events import EventLog
@@ -24,6 +22,7 @@ from ._opening import opened, remember
 from ._report import warn_unconverged
 from ._reported import Reported
 from ._resampled import ResampledPath, path_problems
+from ._scikit_learn import BaseEstimator, CallbackSupportMixin, with_callbacks
 from ._settings import Settings
 from ._start import known_models
 from ._watching import Watching, watched

@@ -10,9 +10,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import is_classifier
-from sklearn.callback import with_callbacks
-from sklearn.exceptions import ConvergenceWarning
 
 from daskreg._typing import Float
 from daskreg.events import EventLog
@@ -26,6 +23,7 @@ from ._cross_validation import Grid, Validated, open_folds, squared_error, valid
 from ._opening import opened
 from ._paths import Paths
 from ._report import warn_unconverged
+from ._scikit_learn import ConvergenceWarning, is_classifier, with_callbacks
 from ._settings import Fitted, Settings
 from ._start import Known, known_models
 from ._watching import watched

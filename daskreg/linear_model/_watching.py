@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.callback import CallbackSupportMixin
 
 from daskreg.callbacks import History, observers, teller
 from daskreg.events import EventLog, collecting
 
 from . import _params
+from ._scikit_learn import CallbackSupportMixin
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
 
 from daskreg._typing import Float
 from daskreg.splits import PoissonBootstrap
@@ -14,6 +13,7 @@ from daskreg.splits import PoissonBootstrap
 from . import _params
 from ._resampled import ResampledPath
 from ._resampling import Resampling
+from ._scikit_learn import check_is_fitted
 
 
 class BootstrapPaths(Resampling):

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin
-from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted
 
 from daskreg.losses import LogLoss
 from daskreg.problems import Problems
@@ -22,6 +19,7 @@ from ._predict import (
     ClassProbability,
     LinearPredictor,
 )
+from ._scikit_learn import ClassifierMixin, check_is_fitted
 from ._settings import Fitted, Settings
 
 
@@ -298,6 +296,8 @@ class LogisticRegression(ClassifierMixin, LinearModel):
 
         Parameters are those of ``fit``; y and weights may name columns of X.
         """
+        from sklearn.metrics import accuracy_score
+
         predicted = self.predict(X, offset, sample_dim=sample_dim)
         truth = _input.on_host(X, y, predicted)
         weight = _input.on_host(X, sample_weight, predicted)

@@ -6,7 +6,6 @@ from copy import copy
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
 
 from daskreg._typing import AnyArray, Float
 
@@ -258,6 +257,8 @@ class LogisticRegressionCV(CrossValidated, LogisticRegression):
 
         Parameters are those of ``fit``; y and weights may name columns of X.
         """
+        from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
         if self._scoring == "accuracy":
             labels = self.predict(X, offset, sample_dim=sample_dim)
             truth, weight = (_input.on_host(X, v, labels) for v in (y, sample_weight))

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from sklearn.feature_selection import SelectorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from daskreg._typing import Float
 from daskreg.design.rowwise import map_rows
@@ -17,6 +16,7 @@ from . import _input, _params
 from ._error_bounds import error_bounds
 from ._resampled import ResampledPath
 from ._resampling import Resampling
+from ._scikit_learn import check_is_fitted
 from ._selected import Columns, Counts
 
 

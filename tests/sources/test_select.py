@@ -205,3 +205,30 @@ def test_types_of_the_whole_are_kept():
     frame = pd.DataFrame({"a": np.arange(5), "b": np.arange(5) / 2})
     with as_design(frame, np.arange(5.0)) as design, design.select([0]) as some:
         assert some.dtype == design.dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "bool", "int64"])
+@pytest.mark.parametrize("columns", [[], [0], [5, 17, 18, 299], range(300)])
+def test_columns_of_compressed_rows_are_the_same_by_compiled_loops(dtype, columns, monkeypatch):
+    from daskreg.design.sources import csr, gathering
+
+    X = sp.random_array((400, 300), density=0.1, rng=np.random.default_rng(3), format="csr")
+    X.data = np.ceil(9 * X.data).astype(dtype)
+    X.sum_duplicates()
+    X.data.flags.writeable = False
+    columns = np.array(columns, dtype=np.intp)
+    calls = []
+    gather = gathering.gather
+    monkeypatch.setattr(gathering, "gather", lambda *parts: calls.append(gather(*parts)))
+    plain = csr.columns_of(X, columns)
+    assert not calls
+    monkeypatch.setattr(csr, "MANY", 0)
+    found = csr.columns_of(X, columns)
+    assert len(calls) == 1
+    for one in (plain, found):
+        assert one.dtype == X.dtype
+        assert one.has_canonical_format
+        np.testing.assert_array_equal(one.toarray(), X.toarray()[:, columns])
+    for name in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(plain, name))
+        assert getattr(found, name).dtype == getattr(plain, name).dtype

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
+
+from daskreg._array import csr_of
+from daskreg._typing import AnyArray
+
+#: Entries from which compiled loops are taken, where they are loaded anyway.
+MANY = 2**16
 
 
 def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
@@ -21,10 +28,35 @@ def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
         block.indices.astype(index, copy=False),
         block.indptr.astype(index, copy=False),
     )
-    result = csr_array(parts, shape=block.shape)
+    result: Any = csr_of(csr_array, *parts, block.shape[1])
     if known:
         result.has_canonical_format = True
     elif not result.has_canonical_format:
         result = result.copy()
         result.sum_duplicates()
+    return result
+
+
+def columns_of(block: Any, columns: AnyArray) -> Any:
+    """Return ascending columns of canonical CSR as canonical CSR.
+
+    The numbers are the same with the compiler and without it, which is loaded for this by nobody.
+    """
+    if block.nnz < MANY or "numba" not in sys.modules or block.dtype.itemsize > 8:
+        return canonical(block[:, columns], block.dtype, known=True)
+    from .gathering import entries_before, gather
+
+    place = np.full(block.shape[1], -1, dtype=np.int32)
+    place[columns] = np.arange(len(columns), dtype=np.int32)
+    indptr = np.empty_like(block.indptr)
+    data, indices = block.data.view(f"u{block.dtype.itemsize}"), block.indices.view()
+    borders = block.indptr.view()
+    for part in (data, indices, borders):
+        part.flags.writeable = False  # one type for the compiler
+    entries_before(indices, borders, place, indptr)
+    values, places = np.empty(indptr[-1] + 1, data.dtype), np.empty(indptr[-1] + 1, indices.dtype)
+    gather(data, indices, place, values, places)
+    parts = values[:-1].view(block.dtype), places[:-1], indptr
+    result: Any = csr_of(type(block), *parts, len(columns))
+    result.has_canonical_format = True
     return result

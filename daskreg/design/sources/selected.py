@@ -11,15 +11,14 @@ from daskreg._typing import AnyArray, Matrix
 
 from .base import Reader, Rows
 from .chunked import by_whole_chunks
-from .csr import canonical
+from .csr import columns_of
 from .labels import Labels
 
 
 def take_columns(matrix: Matrix, columns: AnyArray, out: AnyArray | None = None) -> Matrix:
     """Columns of a dense or CSR matrix, as blocks hold them: C-contiguous or canonical CSR."""
     if not isinstance(matrix, np.ndarray):
-        # Ascending columns of sorted rows.
-        return canonical(matrix[:, columns], matrix.dtype, known=True)
+        return columns_of(matrix, columns)
     shape = len(matrix), len(columns)
     if out is None or out.shape != shape or out.dtype != matrix.dtype:
         out = np.empty(shape, matrix.dtype)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import csr_of
 from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
@@ -106,7 +107,7 @@ def _cut_csr(matrix: Any) -> Callable[[int, int], Any]:
         indptr = matrix.indptr[start : stop + 1]
         low, high = indptr[0], indptr[-1]
         parts = matrix.data[low:high], matrix.indices[low:high], indptr - low
-        return csr_array(parts, shape=(stop - start, matrix.shape[1]))
+        return csr_of(csr_array, *parts, matrix.shape[1])
 
     return cut
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import csr_of
 from daskreg._typing import AnyArray, Matrix
 
 
@@ -105,7 +106,7 @@ class BlockFile:
 
         *arrays, shape = place
         data, indices, indptr = (self._read_array(array) for array in arrays)
-        matrix = csr_array((data, indices, indptr), shape=shape)
+        matrix: Any = csr_of(csr_array, data, indices, indptr, shape[1])
         matrix.has_canonical_format = True  # as sources make them
         return matrix
 

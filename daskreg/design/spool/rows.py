@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import csr_of
 from daskreg._typing import AnyArray, Matrix
 from daskreg.design.sources.base import Reader, Rows
 
@@ -39,12 +40,9 @@ class CsrPart:
         start, stop, _ = rows.indices(self.shape[0])
         indptr = self.indptr[start : stop + 1]
         first, last = int(indptr[0]), int(indptr[-1])
-        # One type for both, or SciPy makes the wider one of the indices too.
         local = (indptr - first).astype(self.indices.dtype)
-        return csr_array(
-            (self.data[first:last], self.indices[first:last], local),
-            shape=(stop - start, self.shape[1]),
-        )
+        parts = self.data[first:last], self.indices[first:last], local
+        return csr_of(csr_array, *parts, self.shape[1])
 
 
 Part = RawArray | CsrPart

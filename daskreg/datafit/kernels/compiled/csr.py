@@ -1,4 +1,8 @@
-"""Both products of compressed sparse rows with C columns, from the rows alone."""
+"""Both products of compressed sparse rows with C columns, from the rows alone.
+
+Places are unsigned: whether one counts from the end would be asked of every entry, which takes as
+long as its work.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from daskreg._typing import AnyArray, Float
 from .pointwise import SUMS, residuals
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
 def row_products(
     data: AnyArray,
     indices: AnyArray,
@@ -27,14 +31,14 @@ def row_products(
     for i in range(m):
         if n_columns == 1:
             one = 0.0
-            for place in range(indptr[start + i], indptr[start + i + 1]):
-                one += data[place] * coef[indices[place], 0]
+            for place in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
+                one += data[place] * coef[np.uint64(indices[place]), 0]
             eta[0, i] = one
             continue
         total[:] = 0.0
-        for place in range(indptr[start + i], indptr[start + i + 1]):
-            value, j = np.float64(data[place]), indices[place]
-            for k in range(n_columns):
+        for place in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
+            value, j = np.float64(data[place]), np.uint64(indices[place])
+            for k in range(np.uint64(n_columns)):
                 total[k] += value * coef[j, k]
         for k in range(n_columns):
             eta[k, i] = total[k]
@@ -55,14 +59,14 @@ def add_rows(
     for i in range(m):
         if n_columns == 1:
             one = r[0, i]
-            for place in range(indptr[start + i], indptr[start + i + 1]):
-                grad[indices[place], 0] += data[place] * one
+            for place in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
+                grad[np.uint64(indices[place]), 0] += data[place] * one
             continue
         for k in range(n_columns):
             row[k] = r[k, i]
-        for place in range(indptr[start + i], indptr[start + i + 1]):
-            value, j = np.float64(data[place]), indices[place]
-            for k in range(n_columns):
+        for place in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
+            value, j = np.float64(data[place]), np.uint64(indices[place])
+            for k in range(np.uint64(n_columns)):
                 grad[j, k] += value * row[k]
 
 
@@ -131,8 +135,8 @@ def add_moments(
     width = right.shape[1]
     for i in range(len(rows)):
         root = right[i, 0]
-        for place in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            j = indices[place]
+        for place in range(np.uint64(indptr[rows[i]]), np.uint64(indptr[rows[i] + 1])):
+            j = np.uint64(indices[place])
             d = np.float64(data[place])
             if shift.size:
                 d -= shift[j]
@@ -165,9 +169,9 @@ def add_by_label(
     """
     for i in range(len(rows)):
         one = 1.0 if weight is None else weight[i]
-        own = 1 + codes[i]
-        for place in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            j = indices[place]
+        own = np.uint64(1 + codes[i])
+        for place in range(np.uint64(indptr[rows[i]]), np.uint64(indptr[rows[i] + 1])):
+            j = np.uint64(indices[place])
             value = np.float64(data[place])
             weighted = one * value
             table[j, 0] += weighted * value
@@ -218,15 +222,15 @@ def add_gram(
     """
     for i in range(len(rows)):
         weight = right[i, 0] * right[i, 0]
-        stop = indptr[rows[i] + 1]
-        for place in range(indptr[rows[i]], stop):
-            value, j = np.float64(data[place]), indices[place]
+        stop = np.uint64(indptr[rows[i] + 1])
+        for place in range(np.uint64(indptr[rows[i]]), stop):
+            value, j = np.float64(data[place]), np.uint64(indices[place])
             if shift.size:
                 value -= shift[j]
             weighted = weight * value
             gram[j, j] += weighted * value
-            for other in range(place + 1, stop):
-                k = indices[other]
+            for other in range(place + np.uint64(1), stop):
+                k = np.uint64(indices[other])
                 product = np.float64(data[other])
                 if shift.size:
                     product -= shift[k]
@@ -269,13 +273,13 @@ def add_hessian(
     last = len(hessian) - 1
     for i in range(len(bend)):
         n = 0
-        for entry in range(indptr[start + i], indptr[start + i + 1]):
+        for entry in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
             # A place that is not chosen is written over by the next: no branch to guess wrong.
-            j = place[indices[entry]]
+            j = place[np.uint64(indices[entry])]
             column[n], value[n] = j, data[entry]
             n += j >= 0
         column[n], value[n] = last, 1.0
         for s in range(n + 1):
-            scaled, j = bend[i] * value[s], column[s]
+            scaled, j = bend[i] * value[s], np.uint64(column[s])
             for t in range(s, n + 1):
-                hessian[j, column[t]] += scaled * value[t]
+                hessian[j, np.uint64(column[t])] += scaled * value[t]

@@ -1,0 +1,44 @@
+"""Imports of other libraries that wait until somebody asks for what is in them."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+
+class Deferred(ModuleType):
+    """Stands for a module and imports it when an attribute is first asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+@contextmanager
+def deferred(*names: str) -> Iterator[None]:
+    """Let modules that import others meanwhile hold these of them without loading them.
+
+    Afterwards ``sys.modules`` is as it would be had nobody imported them: who does, gets the module
+    itself.  Those that are loaded, or not installed, are left alone.
+
+    Parameters
+    ----------
+    *names
+        Of the modules; the packages that they are part of are imported.
+    """
+    waiting = {
+        name: Deferred(name) for name in names if name not in sys.modules and find_spec(name)
+    }
+    sys.modules.update(waiting)
+    try:
+        yield
+    finally:
+        for name, module in waiting.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
