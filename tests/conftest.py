@@ -2,7 +2,7 @@
 
 Hypothesis has no clock, and the same examples each time where CI is set.  Where there is a GPU,
 tests use it without the warning that nobody has asked for it.  Where several processes run tests,
-each has one thread of BLAS: two that spin on the same processor take a hundred times as long over
+each has one thread of BLAS: threads that spin on the same processor take many times as long over
 small products.
 """
 
