@@ -14,6 +14,7 @@ from .predict import predict
 from .report import report
 from .show import show
 from .slurm_script import slurm_script
+from .warm_up import warm_up
 
 
 @click.group(
@@ -30,7 +31,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, fit, plan, predict, report, show, slurm_script):
+for _command in (demo, fit, plan, predict, report, show, slurm_script, warm_up):
     main.add_command(_command)
 
 __all__ = ["main"]

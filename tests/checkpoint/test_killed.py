@@ -16,7 +16,7 @@ import pytest
 from .cases import CASES, data, results
 
 #: Kills of each fit; DASKREG_KILLS=30 for a long look.
-KILLS = int(os.environ.get("DASKREG_KILLS", "3"))
+KILLS = int(os.environ.get("DASKREG_KILLS", "2"))
 ROOT = Path(__file__).parents[2]
 
 

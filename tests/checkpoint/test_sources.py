@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 import zarr
-from distributed import Client, LocalCluster
+from distributed import Client
 from scipy import sparse
 
 from daskreg import CheckpointError, LogisticRegression
@@ -92,14 +92,6 @@ def test_of_every_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Callable[[Path], Any]
 ) -> None:
     goes_on(tmp_path, monkeypatch, *source(tmp_path))
-
-
-@pytest.fixture
-def client() -> Iterator[Client]:
-    workers = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB"}
-    here = {"host": "127.0.0.1", "dashboard_address": ":0"}
-    with LocalCluster(**workers, **here) as cluster, Client(cluster) as client:
-        yield client
 
 
 def test_of_persisted_blocks(

@@ -1,4 +1,4 @@
-"""Data, sources that count their loads, and a small cluster."""
+"""Data, and sources that count their loads."""
 
 from __future__ import annotations
 
@@ -50,18 +50,6 @@ def scratch(tmp_path):
 
     with Scratch(tmp_path) as scratch:
         yield scratch
-
-
-@pytest.fixture(scope="module")
-def client():
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=":0", memory_limit="2GiB"
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
 
 
 def read_ranges(rows, expected, ranges=RANGES):

@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import cloudpickle
 import dask
@@ -20,7 +19,7 @@ from distributed import Client, LocalCluster, wait
 from daskreg.design import as_design
 from daskreg.design.host import machine_memory
 from daskreg.design.passes.cluster import Cluster
-from daskreg.exceptions import PoisonBlockError, WorkersLostError
+from daskreg.exceptions import WorkersLostError
 
 from . import helpers
 from .helpers import Correlate, make_data, make_design
@@ -33,26 +32,6 @@ def helpers_travel_by_value():
     yield
     cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     cloudpickle.unregister_pickle_by_value(helpers)
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        memory_limit="1GiB",
-        host="127.0.0.1",
-        dashboard_address=":0",
-    ) as cluster:
-        yield cluster
-
-
-@pytest.fixture
-def client(cluster):
-    with Client(cluster) as client:
-        # One that an earlier test has ended may not be back yet.
-        client.wait_for_workers(2)
-        yield client
 
 
 def on_threads(X, y, block_size, times=(1.0, 2.0, 3.0)):
@@ -202,18 +181,6 @@ class Slowly(Correlate):
         return super().__call__(block, state)
 
 
-@dataclass(frozen=True)
-class Deadly:
-    """Ends the process that gets to one block."""
-
-    name: ClassVar[str] = "deadly"
-
-    def __call__(self, block, state):
-        if block.index == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return np.ones(1)
-
-
 def wait_until(condition, seconds=5):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -339,19 +306,6 @@ def test_a_worker_that_dies_with_results_not_yet_fetched(client, monkeypatch, pa
         design.prepare(partial_bytes=partial_bytes)
         result = design.sum_over_rows(Correlate(), {"times": 1.0})
     np.testing.assert_array_equal(result, on_threads(X, y, 1 << 15)[0])
-
-
-def test_a_block_that_ends_every_process_is_an_error_that_names_its_rows(client):
-    X, y = make_data(n=20_000)
-    with make_design(X, y, block_size=1 << 15) as design:
-        design.prepare()
-        start, stop = design.layout.rows[3:5]
-        with pytest.raises(PoisonBlockError, match=r"memory limit of a worker: 1\.0 GiB") as error:
-            design.sum_over_rows(Deadly(), {})
-    assert error.value.blocks == (3,)
-    assert error.value.rows == (start, stop - 1)
-    assert f"block 3 (rows {start} to {stop - 1} of array" in str(error.value)
-    wait_until(lambda: tasks_of_workers(client) == 0)
 
 
 def test_a_cluster_without_workers_is_an_error(client, cluster):

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import cloudpickle
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
 
 from daskreg.design.passes.cluster import Cluster
 from daskreg.design.passes.scheduler import (
@@ -28,21 +27,6 @@ def helpers_travel_by_value():
     cloudpickle.register_pickle_by_value(helpers)
     yield
     cloudpickle.unregister_pickle_by_value(helpers)
-
-
-@pytest.fixture(scope="module")
-def client():
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            memory_limit="1GiB",
-            host="127.0.0.1",
-            dashboard_address=":0",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
 def standing(dask_scheduler):

@@ -11,7 +11,6 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from distributed import Client, LocalCluster
 
 from daskreg.design import as_design
 
@@ -29,21 +28,6 @@ def helpers_travel_by_value():
     yield
     for module in (helpers, sys.modules[__name__]):
         cloudpickle.unregister_pickle_by_value(module)
-
-
-@pytest.fixture(scope="module")
-def client():
-    with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            memory_limit="1GiB",
-            host="127.0.0.1",
-            dashboard_address=":0",
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import pytest
 from benchmarks.chaos import COMPARED, crew_of, model
 from daskreg.datasets import make_sparse_classification
 
+SEEN = {"worker_lost", "worker_joined", "shard_moved"}
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
@@ -18,10 +20,12 @@ def test_a_path_under_fire_has_the_bits_of_a_calm_one(tmp_path: Path) -> None:
     with crew_of(3) as crew:
         calm = model().fit(files.X, files.y)
         kinds: set[str] = set()
-        for seed in range(2):
-            with crew.killing(every=1.5, seed=seed):
+        for seed in range(5):
+            with crew.killing(every=2.0, seed=seed):
                 found = model().fit(files.X, files.y)
             for name in COMPARED:
                 np.testing.assert_array_equal(getattr(found, name), getattr(calm, name), name)
             kinds |= {event.kind for event in found.events_}
-    assert {"worker_lost", "worker_joined", "shard_moved"} <= kinds
+            if kinds >= SEEN:
+                break  # a slow machine has seen all of it in one fit
+    assert kinds >= SEEN

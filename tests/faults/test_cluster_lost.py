@@ -83,7 +83,7 @@ def test_a_scheduler_that_is_gone_ends_the_fit_within_a_minute(
     files: Any, processes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
     _, scheduler = processes
-    monkeypatch.setattr(roster, "LOST_AFTER", 5.0)
+    monkeypatch.setattr(roster, "LOST_AFTER", 2.0)
     number = signal.SIGKILL if how == "killed" else signal.SIGSTOP
     path, began = tmp_path / "fit.checkpoint", []
 

@@ -17,6 +17,7 @@ from distributed import Client, LocalCluster
 
 import daskreg
 from daskreg.design.blocks import Block
+from daskreg.design.passes import poison as quarantine
 from daskreg.design.passes import relay, roster
 from daskreg.events import collecting
 from daskreg.exceptions import PoisonBlockError, WorkersLostError
@@ -264,27 +265,36 @@ def test_what_a_worker_has_finished_outlives_it_once_workers_have_died(
     assert visits == [1] * len(visits)
 
 
-@pytest.mark.parametrize("blocks", [(0,), (7,)])
 def test_a_deadly_block_is_named_and_nobody_else_is_blamed(
-    client: Client, data: Any, blocks: tuple[int, ...]
+    client: Client, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(relay, "PATIENCE", 1)
     with make_design(*data, block_size=BLOCK) as design, collecting() as log:
         design.prepare()
-        rows = design.layout.rows
+        start, stop = design.layout.rows[3:5]
         with pytest.raises(PoisonBlockError) as error:
-            design.sum_over_rows(Deadly(blocks), {})
-    assert error.value.blocks == blocks
-    assert error.value.rows == (rows[blocks[0]], rows[blocks[0] + 1] - 1)
-    for said in ("block_size", "KiB a block", "memory limit of a worker", "of array"):
+            design.sum_over_rows(Deadly((3,)), {})
+    assert error.value.blocks == (3,)
+    assert error.value.rows == (start, stop - 1)
+    for said in (
+        f"block 3 (rows {start} to {stop - 1} of array",
+        "block_size",
+        "KiB a block",
+        "memory limit of a worker: 1.0 GiB",
+    ):
         assert said in str(error.value)
     (poison,) = [event for event in log.events if event.kind == "poison"]
-    assert poison.details["blocks"] == list(blocks)
+    assert poison.details["blocks"] == [3]
+    wait_until(lambda: not any(running(client).values()))
 
 
 def test_a_deadly_block_among_several_of_a_segment(
     client: Client, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daskreg.design.dealing.MAX_SEGMENTS", 8)
+    monkeypatch.setattr(relay, "PATIENCE", 1)
+    monkeypatch.setattr(quarantine, "SUSPECT", 1)  # each death takes a second
+    monkeypatch.setattr(quarantine, "GUILTY", 2)
     with make_design(*data, block_size=BLOCK) as design:
         design.prepare()
         assert design.layout.n_blocks > 2 * design.layout.n_segments

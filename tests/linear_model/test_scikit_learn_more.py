@@ -33,7 +33,7 @@ def expected(estimator):
 @parametrize_with_checks(
     [
         LassoIC(noise_variance=1.0),
-        LogisticRegressionCV(Cs=3, cv=3),
+        LogisticRegressionCV(Cs=(0.1, 1.0), cv=3),
         StabilitySelection(n_pairs=2),
         BootstrapPaths(n_replicates=2, alphas=3),
     ],

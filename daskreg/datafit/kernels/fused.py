@@ -1,6 +1,6 @@
 """The gradient pass in machine code: both products and everything between in one look at a tile.
 
-One column of coefficients goes through compiled loops alone; several of them through BLAS, with
+One or two columns of coefficients go through compiled loops alone; more of them through BLAS, with
 problems first in memory, so that each column of eta is a run of numbers.  Products have the type
 of the coefficients; everything else, and sums over more than some 1000 rows, are float64.
 """
@@ -28,6 +28,9 @@ COMPILED_SIZE = 2**24
 COMPILED_MEMORY = 2**30
 #: What compiled loops import, as the plan of a fit calls it.
 LIBRARIES = ("numba",)
+#: Columns that go through the loops of one column, one after the other, and the bytes of rows that
+#: stay in the second-level cache between them: loops for several columns take long to compile.
+LONE_COLUMNS, LONE_RUN_BYTES = 2, 2**20
 #: Tiles of one column: in the first-level cache.
 LONE_BYTES = 2**15
 #: Tiles of several columns, and their linear predictors: in the second-level cache.
@@ -147,11 +150,12 @@ class _Walk:
         """The sums of a squared loss and those of a logistic one, of which one is None."""
         return (None, self.sums) if self.is_logistic else (self.sums, None)
 
-    def lone(self, beside: _Beside) -> tuple[float, Float, Float, Float]:
-        """Return intercept, y, offset and weight of the only column."""
+    def lone(self, beside: _Beside, k: int) -> tuple[float, Float, Float, Float]:
+        """Return intercept, y, offset and weight of one column."""
         intercept, target = self.columns
-        offset = beside.offset[target[0] if len(beside.offset) > 1 else 0]
-        return float(intercept[0]), beside.y[target[0]], offset, beside.weight[0]
+        offset = beside.offset[target[k] if len(beside.offset) > 1 else 0]
+        weight = beside.weight[k if len(beside.weight) > 1 else 0]
+        return float(intercept[k]), beside.y[target[k]], offset, weight
 
     def beside(self, rows: int) -> Iterator[_Beside]:
         """Yield what lies beside the rows: of all at once, where it has one column each.
@@ -177,35 +181,65 @@ class _Walk:
 
 
 def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
-    from .compiled.batch import batch_rows
+    return _lone(walk, dtype) if walk.coef.shape[1] <= LONE_COLUMNS else _batch(walk, dtype)
+
+
+def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     from .compiled.dense import lone_rows
 
-    X, half = stored(walk.X)
     p, n_columns = walk.coef.shape
-    lone, few = n_columns == 1, n_columns in FEW_COLUMNS and p >= LONG_ROW
-    routine = None if few or lone else blas_routine("gemm", dtype)
+    rows = lone_tile(p, dtype.itemsize)
+    X, half, shift, scratch = _tiles(walk, dtype, rows)
+    room, part, grad = np.empty(rows, dtype), np.zeros(p, dtype), np.zeros((n_columns, p))
+    coef = np.ascontiguousarray(walk.coef.T, dtype)
+    flush = max(1, FLUSH_ROWS // rows)
+    cached = rows * min(flush, max(1, LONE_RUN_BYTES // (rows * p * dtype.itemsize)))
+    for beside in walk.beside(rows):
+        n = beside.stop - beside.start
+        for start, stop in tile_borders(n, max(1, n) if n_columns == 1 else cached):
+            tile = X[beside.start + start : beside.start + stop]
+            tiles = (tile, None, None) if scratch is None else (None, tile, half)
+            for k in range(n_columns):
+                sums = (None if own is None else own[k] for own in walk.by_loss)
+                intercept, *parts = walk.lone(beside, k)
+                # What is shorter is the same for every tile.
+                own = (one[start:stop] if one.size == n else one for one in parts)
+                rest = flush, scratch, room, part
+                lone_rows(*tiles, coef[k], shift, intercept, *own, *rest, *sums, grad[k])
+    return np.ascontiguousarray(grad.T)
+
+
+def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
+    from .compiled.batch import batch_rows
+
+    p, n_columns = walk.coef.shape
+    few = n_columns in FEW_COLUMNS and p >= LONG_ROW
+    routine = None if few else blas_routine("gemm", dtype)
     # Few columns are multiplied in fours.
-    width = 1 if lone else -(-n_columns // 4) * 4 if few else n_columns
+    width = -(-n_columns // 4) * 4 if few else n_columns
     coef = np.zeros((width, p), dtype)
     coef[:n_columns] = walk.coef.T
-    rows = lone_tile(p, dtype.itemsize) if lone else batch_tile(p, n_columns, dtype.itemsize)
-    shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
-    widened = X.dtype != dtype or shift is not None
-    scratch = np.empty((min(rows, walk.n_rows), p), dtype) if widened else None
-    sums = walk.by_loss
+    rows = batch_tile(p, n_columns, dtype.itemsize)
+    X, half, shift, scratch = _tiles(walk, dtype, rows)
     room, part, grad = np.empty((width, rows), dtype), np.zeros_like(coef), np.zeros((width, p))
     flush = max(1, FLUSH_ROWS // rows)
     for beside in walk.beside(rows):
         tile = X[beside.start : beside.stop]
-        tiles = (None, tile, half) if widened else (tile, None, None)
-        if lone:
-            first = (None if own is None else own[0] for own in sums)
-            rest = *walk.lone(beside), flush, scratch, room[0], part[0]
-            lone_rows(*tiles, coef[0], shift, *rest, *first, grad[0])
-        else:
-            several = *walk.columns, *beside.parts, flush, scratch, room, part
-            batch_rows(*tiles, few or None, routine, coef, shift, *several, *sums, grad)
+        tiles = (tile, None, None) if scratch is None else (None, tile, half)
+        several = *walk.columns, *beside.parts, flush, scratch, room, part
+        batch_rows(*tiles, few or None, routine, coef, shift, *several, *walk.by_loss, grad)
     return np.ascontiguousarray(grad[:n_columns].T)
+
+
+def _tiles(
+    walk: _Walk, dtype: np.dtype[Any], rows: int
+) -> tuple[AnyArray, bool | None, AnyArray | None, AnyArray | None]:
+    """Return X, whether it is float16, its shift, and room for a tile of what is not as needed."""
+    X, half = stored(walk.X)
+    shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
+    widened = X.dtype != dtype or shift is not None
+    scratch = np.empty((min(rows, walk.n_rows), X.shape[1]), dtype) if widened else None
+    return X, half, shift, scratch
 
 
 def _sparse(walk: _Walk) -> Float:

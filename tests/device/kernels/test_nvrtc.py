@@ -1,6 +1,8 @@
 """All CUDA C compiles for three generations of cards, and keeps its numbers in registers."""
 
 import importlib.util
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,10 +54,25 @@ PROGRAMS = [
 ]
 
 
-@pytest.mark.parametrize("card", ["sm_75", "sm_80", "sm_90"])
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-def test_nothing_spills(program, card):
-    found = compiled(program.source, card, OPTIONS)
+CARDS = ["sm_75", "sm_80", "sm_90"]
+
+
+@pytest.fixture(scope="module")
+def all_compiled():
+    """Everything for every card, by as many threads as there are processors."""
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield {
+            (place, card): pool.submit(compiled, program.source, card, OPTIONS)
+            for place, program in enumerate(PROGRAMS)
+            for card in CARDS
+        }
+
+
+@pytest.mark.parametrize("card", CARDS)
+@pytest.mark.parametrize("place", range(len(PROGRAMS)))
+def test_nothing_spills(place, card, all_compiled):
+    program = PROGRAMS[place]
+    found = all_compiled[place, card].result()
     assert {usage.name for usage in found} == set(program.kernels)
     for usage in found:
         assert usage.card == card

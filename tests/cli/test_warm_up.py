@@ -1,0 +1,35 @@
+"""After ``daskreg warm-up`` a new process compiles nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+FIT = """
+import numpy as np
+from daskreg import Lasso, LogisticRegression
+from daskreg.datafit.kernels.compiled import dense, moments
+from daskreg.solvers import coordinate_descent
+
+random = np.random.default_rng(1)
+X = random.standard_normal((70_000, 250))
+y = X[:, 0] + random.standard_normal(len(X))
+Lasso(alpha=0.05).fit(X, y)
+Lasso(alpha=0.05, solver="fista").fit(X, y)
+LogisticRegression(C=20 / len(X), l1_ratio=1.0).fit(X, y > 0)
+for loops in (dense.lone_rows, moments.add_grams, coordinate_descent.descend):
+    assert loops.stats.cache_hits, loops
+    assert not loops.stats.cache_misses, loops
+print(dense.lone_rows.stats.cache_path)
+"""
+
+
+def test_fits_of_a_new_process_compile_nothing(run):
+    told = run("warm-up", "--dtype", "float64")
+    assert told.exit_code == 0, told.output
+    done = subprocess.run([sys.executable, "-c", FIT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    folder = done.stdout.strip()
+    assert folder in told.output.replace("\n", "")
+    assert any(Path(folder).glob("dense.lone_rows-*.nbi"))
