@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -27,7 +28,7 @@ def stream(
     columns: Columns,
     specs: Sequence[BlockSpec],
     *,
-    reuse: bool,
+    kept: Container[int] = (),
     tally: Tally | None = None,
     empty: Allocate = np.empty,
 ) -> Iterator[tuple[Block, int]]:
@@ -41,8 +42,8 @@ def stream(
         Makes the reader, in the thread that is going to use it.
     columns : Columns
     specs : sequence of BlockSpec
-    reuse : bool
-        Whether a block may be read into the memory of an earlier one.
+    kept : container of int
+        Numbers of the blocks that stay in memory; any other is read into that of an earlier one.
     tally : Tally, optional
         Counts the seconds in which a block was waited for.
     empty : callable, optional
@@ -54,7 +55,7 @@ def stream(
         reader = open_reader()
         stack.callback(reader.close)
         return (reader.read(spec) for spec in specs)
-    buffer = _ring(columns, specs, empty) if reuse and not columns.X.sparse else _no_buffer
+    buffer = _no_buffer if columns.X.sparse else _ring(columns, specs, kept, empty)
     return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer, tally)))
 
 
@@ -63,15 +64,20 @@ def _no_buffer(spec: BlockSpec) -> None:
 
 
 def _ring(
-    columns: Columns, specs: Sequence[BlockSpec], empty: Allocate
+    columns: Columns, specs: Sequence[BlockSpec], kept: Container[int], empty: Allocate
 ) -> Callable[[BlockSpec], AnyArray | None]:
-    """As many buffers as there are blocks in flight, in turn."""
+    """As many buffers as there are blocks in flight, in turn; none for blocks that are kept.
+
+    What malloc is given back it may keep, a block or two for each thread that has read one.
+    """
     most = max(spec.stop - spec.start for spec in specs)
     shape = (most, columns.X.n_columns)
     ring: list[AnyArray] = []
-    turn = iter(range(len(specs) + 1))
+    turn = count()
 
-    def buffer(spec: BlockSpec) -> AnyArray:
+    def buffer(spec: BlockSpec) -> AnyArray | None:
+        if spec.index in kept:
+            return None
         number = next(turn)
         if len(ring) < IN_FLIGHT:
             ring.append(empty(shape, columns.X.dtype))
@@ -124,6 +130,7 @@ class ReadAhead:
             if isinstance(result, BaseException):
                 raise result
             yield result
+            result = None  # or it would live until its successor has come
 
     def _work(self) -> None:
         reader = None

@@ -101,8 +101,7 @@ class Supply:
             ),
             columns,
             specs,
-            # Blocks that are to be pinned need memory of their own.
-            reuse=not pinned,
+            kept=pinned,
             tally=tally,
             empty=np.empty if self._lane is None else self._lane.host_buffer,
         )
