@@ -18,15 +18,13 @@ from .jobs import Attempt, Job
 from .outcome import Outcome, merge_outcomes
 from .poison import Quarantine, explained, poison
 from .remote import outcome_of
-from .roster import PAUSE
+from .roster import LOOK_UP, PAUSE
 from .running import Running
 from .slow import is_slow, slow_after
 
 if TYPE_CHECKING:
     from .cluster import Cluster, Message
 
-#: Seconds between two looks at who is still there while a pass runs.
-LOOK_UP = 2
 #: Seconds that results of finished tasks may take to come, where others are not waited for.
 PATIENCE = 20
 #: Times that results are gathered anew, since somebody who had them was lost.
