@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
 from daskreg.design.device.blocks import DeviceBlock
@@ -103,7 +101,7 @@ class Supply:
             specs,
             kept=pinned,
             tally=tally,
-            empty=np.empty if self._lane is None else self._lane.host_buffer,
+            empty=None if self._lane is None else self._lane.host_buffer,
         )
 
     def _taken(self, result: tuple[Block, int]) -> tuple[Block, int]:
