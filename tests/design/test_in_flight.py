@@ -137,4 +137,5 @@ def test_pieces_of_tiles_are_read_into_the_same_memory(tmp_path, monkeypatch):
                 reader.read(start, start + 300, out), X[start : start + 300]
             )
             assert reader.nbytes_read(out) == out.nbytes
+        assert reader.read(600, 600, out[:0]).shape == (0, 12)
     assert len(places) == 1

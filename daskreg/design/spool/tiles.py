@@ -132,7 +132,8 @@ class _TileReader(Reader):
             self._room = np.empty(0, self._room.dtype)  # not both at once
             self._room = np.empty(sum(sizes), self._room.dtype)
         parts = np.split(self._room[: sum(sizes)], np.cumsum(sizes)[:-1])
-        pieces = [part.reshape(n_rows, -1) for part in parts]
+        widths = [tile.shape[1] for tile in tiles]
+        pieces = [part.reshape(n_rows, m) for part, m in zip(parts, widths, strict=True)]
         for tile, piece in zip(tiles, pieces, strict=True):
             tile.read_into(run.start, piece)
         return pieces
