@@ -52,8 +52,7 @@ def as_design(
         Bytes a process may use, as in Dask: ``"4GiB"``. Default: what the workers have, or the
         memory of the machine.
     block_size : str or int, optional
-        Bytes of a block; default ``min(64 MiB, 1/8 of the memory left)``, of plain files 8 MiB,
-        smaller for small data.
+        Bytes of a block; default ``min(64 MiB, 1/8 of the memory left)``, smaller for small data.
     missing_chunks : {'raise', 'fill'}
         What to do about chunks that a zarr store lacks.
     sample_dim : str or sequence of str, optional

@@ -21,9 +21,6 @@ from .workers import LOCAL_SHARE, MIB, Worker
 SMALL = 8 * MIB
 #: Largest block unless the caller asks for another size.
 MAX_BLOCK = 64 * MIB
-#: Largest block of a plain file, unless its partial is large: each shard of a pass waits for its
-#: first one, and there is no chunk that it would cut.
-MAX_PLAIN_BLOCK, PARTIALS = 8 * MIB, 4
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
 #: Rows in memory that take so long to multiply that their sums hardly count, however wide.
@@ -147,9 +144,8 @@ def _count(number: int, noun: str) -> str:
 def choose_block(
     columns: Columns, workers: Sequence[Worker], block_size: int | None, partial_bytes: int = 0
 ) -> int:
-    """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, of plain
-    files 8 MiB; smaller where the data would not feed every thread, but no smaller than the
-    partial that it costs."""
+    """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, smaller
+    where the data would not feed every thread, but no smaller than the partial that it costs."""
     if block_size is not None:
         return block_size
     readers = readers_nbytes(columns)
@@ -159,11 +155,7 @@ def choose_block(
         for w in workers
     )
     cards = [worker.card for worker in workers if worker.card is not None]
-    largest = MAX_BLOCK
-    if len(cards) == len(workers):
-        largest = block_limit(cards)
-    elif columns.X.plain_file is not None:
-        largest = min(MAX_BLOCK, max(MAX_PLAIN_BLOCK, PARTIALS * partial_bytes))
+    largest = block_limit(cards) if len(cards) == len(workers) else MAX_BLOCK
     most = max(MIN_BLOCK // 4, min(largest, left // 8))
     n_rows = columns.X.n_rows
     if n_rows is None:
