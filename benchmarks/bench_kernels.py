@@ -1,7 +1,7 @@
 """What one look at the data costs, beside what this machine can do at best.
 
     python benchmarks/bench_kernels.py [--only gradient passes grams moments sparse] [--mib 256]
-        [--out benchmarks/results/kernels.md]
+        [--widths 256] [--batches 1 250] [--out benchmarks/results/kernels.md]
 
 Ceilings come first: reading numbers from memory with one thread and with all, products and
 symmetric rank updates of BLAS, also of as many columns as the Gram matrices have. Then the sums of
@@ -21,7 +21,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -147,14 +147,16 @@ def share(rate: float, top: float) -> str:
     return f"{rate:.2f} | {rate / top:.0%}"
 
 
-def gradient(top: Ceilings, mib: int) -> Iterator[str]:
+def gradient(
+    top: Ceilings, mib: int, widths: Sequence[int] = WIDTHS, batches: Sequence[int] = BATCHES
+) -> Iterator[str]:
     yield (
         "| gradient, one core | p | K | X | products | read GB/s | plain GB/s | GB/s | of read | "
         "GFLOP/s | of gemm |\n| --- " + "| ---: " * 2 + "| --- | --- " + "| ---: " * 6 + "|"
     )
     for loss in (Squared(), Logistic()):
-        for p in WIDTHS:
-            for C in BATCHES:
+        for p in widths:
+            for C in batches:
                 for stored, dtype in STORED if p == 256 and C <= 8 else STORED[:2]:
                     n = max(1000, (mib << 18) // (p * max(1, C // 8)))
                     block, state = block_of(n, p, stored, loss.is_classifier), state_of(p, C)
@@ -278,6 +280,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--mib", type=int, default=256, help="size of a float32 X")
+    parser.add_argument("--widths", type=int, nargs="+", help="columns of X in `gradient`")
+    parser.add_argument("--batches", type=int, nargs="+", help="columns of coefficients there")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--append", action="store_true")
     arguments = parser.parse_args()
@@ -302,7 +306,11 @@ def main() -> None:
                 say(line)
         for group in arguments.only:
             say("")
-            for line in GROUPS[group](top, arguments.mib):
+            maker = GROUPS[group]
+            if maker is gradient:
+                chosen = arguments.widths or WIDTHS, arguments.batches or BATCHES
+                maker = partial(gradient, widths=chosen[0], batches=chosen[1])
+            for line in maker(top, arguments.mib):
                 say(line)
     if arguments.out is not None:
         with arguments.out.open("a" if arguments.append else "w") as file:

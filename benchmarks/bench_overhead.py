@@ -3,18 +3,22 @@
     python benchmarks/bench_overhead.py passes [--blocks 1000] [--rows 128] [--passes 30]
     python benchmarks/bench_overhead.py state [--shards 8] [--mb 0.1 1 5 20]
     python benchmarks/bench_overhead.py model [--workers 2 4 8]
+    python benchmarks/bench_overhead.py long [--passes 1000]
 
 ``passes``: wall time of a pass minus the kernel's time in a thread, for several numbers of shards,
 and the line through them; CPU is that of this process (of scheduler and client, on a cluster),
 which other users of the machine disturb less. ``state``: the ways Dask has to bring one state to
 every shard. ``model``: tasks and bytes of a pass as counted by Dask, for several numbers of workers
-and shards, and what that makes for 10,000 shards. Least of several times.
+and shards, and what that makes for 10,000 shards. ``long``: what the process of the scheduler holds
+after a tenth of many passes and after all of them. Least of several times.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,6 +30,7 @@ import numpy as np
 from daskreg.cluster import local
 from daskreg.datafit import Datafit
 from daskreg.design import as_design, dealing
+from daskreg.design.host import process_memory
 from daskreg.design.passes.scheduler import FAN_IN
 from daskreg.losses import Squared
 from daskreg.problems import Problems
@@ -36,12 +41,12 @@ COLUMNS = 64
 def main() -> None:
     arguments = parse()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    {"passes": passes, "state": states, "model": model}[arguments.part](arguments)
+    {"passes": passes, "state": states, "model": model, "long": long}[arguments.part](arguments)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("part", choices=["passes", "state", "model"])
+    parser.add_argument("part", choices=["passes", "state", "model", "long"])
     parser.add_argument("--blocks", type=int, default=1000)
     parser.add_argument("--rows", type=int, default=128)
     parser.add_argument("--passes", type=int, default=30)
@@ -270,6 +275,35 @@ def foresee(rows: list[tuple[int, int, float, float]], n_shards: int, large: boo
         f"{to_scheduler / 2**20:.1f} MiB to the scheduler ({lines[1][0]:.0f} B a shard) and "
         f"{to_workers / 2**20:.1f} MiB on to the workers"
     )
+
+
+# ---------------------------------------------------------------------------- many passes
+
+
+def long(arguments: argparse.Namespace) -> None:
+    """Memory and books of the scheduler's process, which is this one, while passes go by."""
+    print(f"{arguments.passes} passes, eight shards on 2 processes")
+    print(f"{'passes':>8}{'resident MiB':>14}{'Python blocks':>15}{'tasks':>8}{'ms a pass':>11}")
+    with tempfile.TemporaryDirectory() as folder, local(2, 1, "2GiB") as client:
+        path, y = write(Path(folder), arguments)
+        with design_of(path, y, 8, arguments.rows) as design:
+            datafit = Datafit(design, Squared(), Problems.product(alpha=1.0))
+            coef, intercept = np.zeros((COLUMNS, 1, 1)), np.zeros((1, 1))
+            marks = [arguments.passes * share // 10 for share in (1, 2, 4, 7, 10)]
+            started, before = time.perf_counter(), 0
+            for number in range(1, arguments.passes + 1):
+                datafit.value_and_grad(coef, intercept)
+                if number in marks:
+                    each = (time.perf_counter() - started) / (number - before)
+                    gc.collect()
+                    blocks = sys.getallocatedblocks()
+                    tasks = len(client.cluster.scheduler.tasks)
+                    print(
+                        f"{number:>8}{process_memory() / 2**20:>14.1f}{blocks:>15,}{tasks:>8}"
+                        f"{1e3 * each:>11.1f}",
+                        flush=True,
+                    )
+                    started, before = time.perf_counter(), number
 
 
 if __name__ == "__main__":

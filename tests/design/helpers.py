@@ -21,7 +21,7 @@ class CountingReader(Reader):
     def read(self, start: int, stop: int, out: Any = None) -> Any:
         self.rows.reads.append((start, stop))
         values = self.rows.array[start - self.rows.start : stop - self.rows.start]
-        if out is None:
+        if out is None or out.shape != values.shape:
             return values if self.rows.resident else values.copy()
         out[...] = values
         return out
@@ -51,7 +51,7 @@ class ArrayRows(Rows):
     def cut(self, start: int, stop: int) -> ArrayRows:
         piece = self.array[start - self.start : stop - self.start]
         rows = ArrayRows(piece, start=start, resident=self.resident, reads=self.reads)
-        rows.row_chunks = None
+        rows.row_chunks, rows.sparse = None, self.sparse
         return rows
 
     def open(self, values: Any = ()) -> CountingReader:

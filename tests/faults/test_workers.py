@@ -18,7 +18,7 @@ from distributed import Client, LocalCluster
 import daskreg
 from daskreg.design.blocks import Block
 from daskreg.design.passes import poison as quarantine
-from daskreg.design.passes import relay, roster
+from daskreg.design.passes import relay, roster, slow
 from daskreg.events import collecting
 from daskreg.exceptions import PoisonBlockError, WorkersLostError
 from tests.design.helpers import Correlate, make_data, make_design
@@ -112,8 +112,8 @@ class Dawdling(Correlate):
 def test_a_slow_task_is_done_by_somebody_else_too(
     client: Client, data: Any, expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "SLOW", 1.0)
-    monkeypatch.setattr(relay, "SLOW_TIMES", 1.25)
+    monkeypatch.setattr(slow, "SLOW", 1.0)
+    monkeypatch.setattr(slow, "SLOW_TIMES", 1.25)
     with make_design(*data, block_size=BLOCK) as design, collecting() as log:
         design.sum_over_rows(Correlate(), {"times": 1.0})
         kernel = Dawdling(path=str(tmp_path / "once"))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import mmap
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -27,9 +30,9 @@ def stream(
     columns: Columns,
     specs: Sequence[BlockSpec],
     *,
-    reuse: bool,
+    kept: Container[int] = (),
     tally: Tally | None = None,
-    empty: Allocate = np.empty,
+    empty: Allocate | None = None,
 ) -> Iterator[tuple[Block, int]]:
     """Blocks in order, with the bytes that each took; read ahead where reading is worth a thread.
 
@@ -41,12 +44,12 @@ def stream(
         Makes the reader, in the thread that is going to use it.
     columns : Columns
     specs : sequence of BlockSpec
-    reuse : bool
-        Whether a block may be read into the memory of an earlier one.
+    kept : container of int
+        Numbers of the blocks that stay in memory; any other is read into that of an earlier one.
     tally : Tally, optional
         Counts the seconds in which a block was waited for.
     empty : callable, optional
-        Makes the memory that blocks are read into, from a shape and a type.
+        Makes the memory that is used again, from a shape and a type; default ``mapped``.
     """
     if not specs:
         return iter(())
@@ -54,8 +57,21 @@ def stream(
         reader = open_reader()
         stack.callback(reader.close)
         return (reader.read(spec) for spec in specs)
-    buffer = _ring(columns, specs, empty) if reuse and not columns.X.sparse else _no_buffer
+    buffer = _no_buffer if columns.X.sparse else _ring(columns, specs, kept, empty or mapped)
     return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer, tally)))
+
+
+def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+    """Make an array whose memory goes back to the system with it.
+
+    Of what is freed malloc keeps all but arrays of more than 32 MiB, as long as anything behind it
+    is in use: blocks of a fit that has ended would count as memory of the process for the next one.
+    """
+    size = math.prod(shape)
+    if not size or dtype.hasobject:
+        return np.empty(shape, dtype)
+    memory = mmap.mmap(-1, size * dtype.itemsize)
+    return np.frombuffer(memory, dtype, size).reshape(shape)
 
 
 def _no_buffer(spec: BlockSpec) -> None:
@@ -63,15 +79,18 @@ def _no_buffer(spec: BlockSpec) -> None:
 
 
 def _ring(
-    columns: Columns, specs: Sequence[BlockSpec], empty: Allocate
-) -> Callable[[BlockSpec], AnyArray | None]:
-    """As many buffers as there are blocks in flight, in turn."""
+    columns: Columns, specs: Sequence[BlockSpec], kept: Container[int], empty: Allocate
+) -> Callable[[BlockSpec], AnyArray]:
+    """As many buffers as there are blocks in flight, in turn; one of its own for a block that is
+    kept."""
     most = max(spec.stop - spec.start for spec in specs)
     shape = (most, columns.X.n_columns)
     ring: list[AnyArray] = []
-    turn = iter(range(len(specs) + 1))
+    turn = count()
 
     def buffer(spec: BlockSpec) -> AnyArray:
+        if spec.index in kept:
+            return mapped((spec.stop - spec.start, columns.X.n_columns), columns.X.dtype)
         number = next(turn)
         if len(ring) < IN_FLIGHT:
             ring.append(empty(shape, columns.X.dtype))
@@ -124,6 +143,7 @@ class ReadAhead:
             if isinstance(result, BaseException):
                 raise result
             yield result
+            result = None  # or it would live until its successor has come
 
     def _work(self) -> None:
         reader = None

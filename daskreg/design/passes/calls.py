@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .errors import raise_own_error
-from .relay import LOOK_UP
 from .remote import call
+from .roster import LOOK_UP
 from .scheduler import fresh
 
 if TYPE_CHECKING:

@@ -20,9 +20,9 @@ from .jobs import Attempt, Job
 from .message import Message
 from .outcome import Outcome
 from .progress import Listener
-from .relay import LOOK_UP, Relay
+from .relay import Relay
 from .remote import itself, make_shard, merge, outcome_of, run_recipe, run_shard
-from .roster import Roster
+from .roster import LOOK_UP, Roster
 from .running import Running
 from .scheduler import FAN_IN, Progress, Scheduler, adds_on_workers, fresh, payload_of
 from .shards import Shard

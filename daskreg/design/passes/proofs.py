@@ -54,6 +54,7 @@ class Proofs:
         except Exception:
             check_X(block, self._names)  # what it refuses is the cause
             raise
+        self._unproven = None
         if kernel.proves_finite(share, block):
             self._seen.add(("X", block.index))
         else:

@@ -18,19 +18,15 @@ from .jobs import Attempt, Job
 from .outcome import Outcome, merge_outcomes
 from .poison import Quarantine, explained, poison
 from .remote import outcome_of
-from .roster import PAUSE
+from .roster import LOOK_UP, PAUSE
 from .running import Running
+from .slow import is_slow, slow_after
 
 if TYPE_CHECKING:
     from .cluster import Cluster, Message
 
-#: Seconds between two looks at who is still there while a pass runs.
-LOOK_UP = 2
 #: Seconds that results of finished tasks may take to come, where others are not waited for.
 PATIENCE = 20
-#: A task is slow that takes so many seconds, and so many times as long as the slowest of those
-#: that have ended, when these are half of all and a worker has nothing to do.
-SLOW, SLOW_TIMES = 30.0, 4.0
 #: Times that results are gathered anew, since somebody who had them was lost.
 MOST_GATHERED = 50
 
@@ -249,7 +245,7 @@ class Relay:
     def _restart(self, workers: dict[str, Any]) -> bool:
         """Start what nobody works on, and again what is with a silent or a slow worker."""
         idle, changed = self._idle(workers), False
-        limit = self._slow_after() if idle else None
+        limit = slow_after([*self._jobs, *self._ended]) if idle else None
         for job in self._jobs:
             if job.winner is not None:
                 if job.winner.address in workers:
@@ -260,22 +256,10 @@ class Relay:
             if not at_work and (job.whole or idle):
                 self._move(job, self._cluster.home(job.number) if job.whole else idle.pop())
                 changed = True
-            elif at_work and idle and limit is not None and self._is_slow(job, at_work[-1], limit):
+            elif at_work and idle and limit is not None and is_slow(job, at_work[-1], limit):
                 self._move(job, idle.pop())
                 changed = True
         return changed
-
-    def _is_slow(self, job: Job, attempt: Attempt, limit: float) -> bool:
-        seconds = time.monotonic() - attempt.since
-        if seconds <= limit:
-            return False
-        record(
-            "hung",
-            f"rows {job.rows[0]} to {job.rows[1]} take {attempt.address} more than {seconds:.0f} s:"
-            " another worker does them too, and the first answer counts",
-            {**job.details, "worker": attempt.address, "seconds": seconds},
-        )
-        return True
 
     def _move(self, job: Job, address: str) -> None:
         """Try a job on another worker, which becomes the home of its shard."""
@@ -306,11 +290,3 @@ class Relay:
             self._jobs.append(job)
             self._start(job, address)
         return bool(started)
-
-    def _slow_after(self) -> float | None:
-        """Seconds after which a task is slow; None: nobody can tell yet."""
-        jobs = [job for job in [*self._jobs, *self._ended] if job.whole]
-        known = [job.seconds for job in jobs if job.winner is not None and job.seconds is not None]
-        if not known or 2 * len(known) < len(jobs):
-            return None
-        return max(SLOW, SLOW_TIMES * max(known))

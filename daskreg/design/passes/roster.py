@@ -12,6 +12,8 @@ import dask  # noqa: TID253 - loaded only where a client is active
 from daskreg.events import record
 from daskreg.exceptions import ClusterLostError, WorkersLostError
 
+#: Seconds between two looks at who is still there while a pass runs.
+LOOK_UP = 2
 #: Seconds to wait for workers when all are gone, unless told otherwise.
 NO_WORKERS = 300.0
 #: Seconds that one question to the scheduler may take.

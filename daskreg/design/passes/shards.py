@@ -231,6 +231,7 @@ class Shard:
             partial = share if partial is None else absorbed(partial, share)
             if progress is not None:
                 progress(block.n_rows, read)
+            del block, share  # the next one is being made
         if partial is not None:
             total.add((0, segment), partial)
         return total, bytes_read, False

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from daskreg.design.blocks import Block
 from daskreg.design.columns import BlockSpec, Columns
 from daskreg.design.device.blocks import DeviceBlock
@@ -101,10 +99,9 @@ class Supply:
             ),
             columns,
             specs,
-            # Blocks that are to be pinned need memory of their own.
-            reuse=not pinned,
+            kept=pinned,
             tally=tally,
-            empty=np.empty if self._lane is None else self._lane.host_buffer,
+            empty=None if self._lane is None else self._lane.host_buffer,
         )
 
     def _taken(self, result: tuple[Block, int]) -> tuple[Block, int]:

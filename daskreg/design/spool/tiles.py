@@ -97,6 +97,8 @@ class _TileReader(Reader):
     def __init__(self, rows: TiledRows) -> None:
         self._of = rows
         self._nbytes = 0
+        #: The pieces of a block, which the next one uses again.
+        self._room = np.empty(0, rows.dtype)
 
     def read(self, start: int, stop: int, out: AnyArray | None = None) -> AnyArray:
         rows = self._of
@@ -114,13 +116,27 @@ class _TileReader(Reader):
 
     def _fill(self, tiles: Sequence[RawArray], run: slice, out: AnyArray) -> None:
         places = self._of._places
-        pieces = [tiles[j][run] for j, _, _ in places]
+        pieces = self._pieces([tiles[j] for j, _, _ in places], run)
         self._nbytes += sum(piece.nbytes for piece in pieces)
         step = max(64, _TILE_NBYTES // max(1, out.strides[0]))
         for start in range(0, run.stop - run.start, step):
             some = slice(start, min(start + step, run.stop - run.start))
             for piece, (_, there, inside) in zip(pieces, places, strict=True):
                 out[some, there] = piece[some, inside]
+
+    def _pieces(self, tiles: Sequence[RawArray], run: slice) -> list[AnyArray]:
+        """The rows of a run of each tile."""
+        n_rows = run.stop - run.start
+        sizes = [n_rows * tile.shape[1] for tile in tiles]
+        if sum(sizes) > self._room.size:
+            self._room = np.empty(0, self._room.dtype)  # not both at once
+            self._room = np.empty(sum(sizes), self._room.dtype)
+        parts = np.split(self._room[: sum(sizes)], np.cumsum(sizes)[:-1])
+        widths = [tile.shape[1] for tile in tiles]
+        pieces = [part.reshape(n_rows, m) for part, m in zip(parts, widths, strict=True)]
+        for tile, piece in zip(tiles, pieces, strict=True):
+            tile.read_into(run.start, piece)
+        return pieces
 
     def nbytes_read(self, values: AnyArray) -> int:
         return self._nbytes

@@ -1,0 +1,141 @@
+"""How many blocks of a stream are alive, and which are read into the memory of an earlier one."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from dataclasses import dataclass
+from typing import ClassVar
+
+import dask
+import numpy as np
+import pytest
+
+from daskreg.design.columns import IN_FLIGHT, Columns
+from daskreg.design.design import Design
+from daskreg.design.host import process_memory
+from daskreg.design.passes.ahead import mapped
+from daskreg.design.spool.rawarray import RawArray
+from daskreg.design.spool.tiles import TiledRows
+
+from .helpers import ArrayRows, Correlate, CountingReader, make_data
+
+
+class Watching(CountingReader):
+    """Notes which blocks are alive when one is read, and whether it is read into given memory."""
+
+    def read(self, start, stop, out=None):
+        values = self.rows.array[start - self.rows.start : stop - self.rows.start]
+        self.rows.seen.append((start, sum(ref() is not None for ref in self.rows.made), out))
+        if out is None or not self.rows.obeys:
+            # A view would outlive its block: what lies behind it is what counts.
+            values = values.copy()
+            self.rows.made.append(weakref.ref(values))
+            return values
+        out[...] = values
+        return out
+
+
+class WatchedRows(ArrayRows):
+    """Rows read by one thread; ``seen`` has a line for each block that was read."""
+
+    def __init__(self, array, obeys, start=0, seen=None, made=None):
+        super().__init__(array, start=start)
+        self.obeys = obeys
+        self.seen = [] if seen is None else seen
+        self.made = [] if made is None else made
+
+    def cut(self, start, stop):
+        piece = self.array[start - self.start : stop - self.start]
+        return WatchedRows(piece, self.obeys, start, self.seen, self.made)
+
+    def open(self, values=()):
+        return Watching(self)
+
+
+@dataclass(frozen=True)
+class Proving(Correlate):
+    """Sums that show whether all values are finite."""
+
+    name: ClassVar[str] = "proving"
+
+    def proves_finite(self, share, block):
+        return bool(np.isfinite(share).all())
+
+
+def watched(obeys, n_pins):
+    """A design of one shard with 20 blocks, ``n_pins`` of which are to be kept."""
+    X, y = make_data(n=2000, p=64)
+    rows = WatchedRows(X, obeys)
+    design = Design(Columns(rows, ArrayRows(y)), block_size=100 * 64 * 4)
+    with dask.config.set(num_workers=1):
+        design.prepare()
+    for shard in design.scheduler._shards:
+        own = [spec.index for spec in shard.specs if spec.index < n_pins]
+        shard.keeper.wanted = frozenset(own)
+    return design, rows, X.T @ y[:, 0].astype(np.float32)
+
+
+@pytest.mark.parametrize("kernel", [Correlate(), Proving()])
+def test_no_more_blocks_are_alive_than_are_in_flight(kernel):
+    design, rows, expected = watched(obeys=False, n_pins=0)
+    with design, dask.config.set(num_workers=1):
+        found = design.sum_over_rows(kernel, {"times": 1.0})
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+        # Beside the one that is being read.
+        assert max(alive for _, alive, _ in rows.seen) == IN_FLIGHT - 1
+
+
+def test_only_blocks_that_are_kept_have_memory_of_their_own():
+    design, rows, expected = watched(obeys=True, n_pins=7)
+    with design, dask.config.set(num_workers=1):
+        for _ in range(2):
+            found = design.sum_over_rows(Correlate(), {"times": 1.0})
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+        first, later = rows.seen[:20], rows.seen[20:]
+        assert len(later) == 13
+        for some, n_kept in ((first[:10], 7), (first[10:], 0), (later[:3], 0), (later[3:], 0)):
+            # The blocks of one shard, all of which are still referred to.
+            own = {out.__array_interface__["data"][0] for _, _, out in some}
+            assert n_kept < len(own) <= n_kept + IN_FLIGHT
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_of_a_block_goes_back_to_the_system_with_it():
+    each = 4 << 20
+    blocks = [mapped((1 << 10, 1 << 9), np.dtype(np.float64)) for _ in range(16)]
+    for block in blocks:
+        block.fill(1.0)
+    before = process_memory()
+    last = blocks.pop()  # malloc would keep all that lies before it
+    del block, blocks
+    assert before - process_memory() > 14 * each
+    assert last.flags.writeable
+    assert last.sum() == last.size
+    assert mapped((0, 3), np.dtype(np.float32)).shape == (0, 3)
+
+
+def test_pieces_of_tiles_are_read_into_the_same_memory(tmp_path, monkeypatch):
+    X = np.random.default_rng(0).standard_normal((1000, 12))
+    tiles = [
+        [RawArray.write(np.ascontiguousarray(X[a:b, c:d]), str(tmp_path / f"{a}-{c}"))
+         for c, d in ((0, 5), (5, 6), (6, 12))]
+        for a, b in ((0, 600), (600, 1000))
+    ]  # fmt: skip
+    places = set()
+    read_into = RawArray.read_into
+
+    def noting(self, start, out):
+        places.add(out.base.__array_interface__["data"][0])
+        read_into(self, start, out)
+
+    monkeypatch.setattr(RawArray, "read_into", noting)
+    out = np.empty((300, 12))
+    with TiledRows(tiles).open() as reader:
+        for start in (0, 300, 500, 700):
+            np.testing.assert_array_equal(
+                reader.read(start, start + 300, out), X[start : start + 300]
+            )
+            assert reader.nbytes_read(out) == out.nbytes
+        assert reader.read(600, 600, out[:0]).shape == (0, 12)
+    assert len(places) == 1
