@@ -172,7 +172,7 @@ class Lane:
         # It outlives this lane, and must not keep it alive.
         kept = Kept(partial(SHELF.claim, self._shard, limit=self._limit))
         shelved = replace(self._copied(block, buffer, absent, kept), uploads={})
-        SHELF.put(self._shard, shelved)
+        SHELF.put(self._shard, shelved, nbytes)
         self._moved(block.index)
         return shelved
 

@@ -73,9 +73,10 @@ class Keeper:
             return
         assert isinstance(block, Block)
         own = owned(block)
-        if self._device is not None and LEDGER.nbytes + block_nbytes(own) <= self._budget:
+        nbytes = block_nbytes(own)
+        if self._device is not None and LEDGER.nbytes + nbytes <= self._budget:
             own = replace(own, X=_readable_by_card(own.X))
-        LEDGER.pin(self.token, own, self._budget)
+        LEDGER.pin(self.token, own, nbytes, self._budget)
 
     def moved(self, index: int) -> None:
         """Note that a block is on the card now: the host's copy makes room for another one."""

@@ -360,7 +360,7 @@ def test_memory_goes_back_when_nothing_is_kept_any_more(card_with):
         assert not rest.give_back()
         assert card.used > 0
         passes(design, X, y, n=1)
-    assert SHELF.is_empty
+    assert SHELF.n_shards == 0
     assert rest.give_back()
     assert card.used == 0
 
