@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from daskreg.design.blocks import Block
-from daskreg.design.host import parse_bytes
 from daskreg.design.book import Book
+from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.design.passes.runs import spread_pins
 from daskreg.exceptions import MemoryPlanError

@@ -101,8 +101,9 @@ class Supply:
             ),
             columns,
             specs,
-            # Blocks that are to be pinned need memory of their own.
-            reuse=not pinned,
+            # Blocks that are to be pinned need memory of their own; with a card they are copied
+            # once more, to the card or to memory that it reads by itself.
+            reuse=self._lane is not None or not pinned,
             tally=tally,
             empty=np.empty if self._lane is None else self._lane.host_buffer,
         )
