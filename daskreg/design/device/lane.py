@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from daskreg._array import take_rows
+from daskreg._array import concatenated, take_rows
 from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -171,7 +171,7 @@ class Lane:
                 together.setdefault(array.dtype, []).append(number)
         xp = self.card.xp
         for numbers in together.values():
-            whole = xp.concat([xp.reshape(arrays[number], (-1,)) for number in numbers])
+            whole = concatenated([xp.reshape(arrays[number], (-1,)) for number in numbers])
             parts = self.card.fetch(whole)
             at = 0
             for number in numbers:
