@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from daskreg._array import beside
+from daskreg._array import running_sum
 from daskreg._typing import AnyArray
 
 #: Squarings of the matrix that bound its largest eigenvalue: 64 of the power, and so at most
@@ -103,7 +101,8 @@ def _residual(xp: Any, slope: Any, coef: Any, l1: Any, positive: bool) -> Any:
 
 def _diagonal(xp: Any, G: Any) -> Any:
     """Return the diagonal of a matrix, (p,)."""
-    return xp.sum(xp.where(beside(G, np.eye(G.shape[0], dtype=bool)), G, 0.0 * G), axis=0)
+    place = running_sum(xp.ones_like(G[0, :]))
+    return xp.sum(xp.where(place[:, None] == place[None, :], G, 0.0 * G), axis=0)
 
 
 def _larger(xp: Any, one: Any, other: Any) -> Any:
