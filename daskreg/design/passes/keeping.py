@@ -82,7 +82,9 @@ class Keeper:
         assert isinstance(block, Block)
         own = owned(block)
         nbytes = block_nbytes(own)
-        if self._device is not None and LEDGER.nbytes + nbytes <= self._budget:
+        if self._device is not None:
+            if LEDGER.nbytes + nbytes > self._budget:
+                return  # also if a block of another thread makes room just now: X is not its own yet
             own = replace(own, X=_readable_by_card(own.X, lent))
         LEDGER.pin(self.token, own, nbytes, self._budget)
 
