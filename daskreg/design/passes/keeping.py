@@ -84,7 +84,7 @@ class Keeper:
         nbytes = block_nbytes(own)
         if self._device is not None:
             if LEDGER.nbytes + nbytes > self._budget:
-                return  # also if a block of another thread makes room just now: X is not its own yet
+                return  # whatever makes room from now on: X may be lent memory
             own = replace(own, X=_readable_by_card(own.X, lent))
         LEDGER.pin(self.token, own, nbytes, self._budget)
 
