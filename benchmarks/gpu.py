@@ -1,25 +1,27 @@
 """Passes and fits on a card, beside what the card can do at best, in one command:
 
-    python -m benchmarks.gpu [--check-only [--stand-in]] [--size 8] [--fit-size 4] [--out FOLDER]
+    python -m benchmarks.gpu [--tests] [--check-only [--stand-in]] [--size 8] [--fit-size 4]
+                             [--out FOLDER]
 
-First every kernel is checked against float64 sums of the host, and nothing is timed that is wrong.
-Then the ceilings are measured (copies within the card, over its link, products of matrices), then
-passes with X on the card, the Gram matrix, and whole fits, beside this machine's processors,
-scikit-learn there, and cuML where it is installed; coefficients are compared.  Last come fits whose
-rows do not fit what the card may use, and stream.  It ends with status 2 without a card, and with 1
-where a number is wrong; ``--check-only --stand-in`` runs the checks over numpy, without a card.
+First every kernel is checked against float64 sums of the host, and nothing is timed that is wrong;
+``--tests`` runs the tests that need a card before.  Then the ceilings are measured (copies within
+the card, over its link, products of matrices), then passes with X on the card, with and without
+TF32, passes over rows that stream from page-locked memory, the Gram matrix, and whole fits, beside
+this machine's processors, scikit-learn there, and cuML where it is installed; coefficients are
+compared, and least squares in memory are solved on the card and on processors.  Last come fits
+whose rows do not fit what the card may use, and stream.  It ends with status 2 without a card, and
+with 1 where a number is wrong; ``--check-only --stand-in`` runs the checks over numpy, without a
+card.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -28,13 +30,18 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from daskreg._device import cupy_or_none, gpu_available
+from daskreg._device import TF32_VARIABLE, cupy_or_none, gpu_available
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import Labels
 from daskreg.design.blocks import Block
 from daskreg.design.device import Csr, DeviceBlock, Kept
+from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.lane import Lane
+from daskreg.design.device.need import DeviceShare
 from daskreg.losses import Logistic, Squared
+
+from .gpu_fits import environment, error, fits, print_row
 
 #: Columns of coefficients of a pass.
 COLUMNS = (1, 8, 50, 250)
@@ -44,9 +51,6 @@ N_FEATURES = 256
 #: Rows of a check; bytes of a block of a pass, and of copies; rows of the square matrices of a
 #: product.
 CHECK_ROWS, BLOCK_BYTES, COPY_BYTES, GEMM_ROWS = 5000, 2**28, 2**30, 8192
-#: How far the coefficients of a card may be from those of processors, beside the largest: fits end
-#: where the objective is close enough, not the coefficients.
-CLOSE = 1e-2
 LABELS = Labels((0, 1), np.ones((2, 1)))
 
 
@@ -107,30 +111,26 @@ def checks(xp: Any) -> list[tuple[str, float, float]]:
                 exact, host, _ = pass_of(loss, "float64", wide, n_columns)
                 expected = exact(host, state)
                 sums = kernel.on_device(on_card(xp, block), state)
-                error = max(_error(fetched(sums[name]), expected[name]) for name in expected)
-                found.append((f"{loss.name}, {stored}, K={n_columns}", error, allowed))
+                largest = max(error(fetched(sums[name]), expected[name]) for name in expected)
+                found.append((f"{loss.name}, {stored}, K={n_columns}", largest, allowed))
     for stored in ("float64", "float32"):
         X = data(stored, CHECK_ROWS)
         host = Block(X, X[:, :1].astype(np.float64), None, None, 0, 0)
         expected = MomentsKernel(columns=None)(host, {})["moments"].moments[-1, None]
         kernel = MomentsKernel(columns=None, gram_dtype=stored)
         share = kernel.on_device(on_card(xp, host), {})["moments"].moments[-1, None]
-        error = _error(fetched(share.gram), expected.gram)
-        found.append((f"Gram, {stored}", error, STORED[stored]))
+        largest = error(fetched(share.gram), expected.gram)
+        found.append((f"Gram, {stored}", largest, STORED[stored]))
     return found
-
-
-def _error(found: Any, expected: Any) -> float:
-    return float(np.abs(found - expected).max() / max(1e-300, np.abs(expected).max()))
 
 
 def report_checks(xp: Any) -> bool:
     """Print the checks; return whether all hold."""
     right = True
-    for name, error, allowed in checks(xp):
-        holds = error <= allowed
+    for name, found, allowed in checks(xp):
+        holds = found <= allowed
         right &= holds
-        print(f"{'ok   ' if holds else 'WRONG'} {name:30} {error:8.1e} (allowed {allowed:.0e})")
+        print(f"{'ok   ' if holds else 'WRONG'} {name:30} {found:8.1e} (allowed {allowed:.0e})")
     return right
 
 
@@ -185,18 +185,16 @@ def passes(xp: Any, size: int, best: dict[str, float]) -> list[dict[str, Any]]:
             for n_columns in COLUMNS:
                 kernel, block, state = pass_of(loss, stored, X, n_columns)
                 cards = [_beside(xp, block, one) for one in moved]
-                took = seconds(xp, lambda k=kernel, s=state, c=cards: _sweep(k, s, c))
                 gemm = best["gemm float64" if stored == "csr" else "gemm float32"]
-                found.append(
-                    {
-                        "pass": f"{loss.name}, {stored}, K={n_columns}",
-                        "bytes": nbytes,
-                        "seconds": took,
-                        "share of copy": nbytes / took / best["copy"],
-                        "share of gemm": 4.0 * numbers * n_columns / took / gemm,
-                    }
-                )
-                print_row(found[-1])
+                for rough in (False, True) if stored != "csr" and n_columns > 1 else (False,):
+                    with environment(TF32_VARIABLE, "1" if rough else "0"):
+                        took = seconds(xp, lambda k=kernel, s=state, c=cards: _sweep(k, s, c))
+                    name = f"{loss.name}, {stored}, K={n_columns}{', TF32' if rough else ''}"
+                    row = {"pass": name, "bytes": nbytes, "seconds": took}
+                    row["share of copy"] = nbytes / took / best["copy"]
+                    row["share of gemm"] = 4.0 * numbers * n_columns / took / gemm
+                    found.append(row)
+                    print_row(row)
                 del cards
         del moved
         xp.get_default_memory_pool().free_all_blocks()
@@ -217,6 +215,39 @@ def _sweep(kernel: Any, state: dict[str, Any], cards: list[DeviceBlock]) -> Any:
     return total
 
 
+def streamed_passes(size: int, best: dict[str, float]) -> list[dict[str, Any]]:
+    """Time passes over page-locked rows of the host, as a fit makes them: the link is the limit."""
+    card, found = card_of_process(), []
+    assert card is not None
+    for stored in ("float32", "float16", "int8", "csr"):
+        row_bytes = N_FEATURES * (1.2 if stored == "csr" else np.dtype(stored).itemsize)
+        n_blocks, n_rows = max(2, size // BLOCK_BYTES), int(BLOCK_BYTES / row_bytes)
+        X = data(stored, n_rows)
+        moved = n_blocks * sum(part.nbytes for part in _parts(X))
+        locked = locked_copy(card, X)  # the same rows again and again: the card cannot know
+        for n_columns in COLUMNS:
+            kernel, block, state = pass_of(Squared(), stored, locked, n_columns)
+            took = min(_streamed(card, kernel, state, [block] * n_blocks) for _ in range(3))
+            row = {"pass": f"streamed, {stored}, K={n_columns}", "bytes": moved, "seconds": took}
+            found.append(row | {"share of link": moved / took / best["link"]})
+            print_row(found[-1])
+        del locked, block
+        card.trim()
+    return found
+
+
+def _streamed(card: Any, kernel: Any, state: dict[str, Any], blocks: list[Block]) -> float:
+    """Return the seconds of a pass of one shard, to its sums on the host."""
+    lane = Lane(card, "benchmark", kernel, state, DeviceShare(), lambda index: None)
+    started = time.perf_counter()
+    with lane:
+        total = lane.sum(blocks[0])
+        for block in blocks[1:]:
+            total = total + lane.sum(block)
+        lane.fetched({0: total})
+    return time.perf_counter() - started
+
+
 def gram_pass(xp: Any, best: dict[str, float]) -> dict[str, Any]:
     """Time the Gram matrix of a block on the card."""
     X = data("float32", BLOCK_BYTES // (4 * N_FEATURES))
@@ -232,129 +263,6 @@ def gram_pass(xp: Any, best: dict[str, float]) -> dict[str, Any]:
 
 def _parts(X: Any) -> list[Any]:
     return [X.data, X.indices, X.indptr] if hasattr(X, "indptr") else [X]
-
-
-def fits(xp: Any, size: int, best: dict[str, float]) -> list[dict[str, Any]]:
-    """Time whole fits: on processors, on the card, by scikit-learn and by cuML; then streamed."""
-    n_rows = size // (4 * N_FEATURES)
-    X = data("float32", n_rows)
-    rng = np.random.default_rng(2)
-    eta = X[:, :10] @ rng.normal(size=10).astype(np.float32)
-    y, labels = eta + rng.normal(size=n_rows), (eta + rng.logistic(size=n_rows) > 0).astype(int)
-    found = []
-    for name, target, ours, theirs in _models(_strength(n_rows)):
-        expected = None
-        for who, model, device in [
-            ("daskreg, processors", ours(), "cpu"),
-            ("daskreg, card", ours(), "gpu"),
-            *[(who, make(), None) for who, make in theirs],
-        ]:
-            took = fit_seconds(model, X, y if target == "y" else labels, device)
-            coef = np.asarray(model.coef_, dtype=np.float64).ravel()
-            expected = coef if expected is None else expected
-            row = {"pass": f"{name}: {who}", "bytes": X.nbytes, "seconds": took}
-            row["distance"] = _error(coef, expected)
-            if device is not None:
-                row["wrong"] = not row["distance"] <= CLOSE
-                row["passes"] = model.fit_report_.n_passes
-            found.append(row)
-            print_row(row)
-    return found + streamed_fits(xp, X, y, labels, best)
-
-
-def streamed_fits(
-    xp: Any, X: Any, y: Any, labels: Any, best: dict[str, float]
-) -> list[dict[str, Any]]:
-    """Time fits for which the card may keep a sixteenth of X: the link is the limit."""
-    import daskreg
-
-    found, C = [], _strength(X.shape[0])
-    for name, target, make in [
-        ("Lasso", y, lambda: daskreg.Lasso(alpha=0.1)),
-        ("LogisticRegression", labels, lambda: daskreg.LogisticRegression(C=C, l1_ratio=1)),
-    ]:
-        whole, least = make(), make()
-        fit_seconds(whole, X, target, "gpu")
-        with limited(xp, whole.plan_.device.reserve + X.nbytes // 16):
-            took = fit_seconds(least, X, target, "gpu")
-        report = least.fit_report_
-        moved = sum(report.bytes[tier] for tier in ("memory", "disk", "source"))
-        row = {"pass": f"{name}: streamed", "bytes": moved, "seconds": took}
-        row |= {"share of link": moved / took / best["link"], "passes": report.n_passes}
-        row["distance"] = _error(np.ravel(least.coef_), np.ravel(whole.coef_))
-        kept = report.bytes["device"] / max(1, moved + report.bytes["device"])
-        row |= {"kept": kept, "wrong": not (row["distance"] <= CLOSE and kept < 0.5)}
-        found.append(row)
-        print_row(row)
-    return found
-
-
-@contextmanager
-def limited(xp: Any, nbytes: int) -> Iterator[None]:
-    """Leave so many bytes of the card to what is allocated from now on."""
-    pool = xp.get_default_memory_pool()
-    before = pool.get_limit()
-    pool.free_all_blocks()
-    pool.set_limit(size=pool.used_bytes() + nbytes)
-    try:
-        yield
-    finally:
-        pool.set_limit(size=before)
-
-
-def _strength(n_rows: int) -> float:
-    """Return the C under which the penalty is some two thousandths of the mean loss, as it were."""
-    return 400.0 / n_rows
-
-
-def _models(
-    C: float,
-) -> list[tuple[str, str, Callable[[], Any], list[tuple[str, Callable[[], Any]]]]]:
-    import sklearn.linear_model as sk
-
-    import daskreg
-
-    lasso: list[tuple[str, Callable[[], Any]]] = [("scikit-learn", lambda: sk.LassoCV(n_jobs=-1))]
-    logistic: list[tuple[str, Callable[[], Any]]] = [
-        ("scikit-learn", lambda: sk.LogisticRegression(C=C, l1_ratio=1, solver="saga"))
-    ]
-    if importlib.util.find_spec("cuml") is not None:
-        import cuml
-
-        logistic.append(("cuML", lambda: cuml.LogisticRegression(C=C, penalty="l1")))
-
-    def lone() -> Any:
-        return daskreg.LogisticRegression(C=C, l1_ratio=1)
-
-    return [
-        ("LassoCV", "y", daskreg.LassoCV, lasso),
-        ("LogisticRegressionCV", "labels", lambda: daskreg.LogisticRegressionCV(l1_ratios=[1]), []),
-        ("LogisticRegression", "labels", lone, logistic),
-    ]
-
-
-def fit_seconds(model: Any, X: Any, y: Any, device: str | None) -> float:
-    """Return the seconds of a fit, on the device where it can choose."""
-    before = os.environ.get("DASKREG_DEVICE")
-    if device is not None:
-        os.environ["DASKREG_DEVICE"] = device
-    try:
-        started = time.perf_counter()
-        model.fit(X, y)
-        return time.perf_counter() - started
-    finally:
-        os.environ.pop("DASKREG_DEVICE", None)
-        if before is not None:
-            os.environ["DASKREG_DEVICE"] = before
-
-
-def print_row(row: dict[str, Any]) -> None:
-    shares = [f"{100 * row[key]:5.1f}% {key[9:]}" for key in row if key.startswith("share")]
-    rate = row["bytes"] / row["seconds"] / 1e9
-    told = [*shares, *([f"coefficients {row['distance']:.0e}"] if "distance" in row else [])]
-    wrong = "WRONG " if row.get("wrong") else ""
-    line = f"{row['pass']:40} {1e3 * row['seconds']:10.2f} ms {rate:8.1f} GB/s"
-    print(f"{line}  {wrong}{', '.join(told)}")
 
 
 # ---------------------------------------------------------------------- the command
@@ -374,8 +282,16 @@ def machine(xp: Any) -> dict[str, Any]:
     }
 
 
+def run_tests() -> int:
+    """Run the tests that need a card, in a process of their own; 0: all of them pass."""
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "tests"]
+    return subprocess.run(command, cwd=root, check=False).returncode
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tests", action="store_true", help="run the tests that need a card first")
     parser.add_argument("--check-only", action="store_true", help="time nothing")
     parser.add_argument("--stand-in", action="store_true", help="check over numpy, without a card")
     parser.add_argument("--size", default=8.0, type=float, help="GiB of X of passes")
@@ -389,6 +305,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not gpu_available():
         print("no card here: CuPy, a driver and a device are needed", file=sys.stderr)
         return 2
+    if options.tests and run_tests():
+        return 1
     xp = cupy_or_none()
     print(about := machine(xp))
     if not report_checks(xp):
@@ -397,8 +315,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     best = ceilings(xp)
     print({name: f"{rate / 1e9:.0f} G/s" for name, rate in best.items()})
-    rows = [*passes(xp, int(options.size * 2**30), best), gram_pass(xp, best)]
-    rows += fits(xp, int(options.fit_size * 2**30), best)
+    size = int(options.size * 2**30)
+    rows = [*passes(xp, size, best), *streamed_passes(size, best), gram_pass(xp, best)]
+    rows += fits(xp, data("float32", int(options.fit_size * 2**30) // (4 * N_FEATURES)), best)
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{date.today():%Y-%m-%d}-gpu.json"
     path.write_text(json.dumps({"machine": about, "ceilings": best, "rows": rows}, indent=1))

@@ -123,6 +123,14 @@ def running_sum(x: Any) -> Any:
     return xp.cumulative_sum(x, axis=0) if hasattr(xp, "cumulative_sum") else xp.cumsum(x, axis=0)
 
 
+def concatenated(parts: Any, axis: int = 0) -> Any:
+    """Return arrays of one library, one after the other along an axis."""
+    xp = namespace(parts[0])
+    # CuPy has had numpy's old name for longer.
+    join = xp.concatenate if hasattr(xp, "concatenate") else xp.concat
+    return join(parts, axis=axis)
+
+
 def to_host(x: Any) -> Any:
     """Return x with all its arrays on the host: arrays, mappings, sequences and data classes.
 

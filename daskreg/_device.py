@@ -12,6 +12,8 @@ from .exceptions import MissingDependencyError
 
 #: The environment variable that says where this process's passes run, and what it may be.
 VARIABLE, CHOICES = "DASKREG_DEVICE", ("auto", "cpu", "gpu")
+#: The environment variable that lets passes multiply float32 in TF32, and what it may be.
+TF32_VARIABLE, SWITCH = "DASKREG_TF32", {"0": False, "1": True, "": False}
 #: The library of the NVIDIA driver.
 _DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 #: The process that has asked the driver: one that is forked from it later cannot use a GPU.
@@ -36,6 +38,20 @@ def wanted_device() -> str:
 def device_is_chosen() -> bool:
     """Whether ``DASKREG_DEVICE`` is set."""
     return bool(os.environ.get(VARIABLE, "").strip())
+
+
+def tf32_is_wanted() -> bool:
+    """Whether ``DASKREG_TF32`` asks for products of some eleven bits on cards.
+
+    Raises
+    ------
+    ValueError
+        For anything but "0" and "1".
+    """
+    wanted = os.environ.get(TF32_VARIABLE, "").strip()
+    if wanted not in SWITCH:
+        raise ValueError(f"{TF32_VARIABLE} must be 0 or 1; got {os.environ[TF32_VARIABLE]!r}")
+    return SWITCH[wanted]
 
 
 @cache

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._typing import AnyArray, Float
+from daskreg._array import beside, concatenated, namespace
+from daskreg._typing import AnyArray
 
 from .label_sums import LabelSums, centred
 from .moments import Moments, MomentsBatch, sum_of
@@ -118,14 +119,15 @@ def _widened(moments: Parts, own: AnyArray, labels: AnyArray) -> Parts:
     if (ALL, None) not in moments or len(own) == len(labels):
         return moments
     part = centred(moments[ALL, None])
-    if not len(part.target_mean):
+    if not part.target_mean.shape[0]:
         return moments
-    place = np.searchsorted(labels, own)
+    place = np.searchsorted(own, labels)
+    place = np.where(np.isin(labels, own), place, len(own))  # of zeros, behind the others
 
-    def wide(values: Float) -> Float:
-        filled = np.zeros((*values.shape[:-1], len(labels)))
-        filled[..., place] = values
-        return filled
+    def wide(values: Any) -> Any:
+        xp = namespace(values)
+        padded = concatenated([values, xp.zeros_like(values[..., :1])], axis=-1)
+        return xp.take(padded, beside(values, place), axis=-1)
 
     wider = replace(
         part,

@@ -20,6 +20,7 @@ from .evaluation import Evaluation
 from .first import FirstPass
 from .gathered import all_rows
 from .gram import FactoredData, GramData
+from .kernels.cuda.inner import Started, solved_on_card
 from .kernels.tiles import compute_dtype
 from .sample import RowSample
 from .survey import Survey
@@ -132,6 +133,10 @@ class Surveyed(ABC):
     def grams(self) -> dict[int, GramData]:
         """Return the same for every ``weighting`` of the problems, by its number: no other pass."""
         return {number: self._gram(number) for number in sorted(set(self.weighting.tolist()))}
+
+    def started(self, *problems: Any) -> Started | None:
+        """Return where a card of this process comes to on Gram matrices; ``solved_on_card``."""
+        return solved_on_card(*problems)
 
     def factored_grams(self) -> dict[int, FactoredData]:
         """Return the same with the rows instead of their products: two passes at most.

@@ -170,4 +170,5 @@ def _device_share(plan: Plan, on_cards: frozenset[int], runs: Sequence[Run]) -> 
     if plan.device is None:
         return None
     own = on_cards.intersection(spec.index for run in runs for spec in run.specs)
-    return DeviceShare(own, plan.device.reserve)
+    each = plan.total_bytes * plan.device.share / max(1, len(on_cards))
+    return DeviceShare(own, plan.device.reserve, int(each * len(own)), plan.device.passing)

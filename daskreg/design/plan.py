@@ -202,10 +202,11 @@ def make_plan(
     terms = memory_terms(columns, worker, work, block_bytes, in_memory, layout, n_sums, local)
     own = sum(terms.get(name, 0) for name in IN_A_PASS)
     terms["other rows, read in turn"] = work.beside.kept + max(0, work.beside.passing - own)
+    lent = elsewhere is not None or work.beside != Beside()
     elsewhere = elsewhere or Elsewhere()
     terms["pinned for all columns"] = elsewhere.to_come
     terms["left for selected columns"] = -(-work.selected_bytes // len(workers))
-    device, note = _device(columns, layout, workers, work, block_bytes, n_sums, keeps)
+    device, note = _device(columns, layout, workers, work, block_bytes, n_sums, keeps, lent)
     if device is not None and not in_memory:
         beside = extra * (X.n_rows or 0) * device.share
         terms["beside blocks on cards"] = -(-int(beside) // len(workers))
@@ -258,6 +259,7 @@ def _device(
     block_bytes: int,
     n_shards: int,
     keeps: bool,
+    lent: bool,
 ) -> tuple[DevicePlan | None, str]:
     """What goes to the cards of the workers, and what to say where that is nothing."""
     cards = [worker.card for worker in workers]
@@ -267,10 +269,15 @@ def _device(
     if columns.X.resident and size < SMALL and not any(c and c.demanded for c in cards):
         return None, ""  # asking a card takes longer than adding up
     running = min(max(worker.threads for worker in workers), max(1, n_shards))
-    terms = device_terms(block_bytes, work.temporaries, work.partial_bytes, LEVELS + 2, running)
+    stored = block_bytes // (columns.X.dtype.itemsize + 4) if columns.X.sparse else 0
+    terms = device_terms(
+        *(block_bytes, work.temporaries, work.partial_bytes, LEVELS + 2, running, stored)
+    )
+    terms["left for selected columns"] = -(-work.selected_bytes // len(workers))
     beside = sum(rows.row_nbytes for name, rows in columns.parts() if name != "X")
     beside_bytes = int(layout.n_rows * beside)
-    return device_plan(cards, int(size), beside_bytes, keeps and work.passes != 1, terms)
+    keeps = keeps and work.passes != 1
+    return device_plan(cards, int(size), beside_bytes, keeps, terms, lent)
 
 
 def _rereading(X: Rows, in_memory: bool, streams: bool) -> str:

@@ -20,6 +20,7 @@ from .parallel import parallel_map
 from .protocols import QuadraticDatafit, SquaredSums, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
+from .started import started_on_card
 from .warm_path import solve_path
 
 #: Passes that may repair a Gram matrix of low precision; one is enough unless it is hopeless.
@@ -120,7 +121,15 @@ class Gram(Solver):
         coef = np.zeros(shape) if start is None else start[0][:, 0, :]
         target = np.maximum(goal.tol, SMALLEST_TOL) * goal.null_value
         intercept = np.array(datafit.null_intercept, dtype=np.float64)
-        new = _solved(models, penalty, coef, intercept, target, goal.max_iter, rounding)
+        started = started_on_card(datafit, models, penalty, coef, target, goal.max_iter)
+        if started is not None:
+            coef, swept = started
+        new = _solved(
+            *(models, penalty, coef, intercept, target, goal.max_iter, rounding),
+            alone=started is not None,
+        )
+        if started is not None:
+            new = replace(new, n_iter=new.n_iter + swept)
         return replace(new, max_corrections=self.corrections)
 
     def step(self, datafit: QuadraticDatafit, penalty: ElasticNet, state: GramState) -> GramState:
@@ -179,8 +188,11 @@ def _solved(
     max_sweeps: int,
     rounding: Float,
     metric_centre: Float | None = None,
+    alone: bool = False,
 ) -> GramState:
     """Solve in memory; ``metric_centre`` is where value and gradient of the model are exact.
+
+    Problems that are ``alone`` start from their own column, not from each other's solutions.
 
     Bound and violation are widened by what the rounding of G may hide, so that they stay valid.
     """
@@ -188,7 +200,7 @@ def _solved(
     coef = np.empty_like(start, dtype=np.float64)
     n_sweeps = np.zeros(n_problems, dtype=np.intp)
     objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
-    paths = _paths(models, penalty)
+    paths = _paths(models, penalty, alone)
     if len(paths) == 1 and isinstance(paths[0][0].G, Factored):
         paths = _in_two(*paths[0], penalty)
 
@@ -219,19 +231,23 @@ def _solved(
     return GramState(models, rounding, target, max_sweeps, 0, 0, doubtful, n_sweeps, candidates)
 
 
-def _paths(models: Quadratics, penalty: ElasticNet) -> list[tuple[Quadratic, AnyArray]]:
+def _paths(
+    models: Quadratics, penalty: ElasticNet, alone: bool
+) -> list[tuple[Quadratic, AnyArray]]:
     """Problems that are solved one after the other, of one Gram matrix each.
 
-    Direct solves share factors, and each problem of a path starts from the one before.
+    Direct solves share factors, and each problem of a path starts from the one before unless it is
+    ``alone``.
     """
     found: list[tuple[Quadratic, AnyArray]] = []
     for model, own in zip(models.parts, models.columns, strict=True):
         one = penalty.take(own)
         swept = one.has_l1 | one.positive
-        kinds: dict[tuple[float, int] | None, list[int]] = {}
+        kinds: dict[tuple[float, int, int] | None, list[int]] = {}
         keys = zip(swept.tolist(), one.l1_ratio.tolist(), model.output.tolist(), strict=True)
         for place, (is_swept, l1_ratio, output) in enumerate(keys):
-            kinds.setdefault((l1_ratio, output) if is_swept else None, []).append(place)
+            path = (l1_ratio, output, place if alone else 0) if is_swept else None
+            kinds.setdefault(path, []).append(place)
         found += [(model.take(places), own[places]) for places in kinds.values()]
     return found
 

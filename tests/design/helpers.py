@@ -50,7 +50,7 @@ class ArrayRows(Rows):
 
     def cut(self, start: int, stop: int) -> ArrayRows:
         piece = self.array[start - self.start : stop - self.start]
-        rows = ArrayRows(piece, start=start, resident=self.resident, reads=self.reads)
+        rows = type(self)(piece, start=start, resident=self.resident, reads=self.reads)
         rows.row_chunks, rows.sparse = None, self.sparse
         return rows
 

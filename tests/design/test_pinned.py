@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from daskreg.design.blocks import Block
+from daskreg.design.book import Book
 from daskreg.design.host import parse_bytes
-from daskreg.design.passes.ledger import LEDGER, Ledger
+from daskreg.design.passes.ledger import LEDGER
 from daskreg.design.passes.runs import spread_pins
 from daskreg.exceptions import MemoryPlanError
 
@@ -141,10 +142,23 @@ def test_wide_rows_in_memory_are_few_blocks_each_of_which_pays_for_its_sums():
 def test_a_released_shard_pins_nothing_that_was_on_its_way():
     X, y = make_data(n=100)
     block = Block(X, y, None, None, 0, 0)
-    ledger = Ledger()
-    assert not ledger.pin("shard", block, 1 << 30)
-    ledger.open("shard")
-    assert ledger.pin("shard", block, 1 << 30)
-    ledger.release("shard")
-    assert not ledger.pin("shard", block, 1 << 30)
-    assert ledger.nbytes == 0
+    book: Book[Block] = Book()
+    assert not book.pin("shard", block, 10, 1 << 30)
+    book.open("shard")
+    assert book.pin("shard", block, 10, 1 << 30)
+    book.release("shard")
+    assert not book.pin("shard", block, 10, 1 << 30)
+    assert book.nbytes == 0
+
+
+def test_what_a_plan_promises_comes_to_be_and_passes_over_the_same_data_share_their_room():
+    book: Book[Block] = Book()
+    for shard, data in ((1, "rows"), (2, "rows"), (3, "others")):
+        book.open(shard, data)
+        book.promise(shard, 100, passing=7 * shard)
+    assert (book.nbytes, book.to_come, book.passing) == (0, 300, 14 + 21)
+    assert book.claim(1, 60, 1 << 30)
+    assert book.claim(2, 130, 1 << 30)  # what kernels keep beside blocks is in no plan
+    assert (book.nbytes, book.to_come) == (190, 40 + 100)
+    book.release(3)
+    assert (book.to_come, book.passing) == (40, 14)

@@ -23,6 +23,7 @@ def card_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     monkeypatch.delenv("DASKREG_DEVICE", raising=False)
     # Threads differ from machine to machine, and tiles of rows with them.
     monkeypatch.setattr("daskreg.design.device.need.TILES", 0)
+    monkeypatch.setattr("daskreg.design.device.need.SORTING", 0)
 
     def make(room: int, kind: type[StandInCard] = StandInCard, **settings: Any) -> StandInCard:
         card = kind(limit=LIBRARIES + SLOTS * 2 * BLOCK + room, **settings)

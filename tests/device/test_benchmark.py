@@ -7,7 +7,7 @@ import types
 import numpy as np
 import pytest
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_fits
 
 from .stand_in import StandInCard
 
@@ -97,6 +97,8 @@ def without_a_card(card_with, monkeypatch):
         "GEMM_ROWS": 16,
     }.items():
         monkeypatch.setattr(gpu, name, value)
+    monkeypatch.setattr(gpu_fits, "INNER_ALPHAS", 4)
+    monkeypatch.setattr(gpu_fits, "INNER_FOLDS", 2)
     return pool
 
 
@@ -110,11 +112,28 @@ def test_from_the_first_line_to_the_last(without_a_card, tmp_path, capsys):
     rows = {row["pass"]: row for row in told["rows"]}
     assert rows["squared, float32, K=3"]["bytes"] == 4 * 4 * 12 * (2**15 // 48)
     assert {"Gram, float32", "LassoCV: daskreg, card", "Lasso: streamed"} <= set(rows)
+    assert rows["streamed, int8, K=3"]["bytes"] == 4 * 12 * (2**15 // 12)
+    assert {"12 problems in memory: processors", "12 problems in memory: the card"} <= set(rows)
+    assert "squared, float32, K=3, TF32" in rows
     streamed = [row for name, row in rows.items() if name.endswith("streamed")]
     assert all(row["kept"] < 0.5 and row["bytes"] > 0 for row in streamed)
     assert without_a_card.limit == 0
     assert len(without_a_card.limits) == 2 * len(streamed)
     assert "WRONG" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_tests_come_first_where_they_are_asked_for(without_a_card, monkeypatch, status):
+    commands = []
+
+    def run(command, cwd, check):
+        commands.append(command)
+        return types.SimpleNamespace(returncode=status)
+
+    monkeypatch.setattr(gpu.subprocess, "run", run)
+    assert gpu.main(["--tests", "--check-only"]) == status
+    (command,) = commands
+    assert command[1:5] == ["-m", "pytest", "-m", "gpu"]
 
 
 def test_wrong_coefficients_are_told(without_a_card, monkeypatch, tmp_path, capsys):
@@ -123,9 +142,10 @@ def test_wrong_coefficients_are_told(without_a_card, monkeypatch, tmp_path, caps
         model.fit_report_ = types.SimpleNamespace(n_passes=1)
         return 1.0
 
-    monkeypatch.setattr(gpu, "fit_seconds", fitted)
-    monkeypatch.setattr(gpu, "streamed_fits", lambda *_: [])
-    rows = gpu.fits(gpu.cupy_or_none(), ROWS * 4 * 12, {})
+    monkeypatch.setattr(gpu_fits, "fit_seconds", fitted)
+    monkeypatch.setattr(gpu_fits, "streamed_fits", lambda *_: [])
+    monkeypatch.setattr(gpu_fits, "inner_solvers", lambda *_: [])
+    rows = gpu_fits.fits(gpu.cupy_or_none(), gpu.data("float32", ROWS), {})
     assert [row["pass"] for row in rows if row.get("wrong")] == [
         f"{name}: daskreg, card"
         for name in ("LassoCV", "LogisticRegressionCV", "LogisticRegression")

@@ -54,7 +54,7 @@ def left_over(client: Client) -> dict[str, Any]:
             "tasks": len(dask_worker.state.tasks),
             "data": len(dask_worker.data),
             "pinned": LEDGER.nbytes,
-            "shards": len(LEDGER._blocks),
+            "shards": LEDGER.n_shards,
             "threads": threading.active_count(),
         }
 

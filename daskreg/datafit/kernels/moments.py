@@ -19,7 +19,7 @@ from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 
 from .classes import find_labels
-from .cuda.moments import device_groups
+from .cuda.moments import device_moments
 from .cuda.tiles import STORED
 from .one_hot import OneHot
 from .resampled import resampled_moments
@@ -74,6 +74,10 @@ class MomentsKernel:
     compiled: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
+        return self._sums(block, block.X)
+
+    def _sums(self, block: Block, X: Matrix | DeviceBlock) -> Sums:
+        """Return the sums of a block whose X lies in host memory, or on a card."""
         if block.y is None:
             raise DataError("the data have no target: expected y, got None")
         rows = self._rows_by_label(block) if self.by_label else _Rows.numbers(block)
@@ -89,28 +93,35 @@ class MomentsKernel:
         each = replace(self, columns=()) if together else self
         if together and len(rows.labels):
             shared = rows.coded if coded else rows
-            found = self._label_sums(block.X, shared) if coded else None
-            moments[ALL, None] = self._moments(block.X, shared) if found is None else found
+            found = self._label_sums(X, shared) if coded else None
+            moments[ALL, None] = self._moments(X, shared) if found is None else found
         for label, chosen in rows.groups:
             if (alone or not by_atom or whole) and not coded:
-                moments[ALL, label] = each._moments(block.X, rows, chosen)
+                moments[ALL, label] = each._moments(X, rows, chosen)
             if by_atom:
-                self._add_atoms(moments, block, rows, label, chosen)
+                self._add_atoms(moments, block, X, rows, label, chosen)
         if not alone and not by_atom:
-            self._add_resamples(moments, batches, block, rows)
+            self._add_resamples(moments, batches, block, X, rows)
         tallies = rows.tallies if coded else None
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
     def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
-        """Whether a card can sum dense blocks: of regressions, in folds or not, not resampled."""
-        plain = not self.by_label and self.weightings.by_atoms
-        known = np.dtype(X_dtype).name in STORED
-        return plain and known and not sparse and self.columns in ((), None)
+        """Whether a card can sum such blocks: dense ones, with all Gram columns or none.
+
+        Sparse rows are looked at once, as fast as a processor can read them, and the card would
+        have to sort them first.  Moments of many resamples are sums over lists of rows.
+        """
+        known = np.dtype(X_dtype).name in STORED and not sparse and self.columns in ((), None)
+        return known and (self.weightings.by_atoms or not self._batched)
 
     def on_device(self, block: DeviceBlock, state: State) -> Sums:
         """Return the sums of a block on a card, their arrays there; nothing waits for it."""
-        dtype = np.dtype(self.gram_dtype) if self.columns is None else None
-        return Sums(moments=device_groups(block, self.weightings, dtype))
+        return self._sums(block.host, block)
+
+    @property
+    def _batched(self) -> bool:
+        """Whether moments of all resamples are taken together."""
+        return self.by_label or self.columns == () or self.plain_gram
 
     def proves_finite(self, share: Sums, block: Block) -> bool:
         """Whether the sums of a block could not be finite if a value of X were not."""
@@ -134,6 +145,7 @@ class MomentsKernel:
         self,
         moments: Parts,
         block: Block,
+        X: Matrix | DeviceBlock,
         rows: _Rows,
         label: Any,
         chosen: AnyArray | None,
@@ -148,19 +160,20 @@ class MomentsKernel:
             inside = np.flatnonzero(own == atom)
             if len(inside) < len(codes):
                 inside = inside if chosen is None else chosen[inside]
-                moments[atom, label] = plain._moments(block.X, rows, inside)
+                moments[atom, label] = plain._moments(X, rows, inside)
             else:
-                moments[atom, label] = plain._moments(block.X, rows, None)
+                moments[atom, label] = plain._moments(X, rows, None)
 
     def _add_resamples(
         self,
         moments: Parts,
         batches: dict[Any, MomentsBatch],
         block: Block,
+        X: Matrix | DeviceBlock,
         rows: _Rows,
     ) -> None:
         """Add the moments under each weighting; together, where no Gram columns are wanted."""
-        if self.by_label or self.columns == () or self.plain_gram:
+        if self._batched:
             batches.update(resampled_moments(block, rows, self.weightings, self.rows(block.X)))
             return
         for number in range(1, len(self.weightings)):
@@ -168,20 +181,27 @@ class MomentsKernel:
             counts = own.rows(0, block.n_rows)[:, 0]
             weight = counts if rows.weight is None else counts * rows.weight
             counted = replace(rows, weight=weight)
-            moments[number, None] = self._moments(block.X, counted, np.flatnonzero(counts))
+            moments[number, None] = self._moments(X, counted, np.flatnonzero(counts))
 
-    def _label_sums(self, X: Matrix, rows: _Rows) -> LabelSums | None:
+    def _label_sums(self, X: Matrix | DeviceBlock, rows: _Rows) -> LabelSums | None:
         """Return the sums of sparse rows by label, where they are all that is wanted.
 
         None of other rows, and where some column is stored in each of them.
         """
-        if self.columns != () or not (self.compiled and is_sparse(X)):
+        if self.columns != () or isinstance(X, DeviceBlock) or not self.compiled:
+            return None
+        if not is_sparse(X):
             return None
         assert isinstance(rows.z, OneHot)
         return SparseRows(X, np.arange(X.shape[0])).label_sums(rows.z, rows.weight)
 
-    def _moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None = None) -> Moments:
+    def _moments(
+        self, X: Matrix | DeviceBlock, rows: _Rows, chosen: AnyArray | None = None
+    ) -> Moments:
         """Return the moments of the chosen rows; None: of all."""
+        if isinstance(X, DeviceBlock):
+            dtype = np.dtype(self.gram_dtype) if self.columns is None else None
+            return device_moments(X, chosen, rows.z, rows.weight, dtype)
         if self.columns == () and is_wide(X):
             found = self._wide_moments(X, rows, chosen)
             if found is None:

@@ -17,8 +17,6 @@ from daskreg._typing import AnyArray
 from daskreg.exceptions import MissingDependencyError
 
 from .blocks import DeviceArray
-from .need import CardFacts
-from .shelf import SHELF
 
 #: Parts of a buffer begin at multiples of so many bytes, which suit any type and vector load.
 ALIGNMENT = 256
@@ -201,23 +199,6 @@ def card_at_hand() -> Card | None:
     if _installed is not None:
         return _installed
     return _found if _found is not None and gpu_available() else None
-
-
-def card_facts(little: bool = False) -> CardFacts | None:
-    """Return what a plan needs to know of this process's card; None: there is none.
-
-    For ``little`` data a card counts only if it is in use or demanded: to open one takes seconds.
-
-    Raises
-    ------
-    MissingDependencyError
-        As ``card_of_process``.
-    """
-    unasked = little and wanted_device() != "gpu"
-    card = card_at_hand() if unasked else card_of_process()
-    if card is None:
-        return None
-    return CardFacts(card.name, card.free_bytes() + SHELF.nbytes, wanted_device() == "gpu")
 
 
 def parts_of(X: Any) -> tuple[AnyArray, ...]:

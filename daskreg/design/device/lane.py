@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import math
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from traceback import clear_frames
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from daskreg._array import take_rows
+from daskreg._array import concatenated, take_rows
 from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 
-from .blocks import Absent, Csr, DeviceArray, DeviceBlock, Kept
+from .blocks import Absent, Csr, DeviceArray, DeviceBlock, Kept, device_nbytes
 from .card import Card, buffer_nbytes, card_of_process, parts_of, put_parts
 from .need import DeviceShare
 from .rest import begin
@@ -25,6 +26,10 @@ from .ring import Ring, ring_of
 from .shelf import SHELF
 from .use import DeviceUse
 
+#: Of a partial among others.
+Name = TypeVar("Name", bound=Hashable)
+#: Bytes of an array of sums that is not put together with others: that takes memory of its own.
+APART = 1 << 22
 #: Times that a block is cut in two before its rows are left to the processor.
 HALVINGS = 3
 
@@ -144,9 +149,37 @@ class Lane:
                 raise
         return np.empty(shape, dtype)
 
-    def fetched(self, share: Partial) -> Partial:
-        """Return a partial in host memory; waits for it."""
-        return _mapped(share, self.card.is_array, self.card.fetch)
+    def fetched(self, shares: Mapping[Name, Partial]) -> dict[Name, Partial]:
+        """Return partials in host memory; waits for them, and copies what is small at once."""
+        arrays: list[DeviceArray] = []
+        for share in shares.values():
+            _mapped(share, self.card.is_array, arrays.append)
+        found = iter(self._fetched(arrays))
+        return {
+            name: _mapped(share, self.card.is_array, lambda _: next(found))
+            for name, share in shares.items()
+        }
+
+    def _fetched(self, arrays: list[DeviceArray]) -> list[AnyArray]:
+        """Return arrays of the card in host memory, in their order."""
+        found: list[Any] = [None] * len(arrays)
+        together: dict[Any, list[int]] = {}
+        for number, array in enumerate(arrays):
+            if device_nbytes(array) > APART:
+                found[number] = self.card.fetch(array)
+            else:
+                together.setdefault(array.dtype, []).append(number)
+        xp = self.card.xp
+        for numbers in together.values():
+            whole = concatenated([xp.reshape(arrays[number], (-1,)) for number in numbers])
+            parts = self.card.fetch(whole)
+            at = 0
+            for number in numbers:
+                shape = tuple(arrays[number].shape)
+                size = math.prod(shape)
+                found[number] = parts[at : at + size].reshape(shape).copy()
+                at += size
+        return found
 
     # ------------------------------------------------------------------ staying on the card
 
@@ -172,7 +205,7 @@ class Lane:
         # It outlives this lane, and must not keep it alive.
         kept = Kept(partial(SHELF.claim, self._shard, limit=self._limit))
         shelved = replace(self._copied(block, buffer, absent, kept), uploads={})
-        SHELF.put(self._shard, shelved)
+        SHELF.put(self._shard, shelved, nbytes)
         self._moved(block.index)
         return shelved
 

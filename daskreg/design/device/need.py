@@ -19,6 +19,12 @@ LIBRARIES = 256 * MIB
 #: stay in the cache of a card; and the scratch memory of the thread's own handle of cuBLAS, 32 MiB
 #: on the newest cards.
 TILES = 160 * MIB
+#: Bytes that sorting a sparse block by column takes for each stored number: places, row numbers,
+#: their scratch memory and what comes of it.
+SORTING = 64
+#: Terms that no two fits share, if both are in a pass.
+TEMPORARIES, PARTIALS = "kernel temporaries", "partial sums"
+PASSING = (TEMPORARIES, PARTIALS)
 #: A card's block is larger than a processor's: asking for a sum takes some 100 microseconds, in
 #: which the fastest memory of today gives some 400 MiB.
 MAX_DEVICE_BLOCK = 256 * MIB
@@ -37,14 +43,17 @@ class CardFacts:
     ----------
     name : str
     free : int
-        Bytes that the worker could allocate.
+        Bytes that the worker could allocate, less what other fits of it are going to keep.
     demanded : bool
         Whether the worker is told to use it, whatever comes.
+    passing : int
+        Bytes that passes of those fits take while they run.
     """
 
     name: str
     free: int
     demanded: bool = False
+    passing: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,10 +66,16 @@ class DeviceShare:
         Numbers of the blocks that are to stay there.
     reserve : int
         Device bytes that stay free beside them.
+    nbytes : int
+        Of these blocks, with what kernels keep beside them.
+    passing : int
+        The part of the reserve that no other fit can use while a pass runs.
     """
 
     blocks: frozenset[int] = frozenset()
     reserve: int = 0
+    nbytes: int = 0
+    passing: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,11 @@ class DevicePlan:
         """Bytes of a card that are not for blocks to stay in."""
         return sum(self.memory.values())
 
+    @property
+    def passing(self) -> int:
+        """The part of it that passes of this fit take for themselves while they run."""
+        return sum(self.memory.get(name, 0) for name in PASSING)
+
     def __str__(self) -> str:
         kinds = ", ".join(
             f"{count} x {name}" if count > 1 else name
@@ -105,7 +125,12 @@ class DevicePlan:
 
 
 def device_terms(
-    block_bytes: int, temporaries: int, partial_bytes: int, n_levels: int, n_running: int
+    block_bytes: int,
+    temporaries: int,
+    partial_bytes: int,
+    n_levels: int,
+    n_running: int,
+    n_stored: int = 0,
 ) -> dict[str, int]:
     """Peak of one card in bytes by name, before anything is kept there.
 
@@ -121,11 +146,14 @@ def device_terms(
         Partials that a running shard holds at once.
     n_running : int
         Shards that run at once on the card.
+    n_stored : int
+        Numbers that the largest block of sparse rows stores: those that pass through are sorted by
+        column each time.
     """
     return {
         "ring of streamed blocks": SLOTS * slot_nbytes(block_bytes),
-        "kernel temporaries": n_running * (TILES + temporaries),
-        "partial sums": n_running * n_levels * partial_bytes,
+        TEMPORARIES: n_running * (TILES + temporaries + SORTING * n_stored),
+        PARTIALS: n_running * n_levels * partial_bytes,
         "libraries": LIBRARIES,
     }
 
@@ -136,6 +164,7 @@ def device_plan(
     beside_bytes: int,
     keeps: bool,
     terms: Mapping[str, int],
+    lent: bool = False,
 ) -> tuple[DevicePlan | None, str]:
     """What of the data stays on the cards, and what to say where they are too small.
 
@@ -149,6 +178,9 @@ def device_plan(
         Whether anything is to stay there.
     terms : mapping
         As ``device_terms`` returns.
+    lent : bool
+        The rows are a part of other rows' and are read in turn with them: passes of both are never
+        made at once.
 
     Raises
     ------
@@ -158,7 +190,9 @@ def device_plan(
     there = [card for card in cards if card is not None]
     if not there:
         return None, ""
-    least = min(there, key=lambda card: card.free)
+    least = min(there, key=lambda card: card.free - card.passing)
+    if not lent and least.passing:
+        terms = {**terms, "passes of other fits": least.passing}
     need = sum(terms.values())
     if need > least.free:
         parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in terms.items() if size)

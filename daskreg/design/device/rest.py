@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from .card import card_at_hand
 from .ring import ring_of
-from .shelf import SHELF
+from .shelf import EMPTIED, SHELF
 
 #: Seconds without a fit after which memory goes back: the next one may come at once, and allocating
 #: takes as long as a pass.
@@ -21,7 +21,7 @@ _thread: threading.Thread | None = None
 def give_back() -> bool:
     """Give back what is only kept for later, unless there is a design; return whether it was."""
     card = card_at_hand()
-    if card is None or not SHELF.is_empty:
+    if card is None or SHELF.n_shards:
         return False
     ring_of(card).clear()
     card.trim()
@@ -44,9 +44,9 @@ def begin() -> None:
 
 def _work() -> None:
     while True:
-        SHELF.emptied.get()
+        EMPTIED.get()
         with suppress(queue.Empty):
             while True:
-                SHELF.emptied.get(timeout=PAUSE)
+                EMPTIED.get(timeout=PAUSE)
         with suppress(Exception):  # a card that is broken says so in the next pass
             give_back()

@@ -67,15 +67,26 @@ class Keeper:
             held.update(SHELF.blocks(self.token))
         return held
 
-    def keep(self, block: Block | DeviceBlock) -> None:
-        """Keep a block in host memory, if it is to be kept, is not yet, and there is room."""
+    def promise(self) -> None:
+        """Say what is going to stay on the card, before another fit counts on the same bytes."""
+        if self._device is not None:
+            SHELF.promise(self.token, self._device.nbytes, self._device.passing)
+
+    def keep(self, block: Block | DeviceBlock, lent: bool = False) -> None:
+        """Keep a block in host memory, if it is to be kept, is not yet, and there is room.
+
+        One that is ``lent`` lies in memory that other blocks are read into next.
+        """
         if self.settled or block.index not in self.wanted or block.index in self._on_card:
             return
         assert isinstance(block, Block)
         own = owned(block)
-        if self._device is not None and LEDGER.nbytes + block_nbytes(own) <= self._budget:
-            own = replace(own, X=_readable_by_card(own.X))
-        LEDGER.pin(self.token, own, self._budget)
+        nbytes = block_nbytes(own)
+        if self._device is not None:
+            if LEDGER.nbytes + nbytes > self._budget:
+                return  # whatever makes room from now on: X may be lent memory
+            own = replace(own, X=_readable_by_card(own.X, lent))
+        LEDGER.pin(self.token, own, nbytes, self._budget)
 
     def moved(self, index: int) -> None:
         """Note that a block is on the card now: the host's copy makes room for another one."""
@@ -94,17 +105,16 @@ class Keeper:
         release(self.token)
 
 
-def _readable_by_card(X: Matrix) -> Matrix:
+def _readable_by_card(X: Matrix, lent: bool) -> Matrix:
     """X in memory that the card reads by itself, at its link's speed, if that can be had."""
     card = card_of_process()
-    if card is None:
-        return X
-    try:
-        return locked_copy(card, X)
-    except Exception as error:
-        if not card.is_out_of_memory(error):
-            raise
-        return X
+    if card is not None:
+        try:
+            return locked_copy(card, X)
+        except Exception as error:
+            if not card.is_out_of_memory(error):
+                raise
+    return X.copy() if lent else X
 
 
 def release(token: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import distributed  # noqa: TID253 - loaded only where a client is active
 
-from daskreg.design.device.card import card_facts
+from daskreg.design.device.facts import card_facts
 from daskreg.design.device.need import CardFacts
 from daskreg.design.host import process_memory
 from daskreg.design.workers import loaded_libraries

@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from typing import Any
 
 from daskreg._blas import single_threaded_blas
@@ -134,7 +135,7 @@ class Shard:
             Run(run.columns, tuple(spec for spec in run.specs if spec.index in blocks))
             for run in self.runs
         ]
-        device = None if self.device is None else DeviceShare(reserve=self.device.reserve)
+        device = self.device and replace(self.device, blocks=frozenset(), nbytes=0)
         return Shard(runs, self.n_segments, names=self.names, seals=self.seals, device=device)
 
     def run(
@@ -191,7 +192,7 @@ class Shard:
                 supply.blocks(stack, skip), share_of, tally, lane, cancel, progress
             )
             before = time.perf_counter()
-            nodes = [(n, v if lane is None else lane.fetched(v)) for n, v in total.nodes.items()]
+            nodes = list(total.nodes.items() if lane is None else lane.fetched(total.nodes).items())
             tally.compute += time.perf_counter() - before
         self.keeper.end_pass(reads_X and not skip and not cancelled)
         outcome = self._outcome(nodes, bytes_read, tally, lane)
@@ -226,7 +227,7 @@ class Shard:
             tally.compute += time.perf_counter() - before
             tally.add_block(block, read)
             if lane is not None:
-                self.keeper.keep(block)
+                self.keeper.keep(block, lent=True)
             segment = spec.segment
             partial = share if partial is None else absorbed(partial, share)
             if progress is not None:
@@ -258,6 +259,7 @@ class Shard:
         """The way to this process's card in a pass, if there is one and the kernel uses it."""
         assert self.device is not None
         X, moved = self.runs[0].columns.X, self.keeper.moved
+        self.keeper.promise()
         return open_lane(self._token, kernel, state, X.dtype, X.sparse, self.device, moved)
 
     def tier_of(self, columns: Columns) -> Tier | None:

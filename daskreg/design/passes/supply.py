@@ -99,7 +99,9 @@ class Supply:
             ),
             columns,
             specs,
-            kept=pinned,
+            # Blocks that are to be pinned need memory of their own; with a card they are copied
+            # once more, to the card or to memory that it reads by itself.
+            kept=pinned if self._lane is None else (),
             tally=tally,
             empty=None if self._lane is None else self._lane.host_buffer,
         )

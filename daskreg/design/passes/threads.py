@@ -12,7 +12,8 @@ from functools import partial
 from typing import Any
 
 from daskreg._typing import State
-from daskreg.design.device.card import card_at_hand, card_facts
+from daskreg.design.device.card import card_at_hand
+from daskreg.design.device.facts import card_facts
 from daskreg.design.host import machine_memory, process_memory, processors
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
@@ -63,6 +64,8 @@ class Threads(Scheduler):
 
     def place(self, shards: Sequence[Shard], keep: bool, homes: Sequence[str | None]) -> None:
         self._shards = list(shards)
+        for shard in self._shards:
+            shard.keeper.promise()
 
     def run(
         self,

@@ -46,6 +46,8 @@ def native_dtype(dtype: Any, what: str, *, labels: bool = False) -> np.dtype[Any
 
 
 def _remedy(dtype: np.dtype[Any]) -> str:
+    if dtype.name == "bfloat16":
+        return "not a type of numpy's own; use .astype('float32'), or 'float16' of the same size"
     remedies = {
         "c": "complex numbers have no order; pass the real and imaginary parts as columns",
         "M": "turn dates into numbers first, for example days since the first one",

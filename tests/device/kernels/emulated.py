@@ -100,7 +100,7 @@ def _made(function):
 #: Functions whose results a kernel may be given.
 MAKERS = (
     *("zeros", "empty", "arange", "concatenate", "matmul", "take", "astype", "asarray"),
-    *("searchsorted", "cumsum"),
+    *("searchsorted", "cumsum", "where"),
 )
 
 

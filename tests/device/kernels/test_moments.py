@@ -63,10 +63,75 @@ def test_moments(kind, gram, folds, extras, storage):
         assert mine.m2[3] == 0.0  # a constant column, to the last bit
 
 
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("columns", [(), None])
+@pytest.mark.parametrize("folds", [False, True])
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("extras", [False, True])
+def test_moments_of_labels(kind, columns, folds, apart, extras):
+    rng = np.random.default_rng(0)
+    X = (3 * rng.normal(size=(1500, P)) + 20).astype("float32")
+    X[:, 3] = 7
+    y = np.repeat(["b", "c", "a", "b"], [400, 500, 100, 500])[:, None]  # not all in each block
+    weight = rng.integers(0, 3, len(y)).astype(float) if extras else None
+    kernel = MomentsKernel(
+        by_label=True,
+        columns=columns,
+        apart_by_label=apart,
+        weightings=weightings([0, 1] if folds else [-1]),
+    )
+    assert kernel.runs_on_device(X.dtype, False, {})
+    parts = blocks(X, y, weight, borders=(300, 901))
+    shares = [kernel(part, {})["moments"] for part in parts]
+    expected = shares[0] + shares[1] + shares[2]
+    cards = [device_block(kind, part) for part in parts]
+    with kind.pure():
+        sums = [kernel.on_device(card, {})["moments"] for card in cards]
+        total = sums[0] + sums[1] + sums[2]
+    found = total.mapped(lambda one: one if one is None else kind.fetch(one))
+    assert found.labels.tolist() == expected.labels.tolist() == ["a", "b", "c"]
+    assert found.tallies == expected.tallies
+    same_moments(found.moments, expected.moments, columns is None)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_gram_matrices_of_resamples(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(900, P)), rng.normal(size=(900, 1))
+    kernel = MomentsKernel(columns=None, weightings=weightings([-1, -1], [0, 1]))
+    assert kernel.runs_on_device(X.dtype, False, {})
+    (part,) = blocks(X, y)
+    expected = kernel(part, {})["moments"].moments
+    with kind.pure():
+        share = kernel.on_device(device_block(kind, part), {})["moments"]
+    found = share.mapped(lambda one: one if one is None else kind.fetch(one))
+    same_moments(found.moments, expected, True)
+
+
+def same_moments(found, expected, gram):
+    """Check moments of every group against those of the host."""
+    filled = {key for key, part in expected.items() if part.weight}
+    assert filled <= found.keys()
+    for key in filled:
+        mine, theirs = found[key], expected[key]
+        assert mine.weight == pytest.approx(theirs.weight, rel=1e-13)
+        assert mine.n_rows == theirs.n_rows
+        assert (mine.gram is None) == (theirs.gram is None)
+        for name in FIELDS:
+            one, other = getattr(mine, name), getattr(theirs, name)
+            if other is None:
+                continue
+            other = np.asarray(other)
+            scale = np.abs(other).max(initial=0.0) + 1.0
+            np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-11 * scale, err_msg=name)
+    assert gram == any(part.gram is not None for part in expected.values())
+
+
 def test_what_stays_on_the_host():
     float32 = np.dtype("float32")
-    assert not MomentsKernel(by_label=True).runs_on_device(float32, False, {})
     assert not MomentsKernel().runs_on_device(float32, True, {})
     assert not MomentsKernel(columns=(1, 2)).runs_on_device(float32, False, {})
-    resampled = MomentsKernel(weightings=weightings([-1, -1], [0, 1]))
-    assert not resampled.runs_on_device(float32, False, {})
+    resampled = weightings([-1, -1], [0, 1])
+    for settings in ({}, {"by_label": True}, {"columns": None, "plain_gram": True}):
+        kernel = MomentsKernel(weightings=resampled, **settings)
+        assert not kernel.runs_on_device(float32, False, {})

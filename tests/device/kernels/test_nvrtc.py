@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from daskreg.datafit.kernels.cuda.descent import descent_source
 from daskreg.datafit.kernels.cuda.program import MOST_FEATURES, OPTIONS, Program
 from daskreg.losses import Logistic, Squared
 
@@ -78,6 +79,13 @@ def test_nothing_spills(place, card, all_compiled):
         assert usage.card == card
         assert usage.spilled == 0, usage
         assert usage.stack == 0, usage
+
+
+@pytest.mark.parametrize("card", ["sm_75", "sm_80", "sm_90"])
+def test_descent_keeps_its_numbers_in_registers(card):
+    (usage,) = compiled(descent_source(), card, OPTIONS)
+    assert (usage.name, usage.card) == ("descend", card)
+    assert usage.spilled == usage.stack == 0, usage
 
 
 def test_a_spill_would_be_seen():

@@ -5,6 +5,8 @@ import pytest
 import scipy.sparse as sp
 
 from daskreg._device import cupy_or_none, gpu_available
+from daskreg.datafit.kernels.cuda.batched import fista_on_gram
+from daskreg.datafit.kernels.cuda.descent import descended
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.weightings import Weightings
@@ -16,6 +18,8 @@ from tests.stand_in import Kind
 from .blocks import blocks, close, device_block
 from .test_cuda import widened
 from .test_gradient import on_card, on_host, problem
+from .test_inner import problems, residual
+from .test_moments import same_moments
 
 pytestmark = [
     pytest.mark.gpu,
@@ -81,6 +85,54 @@ def test_weightings(n_columns, sparse, resampled):
     X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0)) if sparse else X
     parts = blocks(X, y, weight, offset, borders=(77,))
     close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-11)
+
+
+@pytest.mark.parametrize("columns", [(), None])
+def test_the_first_pass_over_labels(columns):
+    rng = np.random.default_rng(0)
+    X = (3 * rng.normal(size=(9000, 30)) + 20).astype("float32")
+    y = np.repeat(["b", "c", "a"], [4000, 3000, 2000])[:, None]
+    kernel = MomentsKernel(by_label=True, columns=columns)
+    parts = blocks(X, y, borders=(2500, 7100))
+    shares = [kernel(part, {})["moments"] for part in parts]
+    expected = shares[0] + shares[1] + shares[2]
+    sums = [kernel.on_device(device_block(KIND, part), {})["moments"] for part in parts]
+    total = (sums[0] + sums[1] + sums[2]).mapped(lambda one: one if one is None else one.get())
+    same_moments(total.moments, expected.moments, columns is None)
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("method", ["descent", "fista"])
+def test_least_squares_in_memory(method, positive):
+    G, which, c, l1, l2, start = problems(positive)
+    put, tol = KIND.put, np.full(5, 1e-7)
+    if method == "descent":
+        arrays = [put(np.ascontiguousarray(array.T)) for array in (c, l1, l2, start)]
+        own = np.arange(5)
+        coef = descended(KIND.xp, put(G), put(which), *arrays, positive, put(tol), 10_000)[0].T
+    else:
+        own = np.flatnonzero(which == 1)
+        arrays = [put(np.ascontiguousarray(array[:, own])) for array in (c, l1, l2, start)]
+        aim = put(tol[own])
+        steps = 20_000
+        coef, _ = fista_on_gram(KIND.xp, put(G[1]), *arrays, positive, aim, steps, KIND.fetch)
+    for place, k in enumerate(own):
+        one = c[:, k], l1[:, k], l2[:, k], KIND.fetch(coef)[:, place]
+        assert residual(G[which[k]], *one, positive) <= 1.1e-7
+
+
+def test_tf32_is_rough_and_only_where_it_is_asked_for(monkeypatch):
+    X, y, weight, offset, kernel, state = problem(Squared(), 40)
+    X, state = widened(X.astype("float32"), state, 256)
+    kernel = GradientKernel(Squared(), "float32")
+    parts = blocks(X, y, weight, offset)
+    expected = on_host(kernel, state, parts)
+    errors = []
+    for wanted in ("0", "1", "0"):
+        monkeypatch.setenv("DASKREG_TF32", wanted)
+        grad = on_card(KIND, kernel, state, parts)["grad"]
+        errors.append(np.abs(grad - expected["grad"]).max() / np.abs(expected["grad"]).max())
+    assert max(errors[0], errors[2]) < 1e-5 < errors[1] < 1e-2
 
 
 @pytest.mark.parametrize("storage", ["int8", "float32", "float64"])

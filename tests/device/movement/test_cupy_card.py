@@ -12,6 +12,7 @@ from daskreg import _device
 from daskreg.design.device import card as room
 from daskreg.design.device import cupy_card
 from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.facts import card_facts
 from daskreg.design.device.ring import ring_of
 from daskreg.exceptions import MissingDependencyError
 from tests.device import fake_cupy
@@ -105,7 +106,7 @@ def test_a_card_that_does_not_open_is_told_of_once_and_left_alone(card, monkeypa
     with pytest.warns(UserWarning, match=r"passes run on processors.*Unavailable"):
         assert card_of_process() is None
     assert card_of_process() is None
-    assert room.card_facts() is None
+    assert card_facts() is None
     monkeypatch.setenv("DASKREG_DEVICE", "gpu")
     with pytest.raises(MissingDependencyError, match=r"cannot be used: .*Unavailable"):
         card_of_process()
@@ -140,12 +141,12 @@ def test_a_process_that_was_forked_after_the_driver_was_asked_uses_no_card(card,
 
 
 def test_no_card_is_opened_for_little_data(card, monkeypatch):
-    assert room.card_facts(little=True) is not None  # it is open already
+    assert card_facts(little=True) is not None  # it is open already
     monkeypatch.setattr(room, "_found", None)
-    assert room.card_facts(little=True) is None
+    assert card_facts(little=True) is None
     assert room._found is None
     monkeypatch.setenv("DASKREG_DEVICE", "gpu")
-    assert room.card_facts(little=True).name == "Fake 100"
+    assert card_facts(little=True).name == "Fake 100"
 
 
 def test_what_is_sent_is_an_array_of_the_card(card):

@@ -11,7 +11,9 @@ import pytest
 import scipy.sparse
 
 from daskreg.design.blocks import Block
+from daskreg.design.columns import IN_FLIGHT
 from daskreg.design.device import DeviceBlock, Kept, rest
+from daskreg.design.device.need import SORTING
 from daskreg.design.device.shelf import SHELF
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.events import collecting
@@ -181,9 +183,46 @@ def test_blocks_that_stay_are_not_waited_for(card_with):
         passes(design, X, y, n=1)
         before = card.waits, card.fetches
         passes(design, X, y, n=2)
-        n_arrays, n_nodes = 3, design.plan.n_segments.bit_length() + 1
         assert card.waits == before[0]
-        assert card.fetches - before[1] <= 2 * n_arrays * n_nodes * design.plan.n_shards
+        # All sums of a shard come together.
+        assert card.fetches - before[1] == 2 * design.plan.n_shards
+
+
+def test_large_sums_are_fetched_by_themselves(card_with, monkeypatch):
+    monkeypatch.setattr("daskreg.design.device.lane.APART", 100)
+    card = card_with(LARGE)
+    X, y = whole_numbers()
+    with make_design(X, y, block_size=BLOCK) as design:
+        passes(design, X, y, n=1)
+        assert card.fetches > design.plan.n_shards
+
+
+@pytest.mark.parametrize("cache", [None, "auto"])
+@pytest.mark.parametrize("share", [0.0, 0.5, 2.0])
+def test_what_is_copied_to_the_card_lies_in_memory_that_it_reads_by_itself(card_with, share, cache):
+    locked, left = [], []
+
+    class Watches(StandInCard):
+        def page_locked(self, shape, dtype, stays=False):
+            array = super().page_locked(shape, dtype, stays)
+            locked.append((array.ctypes.data, array.ctypes.data + array.nbytes))
+            left.append(array)  # its address is nobody else's
+            return array
+
+        def put(self, host, buffer, at=0):
+            first = host.ctypes.data
+            assert any(low <= first and first + host.nbytes <= high for low, high in locked)
+            return super().put(host, buffer, at)
+
+    X, y = whole_numbers(n=12_000)
+    card = card_with(int(share * X.nbytes), Watches)
+    with make_design(X, y, block_size=BLOCK, cache=cache) as design:
+        passes(design, X, y)
+        n_shards = design.plan.n_shards
+        kept = LEDGER.nbytes // BLOCK + n_shards
+    assert card.moved >= X.nbytes
+    # Some buffers for each shard and pass, whatever stays on the card, and what stays beside it.
+    assert len(left) <= 3 * IN_FLIGHT * n_shards + 2 * kept
 
 
 def test_a_kernel_that_looks_at_a_number_is_caught(card_with):
@@ -360,7 +399,7 @@ def test_memory_goes_back_when_nothing_is_kept_any_more(card_with):
         assert not rest.give_back()
         assert card.used > 0
         passes(design, X, y, n=1)
-    assert SHELF.is_empty
+    assert SHELF.n_shards == 0
     assert rest.give_back()
     assert card.used == 0
 
@@ -417,6 +456,50 @@ def test_the_plan_names_what_a_card_holds(card_with):
         assert plan.device.bytes_kept + plan.device.reserve <= plan.device.free
         for words in ("device", "stand-in", "ring of streamed blocks", "on cards"):
             assert words in str(plan)
+
+
+def test_two_fits_do_not_count_on_the_same_bytes(card_with):
+    X, y = whole_numbers()
+    card = card_with(int(1.5 * X.nbytes))
+    with make_design(X, y, block_size=BLOCK) as first, make_design(X, y, block_size=BLOCK) as other:
+        one = first.prepare().device
+        two = other.prepare().device  # nothing lies there yet
+        assert one.bytes_kept == X.nbytes
+        assert 0 < two.bytes_kept < 0.6 * X.nbytes
+        assert one.bytes_kept + two.bytes_kept + max(one.reserve, two.reserve) <= card.limit
+        for _ in range(2):
+            passes(first, X, y, n=1)
+            passes(other, X, y, n=1)
+        assert card.most <= card.limit
+    with make_design(X, y, block_size=BLOCK) as third:
+        assert third.prepare().device.bytes_kept == X.nbytes
+
+
+def test_passes_of_two_fits_may_come_at_once(card_with):
+    X, y = whole_numbers()
+    card_with(2 * LARGE)
+    with make_design(X, y, block_size=BLOCK) as first, make_design(X, y, block_size=BLOCK) as other:
+        one = first.prepare(temporaries=1 << 20, partial_bytes=1 << 16).device
+        two = other.prepare().device
+        assert two.memory["passes of other fits"] == one.passing > 1 << 20
+        with first.select([0, 1]) as some:  # its passes come in turn with those of all columns
+            assert some.prepare().device.memory.get("passes of other fits") is None
+
+
+def test_sorting_sparse_rows_is_part_of_the_plan(card_with, monkeypatch):
+    card_with(1 << 28)
+    monkeypatch.setattr("daskreg.design.device.need.SORTING", SORTING)
+    X, y = whole_numbers()
+    X = scipy.sparse.csr_array(np.where(X > 1, X, 0))
+
+    class Sparse(ArrayRows):
+        sparse = True
+        row_nbytes = X.data.nbytes / X.shape[0] + 20
+
+    with make_design_of(Sparse(X), y) as design:
+        plan = design.prepare()
+        assert SORTING > 0
+        assert plan.device.memory["kernel temporaries"] >= SORTING * plan.block_bytes // 16
 
 
 @pytest.mark.parametrize("wanted", ["auto", "gpu"])

@@ -13,6 +13,7 @@ from daskreg.design.partials import Sums
 from .arrays import ArrayForm
 from .launch import FusedRows, SparseRows, TileRows, program_of
 from .rows import device_rows
+from .tf32 import rough_products
 
 
 def device_sums(kernel: Any, block: DeviceBlock, state: State) -> Sums:
@@ -33,8 +34,11 @@ def device_sums(kernel: Any, block: DeviceBlock, state: State) -> Sums:
     columns = np.asarray(state.get("weighting", np.zeros(len(target), np.intp)))
     rows = device_rows(block, kernel.labels, kernel.weightings, columns, target)
     program = program_of(kernel.loss, state, dtype, block, rows.offset is not None)
-    if program is None:
-        return ArrayForm(kernel.loss, state, dtype).sums(block, rows)
-    if program.indices is not None:
+    if program is not None and program.indices is not None:
         return SparseRows(program, state).sums(block, rows)
-    return (FusedRows if program.fused else TileRows)(program, state).sums(block, rows)
+    if program is not None and program.fused:
+        return FusedRows(program, state).sums(block, rows)
+    with rough_products(block.xp, dtype):
+        if program is None:
+            return ArrayForm(kernel.loss, state, dtype).sums(block, rows)
+        return TileRows(program, state).sums(block, rows)

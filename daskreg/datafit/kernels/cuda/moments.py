@@ -9,12 +9,10 @@ import numpy as np
 
 from daskreg._array import beside
 from daskreg._typing import AnyArray, Float
-from daskreg.datafit.groups import ALL, Groups, Parts
-from daskreg.datafit.kernels.tiles import numeric_target, tile_borders
+from daskreg.datafit.kernels.one_hot import OneHot
+from daskreg.datafit.kernels.tiles import tile_borders
 from daskreg.datafit.moments import Moments
-from daskreg.datafit.weightings import Weightings
 from daskreg.design.device import DeviceBlock
-from daskreg.exceptions import DataError
 
 from .tiles import CARD_TILE_BYTES, widened
 
@@ -24,62 +22,36 @@ FIRST_ROWS = 32
 FLUSH_ROWS = 4096
 
 
-def device_groups(
-    block: DeviceBlock, weightings: Weightings, gram_dtype: np.dtype[Any] | None
-) -> Groups:
-    """Return the moments of a regression's rows, and of each atom of the folds, on the card.
+def device_moments(
+    block: DeviceBlock,
+    chosen: AnyArray | None,
+    z: Float | OneHot,
+    weight: Float | None,
+    gram_dtype: np.dtype[Any] | None,
+) -> Moments:
+    """Return the moments of some rows on the card; nothing waits for it.
 
-    Sums of weights and of targets are made on the host, where they lie.
+    Sums of weights and of targets are made on the host, where they lie.  Columns are shifted to a
+    point inside them, products are summed about it, and moved to the mean at the end.
 
     Parameters
     ----------
     block : DeviceBlock
         Dense.
-    weightings : Weightings
-        All rows alone, or by atoms.
+    chosen : ndarray of int, or None
+        Numbers of the rows; None: all.
+    z : ndarray or OneHot, shape (n_rows, n_targets)
+    weight : ndarray, shape (n_rows,), or None
     gram_dtype : numpy.dtype or None
         Of the products of a tile; None: no Gram matrix.
     """
-    host = block.host
-    if host.y is None:
-        raise DataError("the data have no target: expected y, got None")
-    z = numeric_target(host.y)
-    if host.offset is not None:
-        z = z - host.offset
-    weight = np.ones(len(z)) if host.sample_weight is None else host.sample_weight
-    if len(weightings) == 1:
-        return Groups(np.empty(0), {(ALL, None): _moments(block, None, z, weight, gram_dtype)})
-    codes = weightings.codes(host)
-    assert codes is not None
-    codes = codes % (weightings.n_atoms + 1)  # -1, in no atom, is the last one
-    moments: Parts = {}
-    for atom in np.unique(codes).tolist():
-        inside = np.flatnonzero(codes == atom)
-        chosen = None if len(inside) == len(codes) else inside
-        moments[atom, None] = _moments(block, chosen, z[inside], weight[inside], gram_dtype)
-    return Groups(np.empty(0), moments)
-
-
-def _moments(
-    block: DeviceBlock,
-    chosen: AnyArray | None,
-    z: Float,
-    weight: Float,
-    gram_dtype: np.dtype[Any] | None,
-) -> Moments:
-    """Return the moments of some rows, None: all, with targets z and weights of their own.
-
-    Columns are shifted to a point inside them, products are summed about it, and moved to the
-    mean at the end.
-    """
+    if chosen is not None:
+        z, weight = z[chosen], None if weight is None else weight[chosen]
+    weight = np.ones(len(z)) if weight is None else weight
     total, p, q = float(weight.sum()), block.n_features, z.shape[1]
     xp: Any = block.xp
     send = block.send_beside
-    z_mean = weight @ z / total if total else np.zeros(q)
-    moved = z - z_mean
-    root = np.sqrt(weight)
-    right = np.concatenate([root[:, None], root[:, None] * moved], axis=1)
-    z_m2 = np.square(right[:, 1:]).sum(axis=0)
+    z_mean, z_m2 = _targets(z, weight, total)
     rows = np.flatnonzero(weight) if chosen is None else chosen[np.flatnonzero(weight)]
     counts = total, len(rows)
     if not len(rows):
@@ -87,7 +59,8 @@ def _moments(
         gram = None if gram_dtype is None else np.zeros((p, p))
         return replace(zeros, gram=gram).mapped(lambda one: one if one is None else send(one))
     shift = _inner_point(xp, xp.take(block.X, send(rows[:FIRST_ROWS]), axis=0))
-    first, squares, gram = _sums(block, chosen, shift, right, gram_dtype)
+    sums = _sums(block, chosen, shift, (np.sqrt(weight), z, z_mean), gram_dtype)
+    first, squares, gram = sums
     apart = first[:, 0] / total
     m2 = squares - apart * first[:, 0]
     m2 = xp.where(m2 <= 0.0, 0.0, m2)  # what overflowed stays NaN, and is refused later
@@ -97,26 +70,40 @@ def _moments(
     return Moments(*counts, shift + apart, m2, send(z_mean), send(z_m2), first[:, 1:], gram)
 
 
+def _targets(z: Float | OneHot, weight: Float, total: float) -> tuple[Float, Float]:
+    """Return the mean of each target, and its squares about that."""
+    if not total:
+        return np.zeros(z.shape[1]), np.zeros(z.shape[1])
+    if isinstance(z, OneHot):
+        mean = np.bincount(z.codes, weight, z.n_labels) / total
+        return mean, total * mean * (1.0 - mean)
+    mean = weight @ z / total
+    return mean, weight @ np.square(z - mean)
+
+
 def _sums(
     block: DeviceBlock,
     chosen: AnyArray | None,
     shift: Any,
-    right: Float,
+    beside: tuple[Float, Float | OneHot, Float],
     gram_dtype: np.dtype[Any] | None,
 ) -> tuple[Any, Any, Any]:
-    """Return the sums of ``d = root (x - shift)`` with ``right``, (p, 1 + q), of d d, and d d'."""
+    """Return sums of ``d = root (x - shift)`` with root and with centred targets, (p, 1 + q), of
+    d d, and d d'; ``beside`` are the roots of the weights, the targets and their means."""
     xp: Any = block.xp
     float64 = np.dtype(np.float64)
-    targets = block.send_beside(right)
+    root, z, z_mean = beside
     index = None if chosen is None else block.send_beside(chosen)
     first, squares, gram = None, None, None
     # In float64, squared, and once more in the type of the products.
     n_rows = max(CARD_TILE_BYTES // (20 * block.n_features), 16)
     n_rows = n_rows // FLUSH_ROWS * FLUSH_ROWS or n_rows
     X: Any = block.X
-    for start, stop in tile_borders(len(right), n_rows):
+    for start, stop in tile_borders(len(root), n_rows):
         tile = X[start:stop, :] if index is None else xp.take(X, index[start:stop], axis=0)
-        own = targets[start:stop, :]
+        part = root[start:stop, None]
+        own = np.concatenate([part, part * (z[start:stop] - z_mean)], axis=1)
+        own = block.send_beside(own)
         d = widened(xp, tile, float64, shift)
         d *= own[:, :1]  # less the shift it is a copy
         first = _plus(first, xp.matmul(xp.matrix_transpose(d), own))

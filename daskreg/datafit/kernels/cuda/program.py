@@ -159,9 +159,9 @@ class Program:
             parts += ["between", "sparse"]
         else:
             parts += ["rows"] if self.fused else ["between"]
-        return defined + str(self.loss.cuda) + "".join(_text(part) for part in parts)
+        return defined + str(self.loss.cuda) + "".join(text(part) for part in parts)
 
 
 @cache
-def _text(name: str) -> str:
+def text(name: str) -> str:
     return files(__package__).joinpath("source", f"{name}.cu").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import beside, running_sum, stable_order
+from daskreg._array import beside, concatenated, running_sum, stable_order
 
 from .tiles import dtype_of
 
@@ -41,6 +41,6 @@ def row_numbers(xp: Any, X: Any) -> Any:
 def run_sums(xp: Any, values: Any, borders: Any) -> Any:
     """Return the sums of runs of rows, ``values[borders[i] : borders[i + 1]]``, shape (n, C)."""
     zero = xp.zeros_like(values[:1, :])
-    before = xp.concat([zero, running_sum(values)], axis=0)
+    before = concatenated([zero, running_sum(values)])
     before = xp.take(before, borders, axis=0)
     return before[1:, :] - before[:-1, :]
