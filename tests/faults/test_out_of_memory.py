@@ -13,7 +13,7 @@ import pytest
 from distributed import Client
 
 from daskreg.design.blocks import Block
-from daskreg.design.passes import poison, relay
+from daskreg.design.passes import poison
 from daskreg.events import collecting
 from daskreg.exceptions import PoisonBlockError
 from tests.design.helpers import Correlate, make_data, make_design
@@ -66,7 +66,6 @@ def test_a_worker_out_of_memory_costs_its_shards_and_no_bit(
 def test_a_block_that_takes_all_memory_is_named(
     client: Client, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "PATIENCE", 1)
     monkeypatch.setattr(poison, "SUSPECT", 1)
     monkeypatch.setattr(poison, "GUILTY", 2)
     with (

@@ -268,7 +268,6 @@ def test_what_a_worker_has_finished_outlives_it_once_workers_have_died(
 def test_a_deadly_block_is_named_and_nobody_else_is_blamed(
     client: Client, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay, "PATIENCE", 1)
     with make_design(*data, block_size=BLOCK) as design, collecting() as log:
         design.prepare()
         start, stop = design.layout.rows[3:5]
@@ -292,7 +291,6 @@ def test_a_deadly_block_among_several_of_a_segment(
     client: Client, data: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daskreg.design.dealing.MAX_SEGMENTS", 8)
-    monkeypatch.setattr(relay, "PATIENCE", 1)
     monkeypatch.setattr(quarantine, "SUSPECT", 1)  # each death takes a second
     monkeypatch.setattr(quarantine, "GUILTY", 2)
     with make_design(*data, block_size=BLOCK) as design:

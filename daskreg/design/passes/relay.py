@@ -25,8 +25,9 @@ from .slow import is_slow, slow_after
 if TYPE_CHECKING:
     from .cluster import Cluster, Message
 
-#: Seconds that results of finished tasks may take to come, where others are not waited for.
-PATIENCE = 20
+#: Seconds that results of finished tasks may take to come at first; twice as long after each time
+#: that they have not: their worker is lost, or they are large and the way to it is slow.
+PATIENCE = 2.0
 #: Times that results are gathered anew, since somebody who had them was lost.
 MOST_GATHERED = 50
 
@@ -60,6 +61,7 @@ class Relay:
         self._outcomes: list[Outcome] = []
         self._adding: list[Any] = []
         self._n_gathered = 0
+        self._patience = PATIENCE
         self._lossy = False
 
     def run(self) -> list[Outcome]:
@@ -172,9 +174,12 @@ class Relay:
         """An outcome; None where its worker was lost meanwhile: it comes later."""
         try:
             # By no task of its own, which would wait for a thread of a worker that is busy.
-            return outcome_of(winner.future.result(timeout=PATIENCE))
+            return outcome_of(winner.future.result(timeout=self._patience))
+        except TimeoutError:
+            self._patience *= 2
         except (OSError, distributed.CancelledError, distributed.scheduler.KilledWorker):
-            return None
+            pass
+        return None
 
     # ------------------------------------------------------------------ what has not
 
