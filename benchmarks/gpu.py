@@ -285,7 +285,7 @@ def machine(xp: Any) -> dict[str, Any]:
 def run_tests() -> int:
     """Run the tests that need a card, in a process of their own; 0: all of them pass."""
     root = Path(__file__).parent.parent
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "tests"]
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-m", "gpu", "-q", "tests"]
     return subprocess.run(command, cwd=root, check=False).returncode
 
 

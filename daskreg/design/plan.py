@@ -23,7 +23,8 @@ SMALL = 8 * MIB
 MAX_BLOCK = 64 * MIB
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
-#: Rows in memory that take so long to multiply that their sums hardly count, however wide.
+#: Rows in memory that take so long to multiply that their sums hardly count, however wide; as far
+#: as memory goes: those that are not in C order are copied, and other processes get them by blocks.
 PAYING_ROWS = 256
 #: Levels of the summation tree, about.
 LEVELS = 8
@@ -163,7 +164,7 @@ def choose_block(
     total = int(n_rows * columns.X.row_nbytes)
     block = min(most, max(MIN_BLOCK, total // 32, partial_bytes))
     if columns.X.resident and not columns.X.sparse and not cards:
-        return max(block, min(int(PAYING_ROWS * columns.X.row_nbytes), total // 16))
+        return max(block, min(int(PAYING_ROWS * columns.X.row_nbytes), total // 16, left // 8))
     return block
 
 

@@ -16,7 +16,7 @@ class Deferred(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+            sys.modules.pop(self.__name__, None)  # another thread may ask as well
         return getattr(importlib.import_module(self.__name__), name)
 
 
@@ -35,10 +35,12 @@ def deferred(*names: str) -> Iterator[None]:
     waiting = {
         name: Deferred(name) for name in names if name not in sys.modules and find_spec(name)
     }
-    sys.modules.update(waiting)
+    for name, module in waiting.items():
+        # To look for the others takes a while: another thread may be importing this one by now.
+        sys.modules.setdefault(name, module)
     try:
         yield
     finally:
         for name, module in waiting.items():
             if sys.modules.get(name) is module:
-                del sys.modules[name]
+                sys.modules.pop(name, None)

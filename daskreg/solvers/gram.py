@@ -201,7 +201,8 @@ def _solved(
     n_sweeps = np.zeros(n_problems, dtype=np.intp)
     objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
     paths = _paths(models, penalty, alone)
-    if len(paths) == 1 and isinstance(paths[0][0].G, Factored):
+    lone = len(paths) == 1 and isinstance(paths[0][0].G, Factored)
+    if lone:
         paths = _in_two(*paths[0], penalty)
 
     def solved(path: tuple[Quadratic, npt.NDArray[np.intp]]) -> tuple[Float, AnyArray]:
@@ -212,7 +213,8 @@ def _solved(
         )
 
     with single_threaded_blas() if penalty.has_l1.any() else nullcontext():
-        results = parallel_map(solved, paths)
+        # Halves of a path have one thread each: bits of BLAS may depend on how many it has.
+        results = parallel_map(solved, paths, small=lone)
     for (_, own), (found, sweeps) in zip(paths, results, strict=True):
         coef[:, own], n_sweeps[own] = found, sweeps
     for model, own in zip(models.parts, models.columns, strict=True):

@@ -27,8 +27,8 @@ def parallel_map(
 ) -> list[Result]:
     """Return the results in the order of the items, whichever thread made them.
 
-    Each thread's BLAS has its share of the cores.  One item runs where it is called, with BLAS as
-    it is, or on one thread where its matrices are ``small``: others would only wait.  The first
+    Each thread's BLAS has its share of the cores, or one where matrices are ``small``: others would
+    only wait.  One item runs where it is called, with BLAS as it is unless they are.  The first
     exception is raised, and what has not begun is given up.
     """
     work = list(items)
@@ -38,7 +38,7 @@ def parallel_map(
             return [function(item) for item in work]
     share = max(1, n_cores() // n_threads)
     with (
-        single_threaded_blas() if share == 1 else limited_blas(share),
+        single_threaded_blas() if small or share == 1 else limited_blas(share),
         ThreadPoolExecutor(n_threads, "daskreg-solve") as pool,
     ):
         futures = [pool.submit(function, item) for item in work]

@@ -168,7 +168,7 @@ class BatchScreening(Solver):
         turn = next_round(state, penalty, datafit.n_features, limits)
         columns = self._columns(datafit, penalty, state, turn, factored)
         chosen = turn.problems
-        if getattr(datafit, "resident", False):
+        if getattr(datafit, "resident", False) and not turn.full:
             # Where a pass costs little, problems that lack columns cost more than a round.
             chosen = within_reach(state, penalty.alpha, chosen, columns)
         pool = columns

@@ -47,11 +47,14 @@ def candidates_at(
     """Candidates of all problems, some at a time: wide gradients take more than the solutions.
 
     With ``entry``, of squared losses, the alpha at which each column would enter a path, of shape
-    (n_features, n_paths): of lassos at zero the first column to do so says it all.
+    (n_features, n_paths): of lassos at zero, of columns with one weight, the first column to do so
+    says it all.
     """
     n_problems = penalty.n_problems
     whole = coef
-    mixed = penalty.has_l2.any() or penalty.is_free(len(coef)).any() or coef.any()
+    weight = penalty.penalty_weight
+    uneven = weight is not None and ((weight != weight[0]) | (weight == 0.0)).any()
+    mixed = penalty.has_l2.any() or uneven or coef.any()
     if entry is not None and not mixed:
         telling = np.unique(entry.argmax(axis=0))
         penalty, coef = penalty.restricted(telling), coef[telling]

@@ -133,7 +133,7 @@ def test_tests_come_first_where_they_are_asked_for(without_a_card, monkeypatch, 
     monkeypatch.setattr(gpu.subprocess, "run", run)
     assert gpu.main(["--tests", "--check-only"]) == status
     (command,) = commands
-    assert command[1:5] == ["-m", "pytest", "-m", "gpu"]
+    assert command[1:7] == ["-m", "pytest", "-n", "0", "-m", "gpu"]
 
 
 def test_wrong_coefficients_are_told(without_a_card, monkeypatch, tmp_path, capsys):

@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import count
 from typing import Any, Self
 
@@ -20,6 +20,9 @@ from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 
 from .stream import BlockReader
 from .tally import Tally
+
+#: Bytes from which memory is asked for in large pages.
+LARGE_PAGES = 2**22
 
 Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], AnyArray]
 
@@ -70,8 +73,22 @@ def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
     size = math.prod(shape)
     if not size or dtype.hasobject:
         return np.empty(shape, dtype)
-    memory = mmap.mmap(-1, size * dtype.itemsize)
+    try:
+        memory = _memory(size * dtype.itemsize)
+    except OSError:  # too little, or too many maps: what numpy raises is known to everybody
+        return np.empty(shape, dtype)
     return np.frombuffer(memory, dtype, size).reshape(shape)
+
+
+def _memory(nbytes: int) -> mmap.mmap:
+    """Map memory that forked processes do not share, in large pages as numpy's own."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, nbytes)
+    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if nbytes >= LARGE_PAGES and hasattr(mmap, "MADV_HUGEPAGE"):
+        with suppress(OSError):  # a kernel without them
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return memory
 
 
 def _no_buffer(spec: BlockSpec) -> None:

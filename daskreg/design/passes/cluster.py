@@ -64,6 +64,9 @@ class Cluster(Scheduler):
         self._bound: list[bool] = []
         self._futures: list[Any] = []
         self._keep = True
+        #: Names of tasks that there were, and of those that come again one that stays.
+        self._named: set[str] = set()
+        self._staying: dict[str, Any] = {}
 
     @property
     def workers(self) -> list[Worker]:
@@ -108,6 +111,9 @@ class Cluster(Scheduler):
         payload = payload_of(kernel, state, running.skip if running else frozenset())
         message = Message(self.client, kernel.name, payload, listener.topic, len(self.shards))
         large = adds_on_workers(partial_bytes, len(self.shards))
+        for name, comes in ((kernel.name, True), ("tree-sum", large), ("state", message.once)):
+            if comes:
+                self._stay(name)
         relay = Relay(self, message, running, large)
         try:
             with listener:
@@ -228,6 +234,19 @@ class Cluster(Scheduler):
     def _submit(self, function: Any, name: str, address: str, *args: Any) -> Any:
         return self.client.submit(function, *args, key=fresh(name), workers=[address], pure=False)
 
+    def _stay(self, name: str) -> None:
+        """Keep a small task of a name that comes again.
+
+        With the last task of a name the scheduler ends its records of that name, and keeps them:
+        those of a thousand passes add up.
+        """
+        known = self._staying.get(name)
+        if name not in self._named:
+            self._named.add(name)
+        elif known is None or known.status in ("error", "cancelled", "lost"):
+            task = self.client.submit(itself, None, key=fresh(name), pure=False)
+            self._staying[name] = task
+
     def outcome_task(self, attempt: Attempt) -> Any:
         """What a shard found: the shard itself stays where it is."""
         if not attempt.makes:
@@ -273,4 +292,5 @@ class Cluster(Scheduler):
 
     def release(self) -> None:
         self._futures = []
+        self._staying = {}
         self.shards = []

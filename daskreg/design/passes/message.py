@@ -30,13 +30,13 @@ class Message:
     ) -> None:
         self.name = name
         self._client, self._payload, self._topic = client, payload, topic
-        self._once = goes_once(len(payload), n_shards)
+        self.once = goes_once(len(payload), n_shards)
         self._task: Any = None
 
     @property
     def arguments(self) -> tuple[Any, Any]:
         """What a task of the pass is given beside its shard."""
-        if not self._once:
+        if not self.once:
             return self._payload, self._topic
         if self._task is None or self._task.status in ("error", "cancelled"):
             self._task = self._state_task()

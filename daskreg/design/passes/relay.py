@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Seconds that results of finished tasks may take to come at first; twice as long after each time
 #: that they have not: their worker is lost, or they are large and the way to it is slow.
-PATIENCE = 2.0
+PATIENCE, MOST_PATIENCE = 2.0, 120.0
 #: Times that results are gathered anew, since somebody who had them was lost.
 MOST_GATHERED = 50
 
@@ -176,7 +176,7 @@ class Relay:
             # By no task of its own, which would wait for a thread of a worker that is busy.
             return outcome_of(winner.future.result(timeout=self._patience))
         except TimeoutError:
-            self._patience *= 2
+            self._patience = min(2 * self._patience, MOST_PATIENCE)
         except (OSError, distributed.CancelledError, distributed.scheduler.KilledWorker):
             pass
         return None

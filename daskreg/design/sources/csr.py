@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._array import csr_of
 from daskreg._typing import AnyArray
+from daskreg.exceptions import DataError
 
 #: Entries from which compiled loops are taken, where they are loaded anyway.
 MANY = 2**16
@@ -18,9 +19,22 @@ def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
     """CSR with sorted, unique, smallest indices and native values; copies only what differs.
 
     ``known`` indices are sorted and unique: nobody needs to look.
+
+    Raises
+    ------
+    DataError
+        Where an entry lies in no column: loops over compressed rows would write elsewhere.
     """
     from scipy.sparse import csr_array
 
+    if not known and block.nnz:
+        lowest, highest = int(block.indices.min()), int(block.indices.max())
+        if lowest < 0 or highest >= block.shape[1]:
+            wrong = lowest if lowest < 0 else highest
+            raise DataError(
+                f"a sparse matrix of {block.shape[1]:,} columns has an entry in column {wrong:,} "
+                f"(expected 0 to {block.shape[1] - 1:,}, counted from 0): correct its indices"
+            )
     small = max(block.nnz, *block.shape) < 2**31
     index = np.dtype(np.int32 if small else np.int64)
     parts = (
