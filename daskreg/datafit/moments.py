@@ -100,9 +100,13 @@ class Moments:
         )
 
     def mapped(self, change: Callable[[Any], Any]) -> Moments:
-        """Return the moments with changed arrays: fetched from a card, or sent to one."""
+        """Return the moments with changed arrays: fetched from a card, or sent to one.
+
+        Few rows are multiplied before: a card adds matrices.
+        """
+        whole = self.whole()
         names = ("mean", "m2", "target_mean", "target_m2", "cross", "gram")
-        return replace(self, **{name: change(getattr(self, name)) for name in names})
+        return replace(whole, **{name: change(getattr(whole, name)) for name in names})
 
     def whole(self) -> Moments:
         """Return the moments with the Gram matrix as an array."""

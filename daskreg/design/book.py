@@ -72,13 +72,19 @@ class Book(Generic[Kept]):
     def nbytes(self) -> int:
         """Bytes that are kept, or claimed, in this process."""
         with self._lock:
-            return sum(account.nbytes for account in self._accounts.values())
+            return sum(account.nbytes for account in self._each())
 
     def held_by(self, shard: Hashable) -> int:
         """Bytes of one shard."""
         with self._lock:
             account = self._accounts.get(shard)
             return 0 if account is None else account.nbytes
+
+    def has(self, shard: Hashable, index: int) -> bool:
+        """Whether a block is kept for a shard."""
+        with self._lock:
+            account = self._accounts.get(shard)
+            return account is not None and index in account.blocks
 
     def blocks(self, shard: Hashable) -> dict[int, Kept]:
         """The blocks of one shard, by number."""
@@ -89,8 +95,12 @@ class Book(Generic[Kept]):
     def of_data(self, data: str) -> dict[int, Kept]:
         """The blocks of some data that any shard keeps here, by number."""
         with self._lock:
-            own = [account for account in self._accounts.values() if account.data == data]
+            own = [account for account in self._each() if account.data == data]
             return {index: block for account in own for index, block in account.blocks.items()}
+
+    def _each(self) -> list[_Account[Kept]]:
+        # A copy: the collector may release a shard between two steps of a loop.
+        return list(self._accounts.values())
 
     # ------------------------------------------------------------------ bytes and blocks
 
@@ -135,9 +145,10 @@ class Book(Generic[Kept]):
             account = self._accounts.get(shard)
             if account is None or index not in account.blocks:
                 return False
-            del account.blocks[index]
+            block = account.blocks.pop(index)
             account.nbytes -= account.sizes.pop(index)
-            return True
+        del block  # only here: to give back page-locked memory waits for the card
+        return True
 
     # ------------------------------------------------------------------ what plans have promised
 
@@ -152,8 +163,7 @@ class Book(Generic[Kept]):
     def to_come(self) -> int:
         """Bytes that shards are going to keep and have not claimed yet."""
         with self._lock:
-            accounts = self._accounts.values()
-            return sum(max(0, account.planned - account.nbytes) for account in accounts)
+            return sum(max(0, account.planned - account.nbytes) for account in self._each())
 
     @property
     def passing(self) -> int:
@@ -161,6 +171,6 @@ class Book(Generic[Kept]):
         shards of the same data share theirs."""
         with self._lock:
             each: dict[str, int] = {}
-            for account in self._accounts.values():
+            for account in self._each():
                 each[account.data] = max(each.get(account.data, 0), account.passing)
             return sum(each.values())

@@ -88,5 +88,5 @@ def test_dask_can_adopt_the_group():
 
     assert isinstance(main, click.Group)
     assert main.name == "reg"
-    commands = {"demo", "fit", "plan", "predict", "report", "show", "slurm-script"}
+    commands = {"demo", "fit", "plan", "predict", "report", "show", "slurm-script", "warm-up"}
     assert commands == set(main.commands)

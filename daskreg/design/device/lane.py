@@ -171,8 +171,12 @@ class Lane:
                 together.setdefault(array.dtype, []).append(number)
         xp = self.card.xp
         for numbers in together.values():
-            whole = concatenated([xp.reshape(arrays[number], (-1,)) for number in numbers])
-            parts = self.card.fetch(whole)
+            own = [xp.reshape(arrays[number], (-1,)) for number in numbers]
+            whole = self._tried(partial(concatenated, own))
+            if whole is None:  # the memory of the card is full
+                parts = np.concatenate([self.card.fetch(array) for array in own])
+            else:
+                parts = self.card.fetch(whole)
             at = 0
             for number in numbers:
                 shape = tuple(arrays[number].shape)

@@ -80,6 +80,8 @@ class Keeper:
         if self.settled or block.index not in self.wanted or block.index in self._on_card:
             return
         assert isinstance(block, Block)
+        if LEDGER.has(self.token, block.index):
+            return
         own = owned(block)
         nbytes = block_nbytes(own)
         if self._device is not None:

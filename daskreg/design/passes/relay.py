@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Seconds that results of finished tasks may take to come at first; twice as long after each time
 #: that they have not: their worker is lost, or they are large and the way to it is slow.
-PATIENCE, MOST_PATIENCE = 2.0, 120.0
+PATIENCE, MOST_PATIENCE = 2.0, 32.0
 #: Times that results are gathered anew, since somebody who had them was lost.
 MOST_GATHERED = 50
 

@@ -27,8 +27,10 @@ def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
     """
     from scipy.sparse import csr_array
 
-    if not known and block.nnz:
-        lowest, highest = int(block.indices.min()), int(block.indices.max())
+    n_entries = int(block.indptr[-1])
+    if not known and n_entries:
+        own = block.indices[:n_entries]
+        lowest, highest = int(own.min()), int(own.max())
         if lowest < 0 or highest >= block.shape[1]:
             wrong = lowest if lowest < 0 else highest
             raise DataError(
@@ -38,8 +40,8 @@ def canonical(block: Any, dtype: np.dtype[Any], known: bool = False) -> Any:
     small = max(block.nnz, *block.shape) < 2**31
     index = np.dtype(np.int32 if small else np.int64)
     parts = (
-        block.data.astype(dtype, copy=False),
-        block.indices.astype(index, copy=False),
+        block.data[:n_entries].astype(dtype, copy=False),
+        block.indices[:n_entries].astype(index, copy=False),
         block.indptr.astype(index, copy=False),
     )
     result: Any = csr_of(csr_array, *parts, block.shape[1])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 from daskreg.design.device.card import Card, card_at_hand
+from daskreg.design.device.shelf import SHELF
 
 from .batched import fista_on_gram
 from .descent import descended
@@ -64,8 +65,10 @@ def solved_on_card(
     card = card_at_hand()
     if card is None:
         return None
-    # Six arrays of problems, and what FISTA makes of them.
-    if 8 * (len(grams) * p * p + 20 * p * n_problems) > card.free_bytes() // 2:
+    # Matrices once more while they are put together, or powers of one; six arrays of problems, and
+    # what is made of them.  What shards are going to keep is not there.
+    need = 8 * (max(2 * len(grams), 4) * p * p + 20 * p * n_problems)
+    if need > (card.free_bytes() - SHELF.to_come) // 2:
         return None
     by_descent = hasattr(card.xp, "RawModule") and p <= LARGEST_DESCENT
     solve = _descent if by_descent else _fista
@@ -83,7 +86,7 @@ def _descent(
     card: Card, grams: Sequence[Float], which: AnyArray, arrays: Sequence[Float], positive: bool,
     tol: Float, n_max: int,
 ) -> Started:  # fmt: skip
-    G = card.send(np.stack(grams))
+    G = card.xp.stack([card.send(gram) for gram in grams])  # no copy of all on the host
     number = card.send(np.ascontiguousarray(which, dtype=np.int64))
     c, l1, l2, start = (card.send(np.ascontiguousarray(array.T)) for array in arrays)
     found = descended(card.xp, G, number, c, l1, l2, start, positive, card.send(tol), n_max)

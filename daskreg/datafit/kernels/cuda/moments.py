@@ -95,8 +95,10 @@ def _sums(
     root, z, z_mean = beside
     index = None if chosen is None else block.send_beside(chosen)
     first, squares, gram = None, None, None
-    # In float64, squared, and once more in the type of the products.
-    n_rows = max(CARD_TILE_BYTES // (20 * block.n_features), 16)
+    # In float64, squared, and once more in the type of the products; or the targets of many labels,
+    # some four times on the host.
+    width = max(20 * block.n_features, 32 * (1 + z.shape[1]))
+    n_rows = max(CARD_TILE_BYTES // width, 16)
     n_rows = n_rows // FLUSH_ROWS * FLUSH_ROWS or n_rows
     X: Any = block.X
     for start, stop in tile_borders(len(root), n_rows):
