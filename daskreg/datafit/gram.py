@@ -77,9 +77,11 @@ def rows_of(sample: RowSample, first: FirstPass, number: int) -> Float:
     """Return the rows that count in a weighting as ``FactoredData`` has them, from all rows."""
     view = sample.view(first.center, first.inverse_scale, weighting=number)
     counted = np.flatnonzero(view.weight > 0.0)
+    every = len(counted) == len(view.weight)
     root = np.sqrt(view.weight[counted])[:, None]
     rows = np.empty((len(counted), len(first.center)), order="F")
     for start in range(0, rows.shape[1], AT_ONCE):
         some = slice(start, min(start + AT_ONCE, rows.shape[1]))
-        np.multiply(view.columns(some)[counted], root, out=rows[:, some])
+        columns = view.columns(some)
+        np.multiply(columns if every else columns[counted], root, out=rows[:, some])
     return rows
