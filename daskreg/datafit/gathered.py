@@ -15,7 +15,6 @@ from .drawing import affordable_rows, sample_of
 from .gram import rows_of
 from .survey import Survey
 
-
 #: Columns that are copied together.
 AT_ONCE = 32
 
