@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -161,12 +162,29 @@ def test_a_full_disk_costs_a_warning_and_no_bit(half_of_it, expected, monkeypatc
 
 
 def test_a_disk_without_room_is_left_alone(half_of_it, expected, monkeypatch):
-    monkeypatch.setattr(disk, "LEFT_FREE", 1.0)
+    nearly_full = SimpleNamespace(total=1 << 40, free=disk.LEFT_FREE_NBYTES)
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda folder: nearly_full)
     with half_of_it(cache="disk") as design:
         with pytest.warns(RuntimeWarning, match="no more room"):
             first = design.sum_over_rows(Correlate(), {"times": 1.0})
         check_bits([first, *sums(design)], [expected[0], *expected])
         assert design.bytes_spooled == 0
+
+
+@pytest.mark.parametrize(
+    ("total", "free", "fits"),
+    [
+        (1 << 40, 6 << 30, True),  # 1 GiB is left, not a twentieth of a large disk
+        (1 << 40, (1 << 30) + (1 << 20), False),
+        (1 << 30, 100 << 20, True),  # a twentieth of a small one is less
+        (1 << 30, 50 << 20, False),
+    ],
+)
+def test_what_is_left_free_of_a_disk(total, free, fits, monkeypatch):
+    monkeypatch.setattr(
+        disk.shutil, "disk_usage", lambda folder: SimpleNamespace(total=total, free=free)
+    )
+    assert disk.room("anywhere", 4 << 20) == fits
 
 
 def test_a_spool_that_is_cut_short_is_made_good_from_the_source(half_of_it, expected):

@@ -16,8 +16,9 @@ from .scratch import temporary
 MIB = 1 << 20
 #: Bytes that are written and read back to see how fast the disk is.
 TRIAL = 32 * MIB
-#: Share of a disk that is never filled.
+#: What is never filled: a share of a disk, and of a large one no more than so many bytes.
 LEFT_FREE = 0.05
+LEFT_FREE_NBYTES = 1 << 30
 #: Share of what is free that one process takes at most.
 TAKEN = 0.8
 _IN_MEMORY = ("tmpfs", "ramfs")
@@ -76,7 +77,7 @@ def room(folder: str, nbytes: int, held: int = 0) -> bool:
         usage = shutil.disk_usage(folder)
     except OSError:
         return False
-    free = usage.free - LEFT_FREE * usage.total
+    free = usage.free - min(LEFT_FREE * usage.total, LEFT_FREE_NBYTES)
     return nbytes <= free and held + nbytes <= TAKEN * (free + held)
 
 
