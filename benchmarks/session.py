@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -65,8 +66,11 @@ class Session:
     def __enter__(self) -> Session:
         python = str(interpreter(self.library, self.where))
         count = str(self.problem.threads)
+        # What a library that is ended leaves behind goes with the folder.
+        self.scratch = tempfile.TemporaryDirectory(dir=self.where, ignore_cleanup_errors=True)
         environment = {
             **os.environ,
+            "TMPDIR": self.scratch.name,
             **dict.fromkeys(THREADS, count),
             "PYTHONPATH": "",
             "PYTHONUNBUFFERED": "1",
@@ -90,6 +94,7 @@ class Session:
                 pass
         self.kill()
         self.errors.close()
+        self.scratch.cleanup()
 
     def kill(self) -> None:
         """End the process and everything that it started."""

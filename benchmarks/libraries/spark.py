@@ -6,6 +6,7 @@ cases they are cached before the clock starts; from disk they are read and cache
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -49,7 +50,7 @@ class Spark(Library):
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.sql.parquet.columnarReaderBatchSize", "256")
-            .config("spark.local.dir", str(Path(problem.folder).parent))
+            .config("spark.local.dir", tempfile.gettempdir())
             .getOrCreate()
         )
         self._spark.sparkContext.setLogLevel("ERROR")
