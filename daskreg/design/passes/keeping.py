@@ -51,9 +51,8 @@ class Keeper:
         self._device, self._budget = device, budget
         self.wanted = pins if device is None else pins | device.blocks
         self._moved, self._on_card = False, set[int]()
+        self._data, self._on_shelf = data, False
         LEDGER.open(self.token, data)
-        if device is not None:
-            SHELF.open(self.token, data)
 
     @property
     def to_come(self) -> frozenset[int]:
@@ -68,8 +67,14 @@ class Keeper:
         return held
 
     def promise(self) -> None:
-        """Say what is going to stay on the card, before another fit counts on the same bytes."""
+        """Say what is going to stay on the card, before another fit counts on the same bytes.
+
+        Where no pass is made, as in a cluster's client, nothing is said: the card is for others.
+        """
         if self._device is not None:
+            if not self._on_shelf:
+                SHELF.open(self.token, self._data)
+                self._on_shelf = True
             SHELF.promise(self.token, self._device.nbytes, self._device.passing)
 
     def keep(self, block: Block | DeviceBlock, lent: bool = False) -> None:
@@ -103,7 +108,7 @@ class Keeper:
 
     def release(self) -> None:
         """Keep nothing, whoever still refers to the shard."""
-        self.wanted = frozenset()
+        self.wanted, self._device = frozenset(), None
         release(self.token)
 
 

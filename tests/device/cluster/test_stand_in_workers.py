@@ -15,6 +15,7 @@ from distributed import Client, LocalCluster
 
 from daskreg import LogisticRegression
 from daskreg.cluster.preflight import preflight
+from daskreg.design.device.shelf import SHELF
 from daskreg.exceptions import MissingDependencyError
 from tests.device import preload
 from tests.faults.common import wait_until
@@ -92,6 +93,7 @@ def test_a_worker_that_dies_in_a_fit_leaves_its_rows_to_the_others_card(client, 
         found = model(callbacks=[KillsOne(pid)]).fit(X, y)
     close(found, coef)
     assert "worker_lost" in {event["kind"] for event in found.fit_report_.events}
+    assert SHELF.n_shards == 0  # cards of the workers: this process makes no pass
 
 
 def test_another_kind_of_card_is_told_of(client, monkeypatch):
