@@ -71,6 +71,7 @@ def plot_convergence(model: Any, ax: Any = None, *, by: str = "n_pass") -> Any:
     other = ax.twinx()
     other.plot(x, known.get("n_nonzero", []), color=COLOURS[1], marker=mark, markersize=3)
     other.set_ylabel("nonzero coefficients", color=COLOURS[1])
+    other.yaxis.get_major_locator().set_params(integer=True)
     other.set_ylim(bottom=0)
     other.spines[["top"]].set_visible(False)
     ax.margins(x=0.02)
