@@ -67,21 +67,32 @@ def fit(context: click.Context, /, **options: Any) -> None:
     if options["start"] is not None:
         rows["start"] = require_data(options["start"])
     model = make_model(options)
-    with resumable(options) as keeping, started(options) as client:
-        if options["dashboard"]:
-            show_page(client)
-        if options["quiet"]:
-            model.fit(data, y, **rows, **keeping)
-        else:
-            with ProgressReport(options["tol"], show_plan=True) as report:
-                model.callbacks = [report]
+    try:
+        with resumable(options) as keeping, started(options) as client:
+            if options["dashboard"]:
+                show_page(client)
+            if options["quiet"]:
                 model.fit(data, y, **rows, **keeping)
-                model.callbacks = ()
-    say(describe_fit(model, _MOST))
-    show_table(coefficients(model, _MOST))
-    if options["out"] is not None:
-        say(f"saved      {save(model, options['out'])}")
-        if converged(model):
-            remove_checkpoint(options["checkpoint"])
+            else:
+                with ProgressReport(options["tol"], show_plan=True) as report:
+                    model.callbacks = [report]
+                    model.fit(data, y, **rows, **keeping)
+                    model.callbacks = ()
+    except KeyboardInterrupt:
+        if hasattr(model, "coef_"):
+            _tell(model, options["out"])
+        raise
+    _tell(model, options["out"])
     if not converged(model):
         context.exit(NOT_CONVERGED)
+    if options["out"] is not None:
+        remove_checkpoint(options["checkpoint"])
+
+
+def _tell(model: Any, out: Path | None) -> None:
+    """Show a model and save it, an interrupted one too: its certificate says how far it came."""
+    model.callbacks = ()
+    say(describe_fit(model, _MOST))
+    show_table(coefficients(model, _MOST))
+    if out is not None:
+        say(f"saved      {save(model, out)}")

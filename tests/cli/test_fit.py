@@ -213,3 +213,27 @@ def test_cross_validation_says_what_it_chose(run, data):
         assert "has no effect with" in refused.stderr
     planned = run("plan", data / "X.npy", "--y", data / "y.npy", "--cv", 5)
     assert "passes     1" in planned.stdout
+
+
+def test_ctrl_c_saves_the_best_model_so_far(run, data, tmp_path, monkeypatch):
+    class Interrupts(daskreg.callbacks.ProgressReport):
+        def on_iteration(self, event):
+            super().on_iteration(event)
+            if event.n_passes == 3:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("daskreg.callbacks.ProgressReport", Interrupts)
+    out, checkpoint = tmp_path / "model.zarr.zip", tmp_path / "checkpoint"
+    result = run(
+        *("fit", data / "X.npy", "--y", data / "y.npy", "--alpha", 1e-3, "--solver", "fista"),
+        *("--tol", 1e-12, "--out", out, "--checkpoint", checkpoint),
+    )
+    assert result.exit_code == 130, result.output
+    assert "status     interrupted" in result.stdout
+    assert "Stopped." in result.stderr
+    model = daskreg.load(out)
+    assert model.status_ == "interrupted"
+    assert model.n_passes_ == 4  # one more for the certificate
+    assert model.tol < model.relative_gap_ < 1
+    assert checkpoint.exists()
+    assert run("show", out).exit_code == 0
