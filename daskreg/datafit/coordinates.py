@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daskreg._pages import scaled
 from daskreg._typing import AnyArray, Float
 
 from .first import FirstPass
@@ -52,8 +53,10 @@ class Coordinates:
         ``residual`` are the sums of the residuals, (q, C).
         """
         moved = self.center - np.reshape(shift, (-1, 1))
-        grad = (grad - moved[:, None] * residual) / self.total_weight
-        return np.asarray(grad * self.inverse_scale[:, None])
+        grad = grad - moved[:, None] * residual
+        grad /= self.total_weight
+        grad *= self.inverse_scale[:, None]
+        return np.asarray(grad)
 
     def centred_hessian(self, upper: Float, members: AnyArray) -> Float:
         """Return a Hessian (m + 1, m + 1) in the coordinates of one column, the intercept last.
@@ -71,7 +74,7 @@ class Coordinates:
 
     def to_original(self, coef: Float, intercept: Float) -> tuple[Float, Float]:
         """Return coef (p, q, C) and intercept (q, C) for the columns as they are in X."""
-        coef = coef * self.inverse_scale[:, None]
+        coef = scaled(coef, self.inverse_scale[:, None])
         return coef, intercept - self._times_center(coef)
 
     def to_solver(self, coef: Float, intercept: Float) -> tuple[Float, Float]:

@@ -37,6 +37,7 @@ def draw(
     labels: Labels | None = None,
     class_count: npt.ArrayLike | None = None,
     factors: Callable[[Any], AnyArray] | None = None,
+    in_pieces: bool = False,
 ) -> RowSample:
     """Pick about ``n_rows`` rows, or all: one pass.
 
@@ -59,6 +60,8 @@ def draw(
         Rows of each class with a positive weight.
     factors : callable, optional
         As in ``SampleKernel``.
+    in_pieces : bool
+        Leave dense rows in the pieces that they come in, if these ascend.
 
     Raises
     ------
@@ -71,7 +74,9 @@ def draw(
     else:
         share = class_shares(np.asarray(class_count), wanted)
         kernel = SampleKernel(seed, tuple(share.tolist()), tuple(labels.classes), factors)
-    picked: Picked = design.sum_over_rows(kernel, {}).in_order
+    picked: Picked = design.sum_over_rows(kernel, {})
+    if not in_pieces or not picked.ascends:
+        picked = picked.in_order
     if not len(picked.rows):
         raise DataError(
             f"a sample of {wanted} of {n_total} rows is empty: ask for more rows, or use the "
@@ -126,13 +131,13 @@ class Multiplicities:
         return ColumnWeights(self.weightings, everyone, block).rows(0, block.n_rows)
 
 
-def sample_of(survey: Survey, n_rows: int, seed: int = 0) -> RowSample:
+def sample_of(survey: Survey, n_rows: int, seed: int = 0, in_pieces: bool = False) -> RowSample:
     """Draw the rows of a datafit's survey, for all its weightings: one pass after the first.
 
     Parameters
     ----------
     survey : Survey
-    n_rows, seed
+    n_rows, seed, in_pieces
         As in :func:`draw`.
     """
     first, weightings = survey.firsts()[0], survey.weightings
@@ -146,4 +151,5 @@ def sample_of(survey: Survey, n_rows: int, seed: int = 0) -> RowSample:
         labels=first.labels,
         class_count=first.class_count,
         factors=Multiplicities(weightings) if len(weightings) > 1 else None,
+        in_pieces=in_pieces,
     )

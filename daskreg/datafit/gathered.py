@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._pages import release
 from daskreg._typing import Float
 from daskreg.exceptions import MemoryPlanError
 
 from .drawing import affordable_rows, sample_of
-from .gram import rows_of
+from .gram import RowsOf
 from .survey import Survey
 
 #: Columns that are copied together.
@@ -26,59 +27,70 @@ class GatheredRows:
     Attributes
     ----------
     columns : array of int, shape (m,), ascending
-    rows : dict of ndarray, shape (n_rows, m), Fortran-contiguous
-        By weighting: those that count in it.
+    room : dict of ndarray, shape (m or more, n_rows)
+        By weighting: its first rows are the columns, of the rows that count in it.
     """
 
     columns: npt.NDArray[np.intp]
-    rows: dict[int, Float]
+    room: dict[int, Float]
+
+    @property
+    def rows(self) -> dict[int, Float]:
+        """By weighting an array of shape (n_rows, m), Fortran-contiguous."""
+        return {number: room[: len(self.columns)].T for number, room in self.room.items()}
 
     @classmethod
     def of(cls, survey: Survey, numbers: Iterable[int]) -> GatheredRows:
         """Gather all columns of a survey for some weightings: one pass."""
-        firsts = survey.firsts()
-        sample = sample_of(survey, firsts[0].n_rows)
         columns = np.arange(survey.design.n_features)
-        return cls(columns, {number: rows_of(sample, firsts[number], number) for number in numbers})
+        firsts = survey.firsts()
+        sample = sample_of(survey, firsts[0].n_rows, in_pieces=True)
+        room = {}
+        for number in numbers:
+            put = RowsOf(sample, firsts[number], number)
+            room[number] = np.empty((len(columns), put.n_rows))
+            put.into(room[number], columns)
+        return cls(columns, room)
 
     def moved(self, whole: Survey, columns: npt.NDArray[np.intp]) -> GatheredRows:
-        """Return those of other columns of a survey; only what is not at hand is gathered."""
+        """Return those of other columns of a survey; only what is not at hand is gathered.
+
+        They take the place of these in memory, where there is room: these are of no use any more.
+        """
+        _, here, place = np.intersect1d(columns, self.columns, True, return_indices=True)
+        room = {number: _moved(old, place, here, len(columns)) for number, old in self.room.items()}
         new = np.setdiff1d(columns, self.columns, assume_unique=True)
-        found = GatheredRows(new, {})
         if len(new):
             part = whole.of_columns(new)
             part.design.prepare(passes=1)
-            found = GatheredRows(new, GatheredRows.of(part, self.rows).rows)
+            firsts = part.firsts()
+            sample = sample_of(part, firsts[0].n_rows, in_pieces=True)
             part.design.close()
-        rows = {
-            number: self._joined(old, new, found.rows.get(number), columns)
-            for number, old in self.rows.items()
-        }
-        return GatheredRows(columns, rows)
-
-    def _joined(
-        self,
-        old: Float,
-        new: npt.NDArray[np.intp],
-        added: Float | None,
-        columns: npt.NDArray[np.intp],
-    ) -> Float:
-        joined = np.empty((len(old), len(columns)), order="F")
-        _, here, place = np.intersect1d(columns, self.columns, True, return_indices=True)
-        _copy_columns(old, place, joined, here)
-        if added is not None:
-            _copy_columns(added, np.arange(len(new)), joined, np.searchsorted(columns, new))
-        return joined
+            for number, target in room.items():
+                put = RowsOf(sample, firsts[number], number)
+                put.into(target, np.searchsorted(columns, new))
+        return GatheredRows(columns, room)
 
 
-def _copy_columns(
-    source: Float, places: npt.NDArray[np.intp], target: Float, here: npt.NDArray[np.intp]
-) -> None:
-    """Copy columns of Fortran-ordered arrays, as many at once as stay in cache on their way."""
-    # Transposed, columns are copied whole.
-    for start in range(0, len(places), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
-        target.T[here[some]] = source.T[places[some]]
+def _moved(
+    room: Float, places: npt.NDArray[np.intp], here: npt.NDArray[np.intp], n_columns: int
+) -> Float:
+    """Move what lies at some places, ascending, to others, ascending too, of so many."""
+    if n_columns > len(room):
+        # Memory that is not written to is none: as many columns again may follow.
+        larger = np.empty((2 * n_columns, room.shape[1]))
+        for start in range(0, len(places), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            larger[here[some]] = room[places[some]]
+        return larger
+    # To the front first, then each as far back as it belongs: none is written over.
+    for target, source in enumerate(places.tolist()):
+        if target != source:
+            room[target] = room[source]
+    for source, target in reversed(list(enumerate(here.tolist()))):
+        if target != source:
+            room[target] = room[source]
+    return room
 
 
 def all_rows(survey: Survey, numbers: set[int]) -> dict[int, Float]:
@@ -98,13 +110,14 @@ def all_rows(survey: Survey, numbers: set[int]) -> dict[int, Float]:
             "memory: use grams()"
         )
     known = survey.gathered
-    if known is None or not numbers <= known.rows.keys():
+    if known is None or not numbers <= known.room.keys():
         known = GatheredRows.of(survey, numbers)
         if survey.whole is not None:
-            known = GatheredRows(survey.whole[0], known.rows)
+            known = GatheredRows(survey.whole[0], known.room)
     elif survey.whole is not None and not np.array_equal(known.columns, survey.whole[0]):
         # Weightings whose problems have ended are let go.
-        kept = GatheredRows(known.columns, {number: known.rows[number] for number in numbers})
+        kept = GatheredRows(known.columns, {number: known.room[number] for number in numbers})
         known = kept.moved(survey.whole[1], survey.whole[0])
     survey.gathered = known
+    release()
     return known.rows

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daskreg._typing import Float
+from daskreg._typing import AnyArray, Float
 
 from .first import FirstPass
 from .sample import RowSample
 
 EPS = float(np.finfo(np.float64).eps)
 #: Columns that are brought to solver coordinates together.
-AT_ONCE = 256
+AT_ONCE = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,15 +73,27 @@ class FactoredData:
         return cls(rows, first.cross, first.target_square, EPS, first)
 
 
-def rows_of(sample: RowSample, first: FirstPass, number: int) -> Float:
-    """Return the rows that count in a weighting as ``FactoredData`` has them, from all rows."""
-    view = sample.view(first.center, first.inverse_scale, weighting=number)
-    counted = np.flatnonzero(view.weight > 0.0)
-    every = len(counted) == len(view.weight)
-    root = np.sqrt(view.weight[counted])[:, None]
-    rows = np.empty((len(counted), len(first.center)), order="F")
-    for start in range(0, rows.shape[1], AT_ONCE):
-        some = slice(start, min(start + AT_ONCE, rows.shape[1]))
-        columns = view.columns(some)
-        np.multiply(columns if every else columns[counted], root, out=rows[:, some])
-    return rows
+class RowsOf:
+    """The rows of a sample of all that count in a weighting, as ``FactoredData`` has them.
+
+    Attributes
+    ----------
+    n_rows : int
+    """
+
+    def __init__(self, sample: RowSample, first: FirstPass, number: int) -> None:
+        self._view = sample.view(first.center, first.inverse_scale, weighting=number)
+        self._counted = np.flatnonzero(self._view.weight > 0.0)
+        self._root = np.sqrt(self._view.weight[self._counted])[:, None]
+        self.n_rows = len(self._counted)
+
+    def into(self, room: Float, places: AnyArray) -> None:
+        """Put each column into the row of ``room`` (m, n_rows) that its place says."""
+        every = self.n_rows == len(self._view.weight)
+        for start in range(0, len(places), AT_ONCE):
+            some = slice(start, min(start + AT_ONCE, len(places)))
+            columns = self._view.columns(some)
+            if not every:
+                columns = columns[self._counted]
+            columns *= self._root
+            room[places[some]] = columns.T

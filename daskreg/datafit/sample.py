@@ -10,7 +10,7 @@ import numpy as np
 from daskreg._array import as_type, is_sparse, scale_rows, take_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float
 
-from .kernels.sample import Picked
+from .kernels.sample import Picked, Pieces
 from .kernels.tiles import stored
 
 #: Bytes of a tile of rows in float64.
@@ -26,7 +26,8 @@ class RowSample:
     Attributes
     ----------
     rows : Picked
-        X in its storage type, y encoded as the loss wants it, weights (the reciprocal of the
+        X in its storage type (in pieces, that only ``View.columns`` takes, if that was asked
+        for), y encoded as the loss wants it, weights (the reciprocal of the
         probability of being picked included), offset, row numbers, groups, multiplicities in each
         weighting (class weights included).
     loss : PointwiseLoss
@@ -97,7 +98,9 @@ class View:
 
     def columns(self, chosen: AnyArray | slice) -> Float:
         """Return some columns, centred and scaled, (n_rows, n_chosen) in float64."""
-        Z = to_dense(self.sample.rows.X[:, chosen]).astype(np.float64)
+        X = self.sample.rows.X
+        picked = X.columns(chosen) if isinstance(X, Pieces) else to_dense(X[:, chosen])
+        Z = picked.astype(np.float64)
         Z -= self.center[chosen]
         Z *= self.inverse_scale[chosen]
         return Z

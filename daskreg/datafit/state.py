@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._pages import scaled
 from daskreg._typing import AnyArray, Float
 
 from .coordinates import Coordinates
@@ -69,9 +70,10 @@ def pass_state(
         Sparse blocks are never shifted.
     """
     p, q, n_columns = coef.shape
-    B = (coef * place.inverse_scale[:, None]).reshape(p, q * n_columns)
-    with np.errstate(over="ignore"):
-        B = B.astype(dtype).astype(np.float64)
+    B = scaled(coef, place.inverse_scale[:, None]).reshape(p, q * n_columns)
+    if np.dtype(dtype) != np.float64:
+        with np.errstate(over="ignore"):
+            B = B.astype(dtype).astype(np.float64)
     shift = None if sparse else column_shift(first, np.dtype(dtype))
     moved = place.center - (0.0 if shift is None else shift[:, None])
     with np.errstate(invalid="ignore"):

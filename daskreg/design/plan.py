@@ -26,6 +26,9 @@ MIN_BLOCK = MIB
 #: Rows in memory that take so long to multiply that their sums hardly count, however wide; as far
 #: as memory goes: those that are not in C order are copied, and other processes get them by blocks.
 PAYING_ROWS = 256
+#: Pieces that they are cut into at least; fewer, where they are read in place, if a partial is a
+#: larger share of one than this.
+PIECES, LARGE_PARTIAL = 16, 8
 #: Levels of the summation tree, about.
 LEVELS = 8
 #: Terms of the memory: what lasts from pass to pass, and what is let go at the end of each.
@@ -164,7 +167,12 @@ def choose_block(
     total = int(n_rows * columns.X.row_nbytes)
     block = min(most, max(MIN_BLOCK, total // 32, partial_bytes))
     if columns.X.resident and not columns.X.sparse and not cards:
-        return max(block, min(int(PAYING_ROWS * columns.X.row_nbytes), total // 16, left // 8))
+        rows, pieces = PAYING_ROWS, PIECES
+        if columns.X.in_place and total // pieces < LARGE_PARTIAL * partial_bytes:
+            # Each thread holds a partial of some blocks until it has those beside them.
+            threads = sum(worker.threads for worker in workers)
+            rows, pieces = 2 * rows, min(pieces, max(4, 2 * threads))
+        return max(block, min(int(rows * columns.X.row_nbytes), total // pieces, left // 8))
     return block
 
 

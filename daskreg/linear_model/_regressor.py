@@ -22,7 +22,7 @@ class Regressor(RegressorMixin, LinearModel, ABC):
         def shaped(values: Any, kind: Any) -> Any:
             return kind(values[0]) if flat else np.array(values)
 
-        self.coef_ = fitted.coef[0] if flat else fitted.coef
+        self.coef_ = np.ascontiguousarray(fitted.coef[0] if flat else fitted.coef)
         self.intercept_ = shaped(fitted.intercept, float)
         self.n_iter_ = shaped(np.maximum(solution.n_iter, 1), int)  # a direct solve is one step
         self.dual_gap_ = shaped(solution.dual_gap, float)

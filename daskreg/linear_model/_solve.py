@@ -116,9 +116,12 @@ def _fitted(
 
 
 def _shaped(coef: Float, intercept: Float) -> tuple[Float, Float]:
-    """Return coef and intercept with the problems first; of classes centred intercepts."""
+    """Return coef and intercept with the problems first; of classes centred intercepts.
+
+    With one output in the order in memory that coef has: a copy may be as large as all models.
+    """
     if len(intercept) == 1:
-        return np.ascontiguousarray(coef[:, 0].T), np.ascontiguousarray(intercept[0])
+        return coef[:, 0].T, np.ascontiguousarray(intercept[0])
     intercept = intercept - intercept.mean(axis=0)
     return np.ascontiguousarray(coef.transpose(2, 1, 0)), np.ascontiguousarray(intercept.T)
 

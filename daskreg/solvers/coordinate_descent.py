@@ -10,12 +10,10 @@ from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
 from .cholesky import factor_of, solved
-from .quadratic import Quadratic
+from .quadratic import LARGEST_SUPPORT, Quadratic
 
 #: Sweeps between two checks of the gap.
 ROUND = 50
-#: A support larger than this is not refined by direct solves.
-LARGEST_SUPPORT = 3000
 
 
 @numba.njit(cache=True, nogil=True, forceinline=True)

@@ -7,10 +7,9 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .coordinate_descent import LARGEST_SUPPORT
 from .factored import Factored
 from .factored_sweeps import FactoredProblem, image_of, look_at
-from .quadratic import Quadratic
+from .quadratic import LARGEST_SUPPORT, Quadratic
 from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.

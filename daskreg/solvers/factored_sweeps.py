@@ -1,34 +1,33 @@
-"""Sweeps of coordinate descent over few rows instead of their Gram matrix, compiled."""
+"""Sweeps of coordinate descent over few rows instead of their Gram matrix.
+
+Not compiled: a product with a column takes longer than to ask for it, sweeps are few beside the
+Newton steps that follow them, and the compiler takes more memory than the rest of a fit.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
-import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 
+from daskreg._blas import scipy_blas
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .coordinate_descent import distance
 from .factored import Factored
 from .quadratic import Quadratic
 
 #: Steps that an extrapolation is made of.
 DEPTH = 5
+#: Share of the columns from which a product with all of them takes less time, and columns that
+#: are copied together otherwise.
+MOST, AT_ONCE = 0.6, 32
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _dot(rows: Float, j: int, u: Float) -> float:
-    total = 0.0
-    for i in range(u.size):
-        total += rows[i, j] * u[i]
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
 def sweep(
-    rows: Float,
+    columns: list[Float],
+    place: list[int],
     square: Float,
     c: Float,
     u: Float,
@@ -36,32 +35,41 @@ def sweep(
     l1: Float,
     l2: Float,
     positive: bool,
-    active: AnyArray,
 ) -> float:
     """Visit some columns once; return the largest scaled KKT residual that was found there.
 
     ``b`` (p,) and ``u = rows b`` (n,) are changed in place.  A residual is divided by the root of
     the curvature of its coordinate, so its square is twice the gain in objective.
     """
-    worst = 0.0
-    for place in range(active.size):
-        j = active[place]
-        h = square[j] + l2[j]
-        q = _dot(rows, j, u) - c[j]
-        worst = max(worst, distance(q + l2[j] * b[j], b[j], l1[j], positive) / np.sqrt(h))
-        target = b[j] * square[j] - q
-        if target > l1[j]:
-            fresh = (target - l1[j]) / h
-        elif target < -l1[j] and not positive:
-            fresh = (target + l1[j]) / h
+    axpy, worst = scipy_blas().daxpy, 0.0
+    # Numbers of Python: those of numpy take longer than the products with short columns.
+    held, numbers = b[place].tolist(), (part[place].tolist() for part in (square, c, l1, l2))
+    for at, (column, h, target, one, two) in enumerate(zip(columns, *numbers, strict=True)):
+        old = held[at]
+        q = float(column.dot(u)) - target
+        root = sqrt(h + two)
+        worst = max(worst, distance(q + two * old, old, one, positive) / root)
+        wanted = old * h - q
+        if wanted > one:
+            fresh = (wanted - one) / (h + two)
+        elif wanted < -one and not positive:
+            fresh = (wanted + one) / (h + two)
         else:
             fresh = 0.0
-        change = fresh - b[j]
-        if change != 0.0:
-            b[j] = fresh
-            for i in range(u.size):
-                u[i] += change * rows[i, j]
+        if fresh != old:
+            held[at] = fresh
+            axpy(column, u, a=fresh - old)
+    b[place] = held
     return worst
+
+
+def distance(slope: float, b: float, l1: float, positive: bool) -> float:
+    """Distance to optimality of one coordinate; ``slope`` is that of all smooth terms."""
+    if b > 0.0:
+        return abs(slope + l1)
+    if b < 0.0:
+        return abs(slope - l1)
+    return max(-slope - l1, 0.0) if positive else max(abs(slope) - l1, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +106,9 @@ class FactoredProblem:
         Every few sweeps the point that their steps lead to is taken, if it is better: Anderson
         acceleration, which costs no product with the rows.
         """
-        data = self.rows, self.square, self.c
+        place = active.tolist()
+        columns = [self.rows[:, j] for j in place]
+        data = columns, place, self.square, self.c
         penalty = self.l1, self.l2, self.positive
         points, images = np.empty((DEPTH + 1, len(active))), np.empty((DEPTH + 1, len(u)))
         for number in range(n_max):
@@ -106,7 +116,7 @@ class FactoredProblem:
             points[place], images[place] = b[active], u
             if place == DEPTH:
                 self._extrapolate(points, images, u, b, active)
-            if sweep(*data, u, b, *penalty, active) <= tol:
+            if sweep(*data, u, b, *penalty) <= tol:
                 return number + 1
         return n_max
 
@@ -133,12 +143,15 @@ class FactoredProblem:
         return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
 def look_at(rows: Float, u: Float, c: Float, members: AnyArray, q: Float) -> None:
-    """Set ``q`` at some columns to ``rows'u - c``, column by column."""
-    for place in range(members.size):
-        j = members[place]
-        q[j] = _dot(rows, j, u) - c[j]
+    """Set ``q`` at some columns to ``rows'u - c``."""
+    if len(members) > MOST * len(c):
+        q[members] = (rows.T @ u - c)[members]
+        return
+    for start in range(0, len(members), AT_ONCE):
+        some = members[start : start + AT_ONCE]
+        # Transposed, columns are copied whole.
+        q[some] = rows.T[some] @ u - c[some]
 
 
 def image_of(rows: Float, b: Float) -> Float:
@@ -148,10 +161,7 @@ def image_of(rows: Float, b: Float) -> Float:
     return np.asarray(b[support] @ rows.T[support])
 
 
-@numba.njit(cache=True, nogil=True)
 def residuals_of(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
     """Distance to optimality of all coordinates, shape (p,)."""
-    found = np.empty_like(b)
-    for j in range(b.size):
-        found[j] = distance(slope[j], b[j], l1[j], positive)
-    return found
+    resting = -slope - l1 if positive else np.abs(slope) - l1
+    return np.where(b == 0.0, np.maximum(resting, 0.0), np.abs(slope + np.copysign(l1, b)))

@@ -16,6 +16,7 @@ from daskreg.penalties import ElasticNet
 
 from .base import Solver
 from .factored import Factored
+from .factored_descent import FactoredDescent
 from .parallel import parallel_map
 from .protocols import QuadraticDatafit, SquaredSums, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
@@ -285,13 +286,10 @@ def _minimise(
     if direct.size:
         coef[:, direct] = solve_ridge(model.take(direct), penalty.take(direct), rounding)
     if iterated.size:
-        # numba: loaded only when it is needed
         if isinstance(model.G, Factored):
-            from .factored_descent import FactoredDescent
-
             solve_one = FactoredDescent(model.G).solve_one
         else:
-            from .coordinate_descent import solve_one
+            from .coordinate_descent import solve_one  # numba: loaded only when it is needed
         descent = solve_path(
             solve_one,
             model.take(iterated),

@@ -19,6 +19,8 @@ EPS = float(np.finfo(np.float64).eps)
 SHORT = 1e-14
 #: Gradient entries of unpenalised columns below this share of sqrt(G_jj yy) are rounding.
 ROUNDING = 1e-13
+#: A support larger than this is not refined by direct solves.
+LARGEST_SUPPORT = 3000
 
 
 @dataclass(frozen=True)

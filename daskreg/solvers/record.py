@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._pages import put, taken, zeros
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
@@ -39,7 +40,7 @@ class Record:
         null_grad = np.abs(datafit.null_grad).max(axis=(0, 1), initial=0.0)
         #: Unit of the violation; 1 where the null gradient vanishes.
         self.scale = np.where(null_grad > 0, null_grad, 1.0)
-        self.coef: Float = np.zeros((datafit.n_features, datafit.n_outputs, n_problems))
+        self.coef: Float = zeros((datafit.n_features, datafit.n_outputs, n_problems))
         self.intercept: Float = np.array(
             np.broadcast_to(datafit.null_intercept, (datafit.n_outputs, n_problems)), dtype=float
         )
@@ -90,7 +91,8 @@ class Record:
         )
         better = np.flatnonzero((new.objective < objective) | tied | settled)
         where = active[better]
-        self.coef[..., where] = new.coef[..., better]
+        if len(better):
+            put(self.coef, where, taken(new.coef, better))
         self.intercept[..., where] = new.intercept[..., better]
         self.objective[where] = new.objective[better]
         self.violation[where] = new.violation[better]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._pages import taken
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
@@ -113,7 +114,7 @@ class Candidates:
 
     def take(self, columns: AnyArray) -> Candidates:
         return Candidates(
-            self.coef[..., columns],
+            taken(self.coef, columns),
             self.intercept[..., columns],
             self.objective[columns],
             self.bound[columns],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._pages import put, rows_in_use, zeros
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
@@ -205,15 +206,18 @@ def passed_on(
     intercept: Float,
 ) -> tuple[Float, Float]:
     """Keep the solutions of a round; problems to come start from the nearest larger alpha."""
-    held, held_intercept = state.coef.copy(), state.intercept.copy()
-    held[..., chosen], held_intercept[:, chosen] = coef, intercept
+    rows, held_intercept = rows_in_use(state.coef, coef), state.intercept.copy()
+    part = state.coef[rows]
+    part[..., chosen], held_intercept[:, chosen] = coef[rows], intercept
     own = state.paths.which[chosen]
     for path in np.unique(own):
         tried = chosen[own == path]
         last = tried[np.argmin(alpha[tried])]
         later = np.flatnonzero((state.paths.which == path) & (alpha < alpha[last]))
-        held[..., later] = held[..., [last]]
+        part[..., later] = part[..., [last]]
         held_intercept[:, later] = held_intercept[:, [last]]
+    held = zeros(state.coef.shape)
+    held[rows] = part
     return held, held_intercept
 
 
@@ -227,6 +231,8 @@ def proven_within(
 
 def replaced(found: Candidates, seen: Candidates, places: npt.NDArray[np.intp]) -> Candidates:
     """What was found, with what a pass has seen at some places."""
+    if len(places) == len(found.objective):
+        return seen
     parts = []
     for name in ("coef", "intercept", "objective", "bound", "violation"):
         values = getattr(found, name).copy()
@@ -240,8 +246,9 @@ def spread(found: Candidates, chosen: npt.NDArray[np.intp], state: ScreeningStat
     n_problems = state.n_iter.size
     objective, violation = np.full(n_problems, np.inf), np.full(n_problems, np.inf)
     bound = np.full(n_problems, -np.inf)
-    coef, intercept = np.zeros_like(state.coef), state.intercept.copy()
-    coef[..., chosen], intercept[:, chosen] = found.coef, found.intercept
+    coef, intercept = zeros(state.coef.shape), state.intercept.copy()
+    put(coef, chosen, found.coef)
+    intercept[:, chosen] = found.intercept
     objective[chosen], bound[chosen] = found.objective, found.bound
     violation[chosen] = found.violation
     return Candidates(coef, intercept, objective, bound, violation)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._pages import release, rows_in_use, taken, zeros
 from daskreg._typing import Float
 from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
@@ -177,8 +178,10 @@ class BatchScreening(Solver):
         part = _held(datafit, pool, columns).take(chosen)
         exact = getattr(datafit, "sums_hessians", False)
         solution = self._solve(part, penalty, state, chosen, columns, exact)
-        coef = np.zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
-        coef[columns] = solution.coef
+        coef = zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
+        used = rows_in_use(solution.coef)
+        coef[np.flatnonzero(columns)[used]] = solution.coef[used]
+        release()
         target = state.goal.tol * state.goal.null_value[chosen]
         proven = proven_within(state, chosen, columns) & (solution.dual_gap <= target)
         looked = np.flatnonzero(~proven)
@@ -186,13 +189,10 @@ class BatchScreening(Solver):
         entry, reached, survivors = state.entry, state.reached, state.survivors
         if looked.size:
             own, one = chosen[looked], penalty.take(chosen[looked])
-            evaluation = datafit.value_and_grad(
-                coef[..., looked], solution.intercept[:, looked], own, precise=True
-            )
-            seen = Candidates.best_of(
-                one, coef[..., looked], solution.intercept[:, looked], evaluation,
-                np.arange(len(own)),
-            )  # fmt: skip
+            at = coef if len(looked) == len(chosen) else taken(coef, looked)
+            intercept = solution.intercept[:, looked]
+            evaluation = datafit.value_and_grad(at, intercept, own, precise=True)
+            seen = Candidates.best_of(one, at, intercept, evaluation, np.arange(len(own)))
             found = replaced(found, seen, looked)
             certified = seen.objective - seen.bound <= target[looked]
             entry, reached = seen_from(state, one, own, evaluation.grad, certified)

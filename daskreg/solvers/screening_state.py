@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._pages import taken
 from daskreg._typing import AnyArray, Float
 
 from .results import Candidates, Goal
@@ -62,7 +63,7 @@ class ScreeningState:
     def take(self, columns: AnyArray) -> ScreeningState:
         return replace(
             self,
-            coef=self.coef[..., columns],
+            coef=taken(self.coef, columns),
             intercept=self.intercept[:, columns],
             survivors=self._survivors(columns),
             paths=self.paths.take(columns),

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._pages import zeros
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
@@ -31,7 +32,7 @@ def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float,
     everyone = np.arange(datafit.n_problems)
     evaluation = None
     if start is None:
-        coef = np.zeros((datafit.n_features, datafit.n_outputs, datafit.n_problems))
+        coef = zeros((datafit.n_features, datafit.n_outputs, datafit.n_problems))
         intercept = np.array(datafit.null_intercept, dtype=np.float64)
         evaluation = getattr(datafit, "null_evaluation", None)
     else:

@@ -232,9 +232,9 @@ class MomentsKernel:
             return sums.result()
 
     def _wide_moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None) -> Moments | None:
-        """Return moments from one compiled look, where rows lie side by side and some count."""
+        """Return moments from one look, where rows lie side by side and some count."""
         first = 0 if chosen is None else _run(chosen)
-        if not self.compiled or first is None or not rows.z.shape[1]:
+        if first is None or isinstance(rows.z, OneHot):
             return None
         own = slice(first, first + (len(X) if chosen is None else len(chosen)))
         root = None if rows.weight is None else np.sqrt(rows.weight[own])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -95,12 +95,35 @@ def _rows_of(X: Matrix, chosen: AnyArray) -> Matrix:
 
 
 @dataclass(frozen=True, eq=False)
+class Pieces:
+    """Dense rows one below the other, not yet in one array: that would take as much again."""
+
+    parts: tuple[AnyArray, ...]
+
+    @classmethod
+    def of(cls, X: AnyArray | Pieces) -> Pieces:
+        return X if isinstance(X, Pieces) else cls((X,))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(part.nbytes for part in self.parts)
+
+    def columns(self, chosen: AnyArray | slice) -> AnyArray:
+        """Return some columns of all rows."""
+        return np.concatenate([part[:, chosen] for part in self.parts])
+
+    def joined(self) -> AnyArray:
+        """Return all rows in one array."""
+        return self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
+
+
+@dataclass(frozen=True, eq=False)
 class Picked:
-    """Rows that were picked; ``+`` joins them.
+    """Rows that were picked; ``+`` puts them one below the other.
 
     Attributes
     ----------
-    X : ndarray or csr_array, shape (n, p), in its storage type
+    X : ndarray, csr_array or Pieces, shape (n, p), in its storage type
     weight : ndarray, shape (n,)
         Row weight over the probability of being picked.
     rows : ndarray of int, shape (n,)
@@ -111,7 +134,7 @@ class Picked:
     factors : ndarray, shape (n, n_weightings), or None
     """
 
-    X: Matrix
+    X: Matrix | Pieces
     weight: AnyArray
     rows: AnyArray
     y: AnyArray | None = None
@@ -133,13 +156,19 @@ class Picked:
         )
 
     @property
+    def ascends(self) -> bool:
+        """Whether the rows come by ascending number."""
+        return bool((np.diff(self.rows) > 0).all())
+
+    @property
     def in_order(self) -> Picked:
-        """The same rows by ascending number, whoever added them up."""
-        if (np.diff(self.rows) > 0).all():
-            return self
+        """The same rows by ascending number, whoever added them up, in one array."""
+        X = self.X.joined() if isinstance(self.X, Pieces) else self.X
+        if self.ascends:
+            return replace(self, X=X)
         order = np.argsort(self.rows)
         return Picked(
-            X=_rows_of(self.X, order),
+            X=_rows_of(X, order),
             weight=self.weight[order],
             rows=self.rows[order],
             y=_taken(self.y, order),
@@ -151,7 +180,8 @@ class Picked:
     @property
     def nbytes(self) -> int:
         X = self.X
-        parts = [X.data, X.indices, X.indptr] if is_sparse(X) else [X]
+        plain = isinstance(X, Pieces) or not is_sparse(X)
+        parts = [X] if plain else [X.data, X.indices, X.indptr]
         parts += [self.y, self.offset, self.weight, self.rows, self.groups, self.factors]
         return sum(int(part.nbytes) for part in parts if part is not None)
 
@@ -164,9 +194,9 @@ def _joined(part: AnyArray | None, other: AnyArray | None) -> AnyArray | None:
     return None if part is None or other is None else np.concatenate([part, other])
 
 
-def _stacked(X: Matrix, other: Matrix) -> Matrix:
-    if not is_sparse(X):
-        return np.concatenate([X, other])
+def _stacked(X: Matrix | Pieces, other: Matrix | Pieces) -> Matrix | Pieces:
+    if isinstance(X, Pieces) or isinstance(other, Pieces) or not is_sparse(X):
+        return Pieces(Pieces.of(X).parts + Pieces.of(other).parts)
     indptr = np.concatenate([X.indptr, X.indptr[-1] + other.indptr[1:]])
     data, indices = (
         np.concatenate([getattr(X, name), getattr(other, name)]) for name in ("data", "indices")

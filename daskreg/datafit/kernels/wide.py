@@ -11,7 +11,7 @@ from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.moments import Moments
 from daskreg.design.blocks import Block
 
-from .tiles import stored, tile_borders
+from .tiles import tile_borders
 
 #: From so many columns on, the least tile of whole rows is larger than a core's cache.
 WIDE = 16384
@@ -22,6 +22,10 @@ BAND = 2048
 ROWS = 256
 #: Rows whose mean is a point inside each column.
 FIRST_ROWS = 8
+#: Rows and columns of a tile of moments: in the second-level cache, its columns a long run each.
+MOMENT_ROWS, MOMENT_BAND = 16, 4096
+#: Share of the squares of a column that its mean may make up: more would lose digits.
+NEAR = 0.99
 #: Up to this share of the columns, those with a coefficient are gathered instead.
 FEW = 1 / 8
 
@@ -121,32 +125,63 @@ def side_by_side(parts: Sequence[Moments]) -> Moments:
 
 
 def wide_moments(X: AnyArray, z: Float, root: Float | None) -> Moments | None:
-    """Return the moments of wide rows in machine code, without Gram; None: nothing has a weight.
+    """Return the moments of wide rows, without Gram; None: nothing has a weight.
 
     Parameters
     ----------
-    X : ndarray, shape (n, p), C-contiguous
-    z : ndarray, shape (n, q), q at least 1
+    X : ndarray, shape (n, p)
+    z : ndarray, shape (n, q)
     root : ndarray, shape (n,), or None
         Square roots of the weights.
     """
-    from .compiled.moments import wide_moments as fill
-
     n, p = X.shape
-    root = np.ones(n) if root is None else root
-    share = np.square(root)
+    share = np.ones(n) if root is None else np.square(root)
     weight = float(share.sum())
     if not weight:
         return None
     middle = share @ z / weight
-    right = np.ascontiguousarray(((z - middle) * root[:, None]).T)
+    # Products with the rows as they are: weights have gone into what they are multiplied with.
+    left = np.vstack([share, ((z - middle) * share[:, None]).T])
     # A point inside each column: the mean of the first rows that count.
-    last = int(np.flatnonzero(root)[:FIRST_ROWS][-1]) + 1
+    last = int(np.flatnonzero(share)[:FIRST_ROWS][-1]) + 1
     early = share[:last] / share[:last].sum()
-    mean, m2, cross = np.empty(p), np.empty(p), np.empty((len(right), p))
-    tile, half = stored(X)
-    fill(tile, half, root, right, early, BAND, mean, m2, cross)
-    first = right @ root
-    target_m2 = np.maximum(np.square(right).sum(axis=1) - np.square(first) / weight, 0.0)
-    n_rows = int(np.count_nonzero(root))
-    return Moments(weight, n_rows, mean, m2, middle + first / weight, target_m2, cross.T)
+    mean, m2, cross = np.empty(p), np.empty(p), np.empty((z.shape[1], p))
+    scratch = np.empty((MOMENT_ROWS, MOMENT_BAND))
+    for start, stop in tile_borders(p, MOMENT_BAND):
+        band = X[:, start:stop]
+        shift = np.zeros(stop - start)
+        sums, squares = _raw_sums(band, None, left, root, scratch)
+        if not (np.square(sums[0]) <= NEAR * weight * squares).all():
+            shift = early @ band[:last].astype(np.float64)
+            sums, squares = _raw_sums(band, shift, left, root, scratch)
+        first = sums[0] / weight
+        own = squares - np.square(sums[0]) / weight
+        mean[start:stop] = shift + first
+        # What overflowed stays NaN, and is refused later.
+        m2[start:stop] = np.where(own <= 0.0, 0.0, own)
+        cross[:, start:stop] = sums[1:] - np.outer(left[1:].sum(axis=1), first)
+    centred = z - middle
+    target_m2 = share @ np.square(centred) - np.square(share @ centred) / weight
+    n_rows = int(np.count_nonzero(share))
+    about = middle + share @ centred / weight
+    return Moments(weight, n_rows, mean, m2, about, np.maximum(target_m2, 0.0), cross.T)
+
+
+def _raw_sums(
+    band: AnyArray, shift: Float | None, left: Float, root: Float | None, scratch: Float
+) -> tuple[Float, Float]:
+    """Return ``left @ d`` and the weighted sums of ``d d``, with d the columns less ``shift``."""
+    m = band.shape[1]
+    sums, squares = np.zeros((len(left), m)), np.zeros(m)
+    for start, stop in tile_borders(len(band), len(scratch)):
+        tile, out = band[start:stop], scratch[: stop - start, :m]
+        if shift is not None or tile.dtype != np.float64:
+            np.copyto(out, tile)
+            if shift is not None:
+                out -= shift
+            tile = out
+        sums += left[:, start:stop] @ tile
+        if root is not None:
+            tile = np.multiply(tile, root[start:stop, None], out=out)
+        squares += np.einsum("ij,ij->j", tile, tile)
+    return sums, squares

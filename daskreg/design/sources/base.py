@@ -73,6 +73,8 @@ class Rows(ABC):
     resident : bool
         The rows lie in the memory of this process: reading is a view or a slice and counts
         no bytes.
+    in_place : bool
+        Reading them there is a view, whatever the number of rows.
     reader_nbytes : int
         Bytes that an open reader holds beside its blocks, whatever their size.
     settle_nbytes : int
@@ -131,6 +133,11 @@ class Rows(ABC):
         data (an array in memory, a graph) returns only what those rows need.
         """
         return self
+
+    @property
+    def in_place(self) -> bool:
+        """See above."""
+        return False
 
     @property
     def reads_columns(self) -> bool:

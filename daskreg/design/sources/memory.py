@@ -78,6 +78,11 @@ class ArrayRows(Rows):
         rows.names, rows.describe = names_of(self, columns), describe(self, columns)
         return rows
 
+    @property
+    def in_place(self) -> bool:
+        array = self._array
+        return self._columns is None and array.flags.c_contiguous and array.dtype == self.dtype
+
     def open(self, values: Sequence[Any] = ()) -> Reader:
         return _ArrayReader(self._array, self._first, self.dtype, self._columns)
 
