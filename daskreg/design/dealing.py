@@ -138,8 +138,8 @@ def make_shards(
     Blocks are compared with their ``seals``, or with those that the first reading makes, whenever
     they are read; None: they are not.
     """
-    on_cards, pins = _kept(layout, plan)
     runs = [make_runs(columns, layout.rows, layout.segments, list(hand)) for hand, _ in hands]
+    on_cards, pins = _kept(layout, plan, [own[0].specs[0].index for own in runs if own])
     return [
         Shard(
             own,
@@ -157,13 +157,16 @@ def make_shards(
     ]
 
 
-def _kept(layout: Layout, plan: Plan) -> tuple[frozenset[int], frozenset[int]]:
-    """Numbers of the blocks that are to stay on cards, and of those in host memory."""
+def _kept(
+    layout: Layout, plan: Plan, first: Sequence[int]
+) -> tuple[frozenset[int], frozenset[int]]:
+    """Numbers of the blocks that are to stay on cards, and of those in host memory; ``first`` are
+    those that shards begin with."""
     share = plan.bytes_pinned / plan.total_bytes if plan.total_bytes else 0.0
     if plan.device is None:
-        return frozenset(), spread_pins(layout.rows, share)
-    on_cards = spread_pins(layout.rows, plan.device.share)
-    return on_cards, spread_pins(layout.rows, share + plan.device.share) - on_cards
+        return frozenset(), spread_pins(layout.rows, share, first)
+    on_cards = spread_pins(layout.rows, plan.device.share, first)
+    return on_cards, spread_pins(layout.rows, share + plan.device.share, first) - on_cards
 
 
 def _device_share(plan: Plan, on_cards: frozenset[int], runs: Sequence[Run]) -> DeviceShare | None:

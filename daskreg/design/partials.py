@@ -34,7 +34,9 @@ class Sums(dict[str, Any]):
         """
         if not isinstance(other, Sums) or self.keys() != other.keys():
             return self + other
-        return Sums({name: _absorbed(value, other[name]) for name, value in self.items()})
+        for name, value in other.items():
+            self[name] = _absorbed(self[name], value)
+        return self
 
     @property
     def nbytes(self) -> int:
@@ -43,15 +45,15 @@ class Sums(dict[str, Any]):
 
 
 def _absorbed(value: Any, other: Any) -> Any:
-    large = isinstance(value, np.ndarray) and value.nbytes >= LARGE and value.flags.writeable
-    if large and isinstance(other, np.ndarray) and _alike(value, other):
+    if isinstance(value, np.ndarray) and value.nbytes >= LARGE and _fits(value, other):
         value += other
         return value
     return value + other
 
 
-def _alike(value: AnyArray, other: AnyArray) -> bool:
-    return value.shape == other.shape and value.dtype == other.dtype
+def _fits(value: AnyArray, other: Any) -> bool:
+    alike = isinstance(other, np.ndarray) and value.shape == other.shape
+    return alike and value.dtype == other.dtype and value.flags.writeable
 
 
 def absorbed(first: Any, second: Any) -> Any:

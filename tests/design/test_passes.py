@@ -11,12 +11,16 @@ import time
 import dask
 import numpy as np
 import pytest
+from dask.callbacks import Callback
 
+from daskreg import _blas
 from daskreg.design.columns import Columns
 from daskreg.design.design import Design
+from daskreg.design.passes import tally, threads
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.design.passes.runs import make_runs
 from daskreg.design.passes.shards import Shard
+from daskreg.design.passes.threads import Threads
 from daskreg.exceptions import DataError
 
 from .helpers import (
@@ -138,6 +142,50 @@ def test_one_task_for_each_shard_and_pass_and_nothing_else():
     with dask.config.set(scheduler=counting, num_workers=3):
         sums(design)
     assert seen == [6, 6, 6]
+
+
+def test_own_threads_cost_a_pass_once_and_not_once_a_shard(monkeypatch):
+    X, y = make_data()
+    submitted, asked, limits = [], [], []
+    submit, limit = threads.ThreadPoolExecutor.submit, _blas._limit
+    monkeypatch.setattr(
+        threads.ThreadPoolExecutor,
+        "submit",
+        lambda pool, call: submitted.append(1) or submit(pool, call),
+    )
+    monkeypatch.setattr(_blas, "_limit", lambda: limits.append(1) or limit())
+    monkeypatch.setattr(tally, "process_memory", lambda: asked.append(1) or 1 << 30)
+    monkeypatch.setattr(tally, "_resident", tally._Resident())
+    monkeypatch.setattr(tally, "RESIDENT_AGE", 3600.0)
+    with dask.config.set(num_workers=3), make_design(X, y, block_size=4096) as design:
+        for times in (1.0, 2.0, 1.0):
+            design.sum_over_rows(Correlate(), {"times": times})
+        assert design.plan.n_shards == 6
+    assert (len(submitted), len(limits)) == (9, 3)
+    assert len(asked) <= 1
+
+
+def test_the_first_error_ends_own_threads_before_the_next_call():
+    begun = []
+
+    def call(number):
+        begun.append(number)
+        if number == 1:
+            raise ValueError("the second one")
+
+    with dask.config.set(num_workers=1), pytest.raises(ValueError, match="the second one"):
+        Threads().map(call, [(number,) for number in range(5)])
+    assert begun == [0, 1]
+
+
+def test_callbacks_of_dask_see_the_shards_of_a_pass():
+    X, y = make_data()
+    seen, state = [], {"times": 1.0}
+    with dask.config.set(num_workers=2), make_design(X, y, block_size=4096) as design:
+        expected = design.sum_over_rows(Correlate(), state)
+        with Callback(posttask=lambda key, *_: seen.append(key)):
+            np.testing.assert_array_equal(design.sum_over_rows(Correlate(), state), expected)
+        assert len(set(seen)) == design.plan.n_shards > 1
 
 
 def test_a_shard_pickles_as_its_recipe():

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from daskreg.design.blocks import Block
 from daskreg.design.book import Book
+from daskreg.design.dealing import deal, make_shards
 from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.design.passes.runs import spread_pins
@@ -86,6 +89,41 @@ def test_pins_are_the_share_of_the_rows_up_to_one_block(share):
     rows = (0, 10, 20, 27, 40, 50, 61, 70, 80, 90, 100)
     pinned = sum(rows[i + 1] - rows[i] for i in spread_pins(rows, share))
     assert share * 100 - 13 < pinned <= share * 100
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.24, 0.3, 0.5, 0.77, 1.0])
+def test_shards_begin_with_pinned_blocks_and_have_the_others_spread_evenly(share):
+    rows, first = range(0, 4010, 10), (0, 60, 130, 200, 290, 330)
+    pins = spread_pins(rows, share, first)
+    assert share * 400 - 1 < len(pins) <= share * 400 + 1e-9
+    assert pins.issuperset(first) == (share > 0)
+    streamed = [i for i in range(400) if i not in pins]
+    for begin, end in pairwise((*first, 400)):
+        between = np.diff([*(i for i in sorted(pins) if begin <= i < end), end]) - 1
+        if share:
+            assert max(between) <= 1.5 / share
+    assert (streamed == []) == (share == 1.0)
+
+
+def test_blocks_of_any_size_fill_the_share_up_to_one_block():
+    rows = np.concatenate([[0], np.random.default_rng(0).integers(1, 1000, 200).cumsum()])
+    for share in np.linspace(0.0, 1.0, 23):
+        pinned = sum(rows[i + 1] - rows[i] for i in spread_pins(rows.tolist(), share, (50, 120)))
+        assert share * rows[-1] - 1000 < pinned <= share * rows[-1]
+
+
+def test_a_shard_begins_with_a_block_that_stays():
+    X, y = make_data()
+    with make_design(X, y, block_size=4096) as design:
+        design.prepare()
+        place = design.placement
+        plan = replace(design.plan, bytes_pinned=design.plan.total_bytes // 4)
+        hands = deal(place.columns, place.layout, plan, place.scheduler)
+        shards = make_shards(place.columns, place.layout, plan, hands)
+    assert len(shards) > 1
+    assert all(shard.specs[0].index in shard.pins for shard in shards)
+    n_blocks = sum(len(shard.specs) for shard in shards)
+    assert sum(len(shard.pins) for shard in shards) <= n_blocks // 4
 
 
 @pytest.mark.parametrize("passes", [1, None])

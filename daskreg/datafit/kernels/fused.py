@@ -87,12 +87,12 @@ def fused_sums(
     """
     from .compiled import pointwise
 
-    n_columns = state["coef"].shape[1]
-    n_sums = pointwise.N_LOGISTIC if isinstance(loss, Logistic) else pointwise.N_SQUARED
-    walk = _Walk(block, rows, state, np.zeros((n_columns, n_sums)), isinstance(loss, Logistic))
+    n_columns, of_labels = state["coef"].shape[1], type(loss) is Logistic
+    n_sums = pointwise.N_LOGISTIC if of_labels else pointwise.N_SQUARED
+    walk = _Walk(block, rows, state, np.zeros((n_columns, n_sums)), of_labels)
     grad = _sparse(walk) if is_sparse(block.X) else _dense(walk, dtype)
     sums = Sums(value=walk.sums[:, pointwise.VALUE], residual=walk.sums[:, pointwise.RESIDUAL])
-    if isinstance(loss, Logistic):
+    if of_labels:
         sums["curvature"] = walk.sums[:, pointwise.CURVATURE]
         sums["entropy"] = np.ascontiguousarray(walk.sums[:, pointwise.ENTROPY :].T)
         if rows.offset is not None:

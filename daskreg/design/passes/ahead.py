@@ -7,10 +7,10 @@ import mmap
 import queue
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Sequence
 from contextlib import ExitStack, suppress
 from itertools import count
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def stream(
     kept: Container[int] = (),
     tally: Tally | None = None,
     empty: Allocate | None = None,
-) -> Iterator[tuple[Block, int]]:
+) -> Stream:
     """Blocks in order, with the bytes that each took; read ahead where reading is worth a thread.
 
     Parameters
@@ -55,13 +55,37 @@ def stream(
         Makes the memory that is used again, from a shape and a type; default ``mapped``.
     """
     if not specs:
-        return iter(())
+        return InTurn(None, ())
     if columns.X.resident or len(specs) == 1 or columns.futures:
         reader = open_reader()
         stack.callback(reader.close)
-        return (reader.read(spec) for spec in specs)
+        return InTurn(reader, specs)
     buffer = _no_buffer if columns.X.sparse else _ring(columns, specs, kept, empty or mapped)
-    return iter(stack.enter_context(ReadAhead(open_reader, specs, buffer, tally)))
+    return stack.enter_context(ReadAhead(open_reader, specs, buffer, tally))
+
+
+class Stream(Protocol):
+    """Blocks in order, with the bytes that each took."""
+
+    def __next__(self) -> tuple[Block, int]: ...
+
+    def finish(self) -> None:
+        """Nobody uses the last block any more: another may be read into its memory."""
+
+
+class InTurn:
+    """Each block read when it is asked for."""
+
+    def __init__(self, reader: BlockReader | None, specs: Sequence[BlockSpec]) -> None:
+        self._reader, self._specs = reader, iter(specs)
+
+    def __next__(self) -> tuple[Block, int]:
+        spec = next(self._specs)
+        assert self._reader is not None
+        return self._reader.read(spec)
+
+    def finish(self) -> None:
+        """Nothing: each block has memory of its own."""
 
 
 def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
@@ -136,6 +160,7 @@ class ReadAhead:
         self._tally = tally
         self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._room = threading.Semaphore(IN_FLIGHT - 1)
+        self._left, self._in_use = len(specs), False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="daskreg-read-ahead", daemon=True)
 
@@ -148,19 +173,27 @@ class ReadAhead:
         self._room.release()
         self._thread.join()
 
-    def __iter__(self) -> Iterator[tuple[Block, int]]:
-        for number in range(len(self._specs)):
-            if number:
-                # Taking a block ends the use of the last one: its buffer may be read into again.
-                self._room.release()
-            began = time.perf_counter()
-            result = self._blocks.get()
-            if self._tally is not None:
-                self._tally.wait += time.perf_counter() - began
-            if isinstance(result, BaseException):
-                raise result
-            yield result
-            result = None  # or it would live until its successor has come
+    def __next__(self) -> tuple[Block, int]:
+        self.finish()
+        if not self._left:
+            raise StopIteration
+        began = time.perf_counter()
+        result = self._blocks.get()
+        if self._tally is not None:
+            self._tally.wait += time.perf_counter() - began
+        if isinstance(result, BaseException):
+            raise result
+        self._left -= 1
+        self._in_use = True
+        taken: tuple[Block, int] = result
+        return taken
+
+    def finish(self) -> None:
+        """Let the memory of the last block be read into, as long as the kernel works on one that
+        stays in memory."""
+        if self._in_use:
+            self._in_use = False
+            self._room.release()
 
     def _work(self) -> None:
         reader = None

@@ -27,7 +27,12 @@ def _owned(array: Any) -> Any:
 
 def block_nbytes(block: Block) -> int:
     """Bytes of a block with what lies beside its X."""
-    return matrix_nbytes(block.X) + sum(array.nbytes for array in block.beside().values())
+    nbytes = matrix_nbytes(block.X)
+    # Counted for every block of every pass: without a dict in between it takes a fifth of the time.
+    for array in (block.y, block.sample_weight, block.offset, block.groups):
+        if array is not None:
+            nbytes += array.nbytes
+    return nbytes
 
 
 #: Shards pickle as recipes; what they pin lives here, so that spilling, stealing and retiring

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,9 +17,14 @@ class Run:
     specs: tuple[BlockSpec, ...]
 
 
-def spread_pins(rows: Sequence[int], share: float) -> frozenset[int]:
+def spread_pins(
+    rows: Sequence[int], share: float, first: Collection[int] = (0,)
+) -> frozenset[int]:
     """Numbers of the blocks to pin: ``share`` of the rows, spread evenly among the streamed ones,
     so that the disk works while the kernel is busy with pinned blocks.
+
+    Each shard begins with one, as far as the share goes: a shard would wait for its first block,
+    and meanwhile that is read which comes after it.
 
     Parameters
     ----------
@@ -27,12 +32,21 @@ def spread_pins(rows: Sequence[int], share: float) -> frozenset[int]:
         Borders as in ``Layout``.
     share : float
         0 to 1.
+    first : collection of int
+        Blocks that shards begin with.
     """
-    pins, pinned = set(), 0
-    for index, (start, stop) in enumerate(pairwise(rows)):
-        if pinned + stop - start <= share * stop * (1 + 1e-12):
-            pins.add(index)
-            pinned += stop - start
+    total, pins = 0.0, set[int]()
+    ends = [*sorted(set(first) | {0}), len(rows) - 1]
+    for begin, end in pairwise(ends):
+        # What the shards before have left of their share is used here.
+        room = share * rows[end] * (1 + 1e-12) - total
+        own, pinned = room / max(1, rows[end] - rows[begin]), 0
+        for index in range(begin, end):
+            size = rows[index + 1] - rows[index]
+            if pinned <= own * (rows[index] - rows[begin]) and pinned + size <= room:
+                pins.add(index)
+                pinned += size
+        total += pinned
     return frozenset(pins)
 
 

@@ -11,7 +11,7 @@ from daskreg.design.columns import BlockSpec, Columns
 from daskreg.design.device.blocks import DeviceBlock
 from daskreg.design.device.lane import Lane
 
-from .ahead import stream
+from .ahead import Stream, stream
 from .seals import Seals
 from .stream import BlockReader
 from .tally import Tally
@@ -84,12 +84,13 @@ class Supply:
                     yield spec, self._taken((block, 0))
                 else:
                     yield spec, self._taken(next(blocks))
+                    blocks.finish()
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 
     def _stream(
         self, stack: ExitStack, columns: Columns, specs: list[BlockSpec], values: Sequence[Any]
-    ) -> Iterator[tuple[Block, int]]:
+    ) -> Stream:
         shard, tally = self._shard, self._tally
         tier, pinned = shard.tier_of(columns), shard.keeper.to_come
         return stream(

@@ -19,6 +19,8 @@ except ImportError:  # Windows
 #: Whose use of the processor is asked for; only Linux tells it of one thread.
 _THREAD = getattr(resource, "RUSAGE_THREAD", None)
 
+#: Seconds for which the size of the process stands.
+RESIDENT_AGE = 0.05
 #: What the seconds of a shard are counted under, and the bytes of its blocks.
 PHASES, TIERS = ("read", "decode", "compute", "wait"), ("memory", "disk", "source", "device")
 
@@ -58,9 +60,10 @@ class Tally:
 
     def add_block(self, block: Block | DeviceBlock, read: int) -> None:
         """Count a block that a kernel has seen; of those that were read, bytes are counted then."""
+        n_rows, n_columns = block.X.shape
         self.n_blocks += 1
-        self.n_rows += block.n_rows
-        if not read and block.X.shape[1]:
+        self.n_rows += n_rows
+        if not read and n_columns:
             if isinstance(block, Block):
                 self.memory += block_nbytes(block)
             else:
@@ -78,7 +81,7 @@ class Tally:
         grown = peak_growth()
         # A process that has held more before cannot tell its peak: what it holds now is a bound
         # from below, and what it grew to beyond that is the peak itself.
-        resident = grown if grown > self._peak else process_memory()
+        resident = grown if grown > self._peak else _resident.now()
         return ShardRecord(
             seconds=self.seconds,
             resident=resident,
@@ -92,6 +95,24 @@ class Tally:
 def user_seconds() -> float:
     """Processor seconds of this thread in user code; 0 where the system does not tell."""
     return 0.0 if _THREAD is None else resource.getrusage(_THREAD).ru_utime
+
+
+class _Resident:
+    """Bytes of this process, read again after a while: to read a file gives Python's lock away,
+    and shards of little data would wait for it longer than they work."""
+
+    def __init__(self) -> None:
+        self._read, self._nbytes = -float("inf"), 0
+
+    def now(self) -> int:
+        """At most ``RESIDENT_AGE`` seconds ago."""
+        if time.monotonic() - self._read >= RESIDENT_AGE:
+            self._nbytes = process_memory()
+            self._read = time.monotonic()
+        return self._nbytes
+
+
+_resident = _Resident()
 
 
 @dataclass(frozen=True)

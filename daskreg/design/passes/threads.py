@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from typing import Any
 
+from daskreg._blas import single_threaded_blas
 from daskreg._typing import State
 from daskreg.design.device.card import card_at_hand
 from daskreg.design.device.facts import card_facts
@@ -84,7 +85,9 @@ class Threads(Scheduler):
             for shard in self._shards
         ]
         try:
-            outcomes = self._call(calls, f"daskreg-{kernel.name}")
+            # Once for the pass: between short shards it would be lifted and set again.
+            with single_threaded_blas():
+                outcomes = self._call(calls, f"daskreg-{kernel.name}")
         except BaseException:
             cancel.set()
             raise
@@ -128,19 +131,30 @@ def _run(shard: Shard, running: Running | None, *args: Any, **settings: Any) -> 
 def _side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:
     """Make the calls on threads of their own, and return what they give, in order.
 
-    A call costs a fifth of what a task of Dask's scheduler does.  The first error is raised at
-    once: calls that have begun go on, and end where they are told to.
+    Each thread takes the next call as it ends one: a call of its own in the pool would wake two
+    threads for each, and a task of Dask's scheduler costs more again.  The first error is raised
+    at once: calls that have begun go on, and end where they are told to.
     """
     n_threads = min(_n_threads(), len(calls))
     pool = _rested(n_threads) or ThreadPoolExecutor(n_threads, "daskreg")
+    left, results = deque(enumerate(calls)), [None] * len(calls)
     ended = False
+
+    def work() -> None:
+        while True:
+            try:
+                number, call = left.popleft()
+            except IndexError:
+                return
+            results[number] = call()
+
     try:
-        waiting = [pool.submit(call) for call in calls]
-        for done in as_completed(waiting):
+        for done in as_completed([pool.submit(work) for _ in range(n_threads)]):
             done.result()
         ended = True
-        return [done.result() for done in waiting]
+        return results
     finally:
+        left.clear()
         # A thread has a handle of its own in each library of a card, which is dear to make.
         if ended and card_at_hand() is not None:
             _resting.append((n_threads, pool))
@@ -178,6 +192,7 @@ def _n_threads() -> int:
 def _chosen_get() -> Any:
     """The scheduler function that the user has set, if it runs in this process.
 
+    One whose callbacks are active, such as Dask's ``ProgressBar``, has chosen Dask's threads.
     Where nobody has imported Dask nobody has chosen one, but for the environment or a file of
     settings; files do not count then: to import Dask takes memory and time.
     """
@@ -186,6 +201,8 @@ def _chosen_get() -> Any:
     import dask
 
     chosen = dask.config.get("scheduler", None)
+    if chosen is None and dask.callbacks.Callback.active:
+        chosen = "threads"
     if chosen is None or chosen in (
         "processes",
         "multiprocessing",
@@ -193,4 +210,4 @@ def _chosen_get() -> Any:
         "distributed",
     ):
         return None
-    return dask.base.get_scheduler()
+    return dask.base.get_scheduler(scheduler=chosen)
