@@ -9,7 +9,7 @@ from daskreg.penalties import ElasticNet
 
 from .coordinate_descent import LARGEST_SUPPORT
 from .factored import Factored
-from .factored_sweeps import FactoredProblem, image_of, look_at
+from .factored_sweeps import FactoredProblem, image_of
 from .quadratic import Quadratic
 from .support_factor import SupportFactor
 
@@ -114,7 +114,7 @@ class FactoredDescent:
         watched = np.flatnonzero((b != 0.0) | (np.abs(q) >= WATCHED * one.l1))
         q = q.copy()
         for _ in range(LOOKS if near else 0):
-            look_at(one.rows, u, one.c, watched, q)
+            one.look_at(u, b, watched, q)
             residual = one.residuals(q, b, watched)
             entering = watched[(b[watched] == 0.0) & (residual > LITTLE * tol)]
             few = len(entering) <= FEW_NEW + NEAR * np.count_nonzero(b)

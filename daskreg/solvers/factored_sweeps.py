@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
 
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .coordinate_descent import distance
 from .factored import Factored
 from .quadratic import Quadratic
+from .sweeps import distances
 
 #: Steps that an extrapolation is made of.
 DEPTH = 5
+#: What sweeps leave the slopes in: they are not asked for.
+NONE = np.empty(0)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def _dot(rows: Float, j: int, u: Float) -> float:
-    total = 0.0
-    for i in range(u.size):
-        total += rows[i, j] * u[i]
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def sweep(
     rows: Float,
     square: Float,
@@ -37,18 +32,37 @@ def sweep(
     l2: Float,
     positive: bool,
     active: AnyArray,
+    slopes: Float,
 ) -> float:
     """Visit some columns once; return the largest scaled KKT residual that was found there.
 
     ``b`` (p,) and ``u = rows b`` (n,) are changed in place.  A residual is divided by the root of
-    the curvature of its coordinate, so its square is twice the gain in objective.
+    the curvature of its coordinate, so its square is twice the gain in objective.  With ``slopes``
+    (p,), empty otherwise, the columns are only looked at: it is set to ``rows'u - c`` there.
     """
     worst = 0.0
     for place in range(active.size):
         j = active[place]
+        q = 0.0
+        for i in range(u.size):
+            q += rows[i, j] * u[i]
+        q -= c[j]
+        if slopes.size > 0:
+            slopes[j] = q
+            continue
         h = square[j] + l2[j]
-        q = _dot(rows, j, u) - c[j]
-        worst = max(worst, distance(q + l2[j] * b[j], b[j], l1[j], positive) / np.sqrt(h))
+        slope = q + l2[j] * b[j]
+        if b[j] > 0.0:
+            away = abs(slope + l1[j])
+        elif b[j] < 0.0:
+            away = abs(slope - l1[j])
+        elif positive:
+            away = -slope - l1[j]
+        else:
+            away = abs(slope) - l1[j]
+        away /= math.sqrt(h)
+        if away > worst:
+            worst = away
         target = b[j] * square[j] - q
         if target > l1[j]:
             fresh = (target - l1[j]) / h
@@ -85,12 +99,17 @@ class FactoredProblem:
         c = np.ascontiguousarray(model.c[:, 0])
         return cls(model.G.rows, model.G.squares, c, l1, l2, penalty.positive)
 
+    def look_at(self, u: Float, b: Float, members: AnyArray, q: Float) -> None:
+        """Set ``q`` at some columns to ``rows'u - c``, column by column."""
+        penalty = self.l1, self.l2, self.positive
+        sweep(self.rows, self.square, self.c, u, b, *penalty, members, q)
+
     def residuals(self, q: Float, b: Float, members: AnyArray | slice = slice(None)) -> Float:
         """Scaled KKT residuals of some columns, from ``q = rows'u - c``."""
         b, l2, square = b[members], self.l2[members], self.square[members]
-        distances = residuals_of(q[members] + l2 * b, b, self.l1[members], self.positive)
+        away = distances(q[members] + l2 * b, b, self.l1[members], self.positive)
         curvature = np.where(square > 0.0, square + l2, np.inf)
-        return np.asarray(distances / np.sqrt(curvature))
+        return np.asarray(away / np.sqrt(curvature))
 
     def sweeps(self, u: Float, b: Float, active: AnyArray, tol: float, n_max: int) -> int:
         """Sweep over some columns until their residuals are below ``tol``; return the sweeps.
@@ -106,7 +125,7 @@ class FactoredProblem:
             points[place], images[place] = b[active], u
             if place == DEPTH:
                 self._extrapolate(points, images, u, b, active)
-            if sweep(*data, u, b, *penalty, active) <= tol:
+            if sweep(*data, u, b, *penalty, active, NONE) <= tol:
                 return number + 1
         return n_max
 
@@ -133,25 +152,8 @@ class FactoredProblem:
         return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
-def look_at(rows: Float, u: Float, c: Float, members: AnyArray, q: Float) -> None:
-    """Set ``q`` at some columns to ``rows'u - c``, column by column."""
-    for place in range(members.size):
-        j = members[place]
-        q[j] = _dot(rows, j, u) - c[j]
-
-
 def image_of(rows: Float, b: Float) -> Float:
     """``rows b``, from the columns in use."""
     support = np.flatnonzero(b)
     # Transposed, columns are copied whole.
     return np.asarray(b[support] @ rows.T[support])
-
-
-@numba.njit(cache=True, nogil=True)
-def residuals_of(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
-    """Distance to optimality of all coordinates, shape (p,)."""
-    found = np.empty_like(b)
-    for j in range(b.size):
-        found[j] = distance(slope[j], b[j], l1[j], positive)
-    return found
