@@ -1,92 +1,18 @@
-"""Cyclic coordinate descent on a Gram matrix, compiled; imported only where it is used."""
+"""Cyclic coordinate descent on a Gram matrix, with Newton steps on the support."""
 
 from __future__ import annotations
 
-import numba  # noqa: TID253 - this module is loaded only when Gram needs it
 import numpy as np
-import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
 from .cholesky import factor_of, solved
 from .quadratic import LARGEST_SUPPORT, Quadratic
+from .sweeps import descend
 
 #: Sweeps between two checks of the gap.
 ROUND = 50
-
-
-@numba.njit(cache=True, nogil=True, forceinline=True)
-def distance(slope: float, b: float, l1: float, positive: bool) -> float:
-    """Distance to optimality of one coordinate; ``slope`` is that of all smooth terms."""
-    if b > 0.0:
-        return abs(slope + l1)
-    if b < 0.0:
-        return abs(slope - l1)
-    return max(-slope - l1, 0.0) if positive else max(abs(slope) - l1, 0.0)
-
-
-@numba.njit(cache=True, nogil=True)
-def descend(
-    G: Float,
-    q: Float,
-    b: Float,
-    l1: Float,
-    l2: Float,
-    active: npt.NDArray[np.bool_],
-    positive: bool,
-    tol: float,
-    n_max: int,
-) -> int:
-    """Sweep until every scaled KKT residual is below ``tol``; return the number of sweeps.
-
-    ``b`` and its gradient ``q = G b - c`` (p,) are changed in place.  The residual of coordinate
-    j is divided by the root of its curvature, so its square is twice the gain in objective.
-    Sweeps visit the active set: nonzero coordinates and those whose residual was too large; it is
-    kept in ``active`` (p,), for an array that is made here takes a quarter of the time to compile.
-    """
-    n_features = b.size
-    n_sweeps = 0
-    while n_sweeps < n_max:
-        settled = True
-        for j in range(n_features):
-            h = G[j, j]
-            active[j] = False
-            if h <= 0.0:
-                continue
-            h += l2[j]
-            wrong = distance(q[j] + l2[j] * b[j], b[j], l1[j], positive) > tol * np.sqrt(h)
-            active[j] = wrong or b[j] != 0.0
-            settled = settled and not wrong
-        if settled:
-            break
-        while n_sweeps < n_max:
-            n_sweeps += 1
-            for j in range(n_features):
-                if not active[j]:
-                    continue
-                h = G[j, j] + l2[j]
-                target = b[j] * G[j, j] - q[j]
-                if target > l1[j]:
-                    fresh = (target - l1[j]) / h
-                elif target < -l1[j] and not positive:
-                    fresh = (target + l1[j]) / h
-                else:
-                    fresh = 0.0
-                change = fresh - b[j]
-                if change != 0.0:
-                    b[j] = fresh
-                    for i in range(n_features):
-                        q[i] += change * G[j, i]
-            worst = 0.0
-            for j in range(n_features):
-                if active[j]:
-                    h = G[j, j] + l2[j]
-                    residual = distance(q[j] + l2[j] * b[j], b[j], l1[j], positive)
-                    worst = max(worst, residual / np.sqrt(h))
-            if worst <= tol:
-                break
-    return n_sweeps
 
 
 def refine(
@@ -164,11 +90,11 @@ def solve_one(
     b = np.maximum(b, 0.0) if penalty.positive else b
     unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
     tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-    n_sweeps, active = 0, np.empty(b.size, dtype=bool)
+    n_sweeps = 0
     while n_sweeps < max_sweeps:
         allowed = min(ROUND, max_sweeps - n_sweeps)
         b, q = b.copy(), G @ b - c
-        used = descend(G, q, b, l1, l2, active, penalty.positive, tol, allowed)
+        used = descend(G, q, b, l1, l2, penalty.positive, tol, allowed)
         n_sweeps += max(used, 1)
         b = refine(G, c, b, l1, l2, penalty.positive, used)
         if model.gap(penalty, b[:, None])[0] <= target:

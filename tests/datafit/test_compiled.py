@@ -2,6 +2,7 @@
 
 import itertools
 
+import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -10,6 +11,7 @@ from daskreg._blas import blas_routine
 from daskreg.datafit.groups import ALL
 from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.compiled import batch, dense, elementary, moments
+from daskreg.datafit.kernels.compiled.formulas import formula
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.sparse_rows import SparseRows
@@ -150,14 +152,33 @@ def test_margins_of_any_size_keep_their_digits():
                 np.testing.assert_allclose(own[name], plain[name], rtol=1e-13, atol=1e-300)
 
 
+def exp_minus_of(a):
+    return (elementary.exp_minus(a),)
+
+
 def log1p_of(u):
     high, f = elementary.halved(u)
-    return high + elementary.log_near_one(f, 1.0 / (2.0 + f))
+    return (high + elementary.log_near_one(f, 1.0 / (2.0 + f)),)
 
 
 def log_of(x):
     k, f = elementary.split(x)
-    return elementary.joined(k, elementary.log_near_one(f, 1.0 / (2.0 + f)))
+    return (elementary.joined(k, elementary.log_near_one(f, 1.0 / (2.0 + f))),)
+
+
+def five_inverses_of(x):
+    return elementary.inverses(x, 1.01 * x, 0.98 * x, 0.95 * x, x)
+
+
+def at_each(function, numbers, n_results=1):
+    """The results of a formula, one row for each number."""
+    evaluated = formula(n_results)(function)
+
+    @numba.njit
+    def run(numbers):
+        return [evaluated(number) for number in numbers]
+
+    return np.array(run(numbers))
 
 
 @pytest.mark.parametrize("name", ["exp_minus", "log1p", "log"])
@@ -165,9 +186,9 @@ def test_elementary_functions_are_within_two_units_of_the_last_place(name):
     rng = np.random.default_rng(0)
     own, x, exact = {
         "exp_minus": (
-            elementary.exp_minus,
-            np.r_[0.0, rng.random(500), 700 * rng.random(500)],
-            lambda x: np.exp(-x),
+            exp_minus_of,
+            np.r_[0.0, rng.random(500), 700 * rng.random(500), 1e300, np.inf],
+            lambda x: np.exp(-np.minimum(x, elementary.LARGEST)),
         ),
         "log1p": (
             log1p_of,
@@ -177,16 +198,19 @@ def test_elementary_functions_are_within_two_units_of_the_last_place(name):
         "log": (log_of, np.r_[1.0, 0.5, rng.random(500), 10 ** (-300 * rng.random(500))], np.log),
     }[name]
     expected = exact(x.astype(np.longdouble))
-    found = np.array([own(number) for number in x])
+    found = at_each(own, x)[:, 0]
     assert np.all(np.abs(found - expected) <= 2 * np.spacing(np.abs(expected).astype(float)))
-    assert elementary.exp_minus(np.inf) < 1e-307
 
 
 def test_reciprocals_with_one_division_are_within_five_units_of_the_last_place():
-    numbers = 2 + np.random.default_rng(0).uniform(-0.3, 0.42, (500, 5))
-    found = np.array([elementary.inverses(*row) for row in numbers])
+    x = 2 + np.random.default_rng(0).uniform(-0.2, 0.38, 500)
+    numbers = np.column_stack([x, 1.01 * x, 0.98 * x, 0.95 * x, x])
     exact = 1 / numbers.astype(np.longdouble)
-    assert np.all(np.abs(found - exact) <= 5 * np.spacing(1 / numbers))
+    assert np.all(np.abs(at_each(five_inverses_of, x, 5) - exact) <= 5 * np.spacing(1 / numbers))
+
+
+def test_what_is_no_number_stays_none():
+    assert np.isnan(at_each(exp_minus_of, np.array([np.nan]))).all()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -206,7 +230,7 @@ def test_products_called_by_address_are_those_of_numpy(dtype):
 @pytest.mark.parametrize("routine", ["gemm", "syrk"])
 def test_loops_that_multiply_hold_no_lock(routine):
     """What is compiled for a block says that it runs without the interpreter's lock."""
-    function = batch.batch_rows if routine == "gemm" else moments.add_grams
+    function = batch.batch_rows if routine == "gemm" else moments.add_moments
     assert function.targetoptions["nogil"]
 
 

@@ -17,6 +17,8 @@ PIECE_BYTES = 2**19
 FLUSH_ROWS = 4096
 #: As many as no block has.
 NEVER = 2**62
+#: What moments alone are told of room and products.
+NO_GRAM = None, None, None, None, 0, NEVER
 #: Rows whose mean is the first shift of their columns: the rest of a wide block is read once.
 FIRST_ROWS = 32
 
@@ -65,7 +67,7 @@ class TileSums:
         right : ndarray, shape (m, 1 + q)
             The first column is ``root``.
         """
-        from .compiled.moments import add_grams, add_moments
+        from .compiled.moments import add_moments
 
         X, half = stored(tile)
         p, q = X.shape[1], right.shape[1] - 1
@@ -73,17 +75,19 @@ class TileSums:
         targets = np.ascontiguousarray(right[:, 1:].T) if q else np.zeros((1, len(tile)))
         sums = half, shift, root, targets, first, squares, cross
         if self.gram is None:
-            add_moments(X, 0, len(X), *sums, None)
+            add_moments(X, *sums, *NO_GRAM)
         elif self._part is None:
             for start, stop in tile_borders(len(tile), self.rows):
                 scaled = self._room[: stop - start]
-                add_moments(X, start, stop, *sums, scaled)
+                right = np.ascontiguousarray(targets[:, start:stop])
+                own = half, shift, root[start:stop], right
+                add_moments(X[start:stop], *own, first, squares, cross, scaled, *NO_GRAM[1:])
                 self.gram += scaled.T @ scaled[:, self.columns]
         else:
             routine = blas_routine("syrk", self.dtype)
             own = FLUSH_ROWS if self._part is not self.gram else NEVER
             room = self._room, routine, self._part, self.gram
-            self._waiting = add_grams(X, *sums, *room, self._waiting, own)
+            self._waiting = add_moments(X, *sums, *room, self._waiting, own)
         return np.column_stack([first, *cross[:q]]), squares
 
     def finish(self) -> None:

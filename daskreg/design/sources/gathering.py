@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba  # noqa: TID253 - this module is loaded only where the compiler is already
 import numpy as np
 
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled()
 def entries_before(indices: AnyArray, indptr: AnyArray, place: AnyArray, before: AnyArray) -> None:
     """Set ``before`` (n_rows + 1,) to the entries of chosen columns that lie before each row.
 
@@ -24,7 +24,7 @@ def entries_before(indices: AnyArray, indptr: AnyArray, place: AnyArray, before:
         before[i + 1] = n
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled()
 def gather(
     data: AnyArray, indices: AnyArray, place: AnyArray, values: AnyArray, places: AnyArray
 ) -> None:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba  # noqa: TID253 - this package is loaded only for large data
-
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
 from .dense import ask_for, widen
@@ -17,7 +16,7 @@ from .native import add_product, set_product, widest_vectors
 from .pointwise import SUMS, residuals
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def few_products(
     X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray, n_later: int
 ) -> None:
@@ -50,7 +49,7 @@ def few_products(
         eta[k, m - 1] = a0
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def add_few(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
     """Add the products of ``r`` with m rows to ``part`` (C, p), C a multiple of 4."""
     p = X.shape[1]
@@ -77,7 +76,7 @@ def add_few(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> Non
                 part[k + 3, j] += d0 * x0
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def products(
     X: AnyArray,
     start: int,
@@ -97,7 +96,7 @@ def products(
         set_product(routine, (m, n_columns, p), tile, coef, eta, (p, p, eta.shape[1]))
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def add_products(
     X: AnyArray, start: int, m: int, few: Any, routine: Any, r: AnyArray, part: AnyArray
 ) -> None:
@@ -110,7 +109,7 @@ def add_products(
         add_product(routine, (p, n_columns, m), tile, r, part, (p, r.shape[1], p))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@compiled(fastmath=SUMS)
 def batch_rows(
     X: Any,
     stored: Any,

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba  # noqa: TID253 - this package is loaded only for large data
 import numpy as np
 
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
 from .pointwise import SUMS, residuals
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@compiled(fastmath=SUMS)
 def row_products(
     data: AnyArray,
     indices: AnyArray,
@@ -44,7 +44,7 @@ def row_products(
             eta[k, i] = total[k]
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def add_rows(
     data: AnyArray,
     indices: AnyArray,
@@ -70,7 +70,7 @@ def add_rows(
                 grad[j, k] += value * row[k]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@compiled(fastmath=SUMS)
 def sparse_rows(
     data: AnyArray,
     indices: AnyArray,
@@ -109,7 +109,7 @@ def sparse_rows(
         add_rows(data, indices, indptr, first + start, eta, grad)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def add_moments(
     data: AnyArray,
     indices: AnyArray,
@@ -146,7 +146,7 @@ def add_moments(
                 sums[j, 1 + k] += d * right[i, k]
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def add_by_label(
     data: AnyArray,
     indices: AnyArray,
@@ -178,7 +178,7 @@ def add_by_label(
             table[j, own] += weighted
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def centre(
     sums: Float,
     weight: float,
@@ -205,7 +205,7 @@ def centre(
             cross[j, k] = sums[j, 2 + k] - first * z_first[k] / weight
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def add_gram(
     data: AnyArray,
     indices: AnyArray,
@@ -243,7 +243,7 @@ def add_gram(
                     gram[j, j] += 2.0 * product
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"})
 def add_hessian(
     data: AnyArray,
     indices: AnyArray,

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba  # noqa: TID253 - this package is loaded only for large data
 import numpy as np
 
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
 from .native import prefetch, widest_vectors
@@ -22,7 +22,7 @@ from .pointwise import SUMS, logistic, squared
 HALF_SCALE = np.float32(2.0**112)
 
 
-@numba.njit(cache=True, nogil=True, forceinline=True)
+@compiled(forceinline=True)
 def widen_half(bits: int) -> np.float32:
     """Return the float32 of the bits of a float16."""
     raw = np.uint32(np.uint32(bits & 0x7FFF) << np.uint32(13))
@@ -32,7 +32,7 @@ def widen_half(bits: int) -> np.float32:
     return np.uint32(size | sign).view(np.float32)
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
     """Copy rows of X, less ``shift`` (p,) if there is one, to the first rows of ``out``.
 
@@ -44,7 +44,7 @@ def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
             out[i, j] = u if shift is None else u - shift[j]
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def ask_for(X: AnyArray, start: int, stop: int) -> None:
     """Let rows of X that are needed soon come from memory while others are worked on."""
     line = 64 // X.itemsize
@@ -53,7 +53,7 @@ def ask_for(X: AnyArray, start: int, stop: int) -> None:
             prefetch(X, i, j)
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
     """Set ``eta`` to the products of m rows; ask for the first half of as many rows after them.
 
@@ -79,7 +79,7 @@ def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray)
         eta[k] = a
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
     """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them."""
     p = X.shape[1]
@@ -95,7 +95,7 @@ def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> No
             part[j] += r[k] * X[start + k, j]
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def widened_products(
     X: AnyArray, half: Any, shift: Any, coef: AnyArray, out: AnyArray, eta: AnyArray
 ) -> None:
@@ -124,7 +124,7 @@ def widened_products(
         row_products(out, m - 1, 1, coef, eta[m - 1 :])
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
+@compiled(fastmath=SUMS)
 def lone_rows(
     X: Any,
     stored: Any,

@@ -1,18 +1,14 @@
 """Exponential and logarithm without branches, so that loops over them become vector code.
 
-The scalar functions of the C library are called one number at a time.  These ones are inlined;
-both are within two units of the last place.  They must not be reassociated:
-who inlines them says so.
+The scalar functions of the C library are called one number at a time.  These ones become part of
+the loop; both are within two units of the last place.
 """
 
 from __future__ import annotations
 
 import math
 
-import numba  # noqa: TID253 - this package is loaded only for large data
-import numpy as np
-
-from .native import bits_of, number_of
+from .formulas import Number
 
 LOG2_E = 1.0 / math.log(2.0)
 #: The logarithm of two in two parts, of which multiples up to 2048 of the first are exact.
@@ -37,22 +33,19 @@ _L9, _L11 = 0.22222211130259878, 0.18182889455674947
 _L13, _L15 = 0.15331710618210773, 0.14616585424888623
 
 
-@numba.njit(inline="always")
-def exp_minus(a: float) -> float:
+def exp_minus(a: Number) -> Number:
     """Return ``exp(-a)`` of ``a >= 0``; beyond 708 what it is there."""
-    a = a if a < LARGEST else LARGEST
+    a = a.above(LARGEST, LARGEST, a)
     shifted = TO_INTEGER - a * LOG2_E
     k = shifted - TO_INTEGER
-    r = (-a - k * LN2_HIGH) - k * LN2_LOW
+    r = (-1.0 * a - k * LN2_HIGH) - k * LN2_LOW
     tail = _E7 + r * (_E8 + r * (_E9 + r * (_E10 + r * _E11)))
     tail = _E3 + r * (_E4 + r * (_E5 + r * (_E6 + r * tail)))
     power = 1.0 + (r + r * r * (_E2 + r * tail))
-    scale = (bits_of(shifted) + 1023) << 52
-    return power * number_of(scale)
+    return power * shifted.power()
 
 
-@numba.njit(inline="always")
-def log_near_one(f: float, inverse: float) -> float:
+def log_near_one(f: Number, inverse: Number) -> Number:
     """Return ``log(1 + f)`` for ``1 + f`` between the roots of one half and of two.
 
     With ``s = f / (2 + f)`` it is ``2 artanh(s)``, an odd series; ``inverse`` is ``1 / (2 + f)``,
@@ -66,35 +59,29 @@ def log_near_one(f: float, inverse: float) -> float:
     return f - s * (f - z * series)
 
 
-@numba.njit(inline="always")
-def halved(u: float) -> tuple[float, float]:
+def halved(u: Number) -> tuple[Number, Number]:
     """Return h and f with ``log(1 + u) = h + log(1 + f)``, and f near zero, for u from 0 to 1."""
-    above = u > 0.41421356237309503
-    return (LN2_HIGH + LN2_LOW if above else 0.0), (0.5 * (u - 1.0) if above else u)
+    root_two = 0.41421356237309503
+    return u.above(root_two, LN2_HIGH + LN2_LOW, 0.0), u.above(root_two, 0.5 * (u - 1.0), u)
 
 
-@numba.njit(inline="always")
-def split(x: float) -> tuple[float, float]:
+def split(x: Number) -> tuple[Number, Number]:
     """Return a whole k and f near zero with ``x = 2^k (1 + f)``, of a normal positive number."""
-    bits = bits_of(x)
-    k = (bits - ROOT_HALF) >> 52
-    return np.float64(k), number_of(bits - (k << 52)) - 1.0
+    k, rest = x.exponent(ROOT_HALF)
+    return k, rest - 1.0
 
 
-@numba.njit(inline="always")
-def joined(k: float, near: float) -> float:
+def joined(k: Number, near: Number) -> Number:
     """Return ``log(2^k) + near``."""
     return k * LN2_HIGH + (near + k * LN2_LOW)
 
 
-@numba.njit(inline="always")
-def inverses(
-    a: float, b: float, c: float, d: float, e: float
-) -> tuple[float, float, float, float, float]:
+def inverses(*numbers: Number) -> tuple[Number, ...]:
     """Return the reciprocals of five numbers near two with one division, which is the slow part.
 
     They are within five units of the last place.
     """
+    a, b, c, d, e = numbers
     ab, de = a * b, d * e
     abc = ab * c
     rest = 1.0 / (abc * de)

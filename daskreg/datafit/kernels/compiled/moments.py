@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba  # noqa: TID253 - this package is loaded only for large data
 import numpy as np
 
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
 from .dense import widen_half
@@ -14,14 +14,14 @@ from .native import syrk
 from .pointwise import SUMS
 
 
-@numba.njit(cache=True, forceinline=True, no_cpython_wrapper=True)
+@compiled(forceinline=True, no_cpython_wrapper=True)
 def _number(stored: float, half: Any) -> float:
     """Return the float64 of what is stored."""
     return np.float64(stored) if half is None else np.float64(widen_half(stored))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=SUMS, error_model="numpy")
-def add_moments(
+@compiled(inline="always")
+def _add_piece(
     X: AnyArray,
     start: int,
     stop: int,
@@ -34,26 +34,7 @@ def add_moments(
     cross: Float,
     out: Any,
 ) -> None:
-    """Add the sums of ``d = root (X - shift)`` over rows ``start : stop``.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, p)
-    start, stop : int
-    half : bool or None
-        None unless X holds the bits of float16 numbers.
-    shift : ndarray, shape (p,)
-    root : ndarray, shape (n,)
-        Square roots of the weights.
-    right : ndarray, shape (q, n)
-        Targets, q at least 1.
-    first, squares : ndarray, shape (p,)
-        Sums of ``root d`` and of ``d d``.
-    cross : ndarray, shape (q, p)
-        Sums of ``right d``.
-    out : ndarray, shape (stop - start or more, p), or None
-        Where d is kept, in its type.
-    """
+    """Add the sums of rows ``start : stop``; keep their ``d`` in the first rows of ``out``."""
     p = X.shape[1]
     m = stop - start
     one = cross[0]
@@ -88,8 +69,17 @@ def add_moments(
                 cross[t, j] += z * (_number(X[i, j], half) - shift[j])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def add_grams(
+@compiled(inline="always")
+def _add_upper(part: AnyArray, gram: Float) -> None:
+    """Move the upper triangle of ``part`` to ``gram``."""
+    for i in range(gram.shape[0]):
+        for j in range(i, gram.shape[0]):
+            gram[i, j] += part[i, j]
+            part[i, j] = 0
+
+
+@compiled(fastmath=SUMS)
+def add_moments(
     X: AnyArray,
     half: Any,
     shift: Float,
@@ -98,27 +88,37 @@ def add_grams(
     first: Float,
     squares: Float,
     cross: Float,
-    room: AnyArray,
-    routine: int,
-    part: AnyArray,
-    gram: Float,
+    room: Any,
+    routine: Any,
+    part: Any,
+    gram: Any,
     waiting: int,
     flush: int,
 ) -> int:
-    """Do the work of :func:`add_moments`, and add ``d' d`` to the upper triangle of a matrix.
+    """Add the sums of ``d = root (X - shift)`` over all rows, and ``d' d``, if it is asked for.
 
     Rows are taken in pieces, which are multiplied while they are in cache.
 
     Parameters
     ----------
-    X, half, shift, root, right, first, squares, cross
-        See :func:`add_moments`.
-    room : ndarray, shape (rows, p)
-        Of any content, for a piece in the type of the products.
-    routine : int
-        Address of syrk.
-    part, gram : ndarray, shape (p, p)
-        Where products are added; ``part`` goes to ``gram`` every ``flush`` rows.
+    X : ndarray, shape (n, p)
+    half : bool or None
+        None unless X holds the bits of float16 numbers.
+    shift : ndarray, shape (p,)
+    root : ndarray, shape (n,)
+        Square roots of the weights.
+    right : ndarray, shape (q, n)
+        Targets, q at least 1.
+    first, squares : ndarray, shape (p,)
+        Sums of ``root d`` and of ``d d``.
+    cross : ndarray, shape (q, p)
+        Sums of ``right d``.
+    room : ndarray, shape (rows, p), or None
+        Where d of a piece is left, in the type of the products.
+    routine : int or None
+        Address of syrk, for the products.
+    part, gram : ndarray, shape (p, p), or None
+        Upper triangles that products are added to; ``part`` goes to ``gram`` every ``flush`` rows.
     waiting : int
         Rows that are in ``part``.
 
@@ -127,23 +127,17 @@ def add_grams(
     int
         Rows that are in ``part`` now.
     """
-    rows, p = room.shape
+    rows = X.shape[0]
+    if room is not None:
+        rows = room.shape[0]
     for start in range(0, X.shape[0], rows):
         stop = start + rows if start + rows < X.shape[0] else X.shape[0]
-        add_moments(X, start, stop, half, shift, root, right, first, squares, cross, room)
-        # In the order of Fortran the lower triangle is the upper one here.
-        syrk(routine, p, stop - start, room, part)
-        waiting += stop - start
-        if waiting >= flush:
-            add_upper(part, gram)
-            waiting = 0
+        _add_piece(X, start, stop, half, shift, root, right, first, squares, cross, room)
+        if routine is not None:
+            # In the order of Fortran the lower triangle is the upper one here.
+            syrk(routine, X.shape[1], stop - start, room, part)
+            waiting += stop - start
+            if waiting >= flush:
+                _add_upper(part, gram)
+                waiting = 0
     return waiting
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def add_upper(part: AnyArray, gram: Float) -> None:
-    """Move the upper triangle of ``part`` to ``gram``."""
-    for i in range(gram.shape[0]):
-        for j in range(i, gram.shape[0]):
-            gram[i, j] += part[i, j]
-            part[i, j] = 0

@@ -127,20 +127,3 @@ def prefetch(typing: Any, X: Any, i: Any, j: Any):  # type: ignore[no-untyped-de
         return context.get_dummy_value()
 
     return types.void(X, i, j), generate
-
-
-def _reinterpreted(given: Any, found: Any) -> Any:
-    def typed(typing: Any, one: Any):  # type: ignore[no-untyped-def]
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            number = context.cast(builder, values[0], one, given)
-            return builder.bitcast(number, context.get_value_type(found))
-
-        return found(one), generate
-
-    return intrinsic(typed)
-
-
-#: The bits of a float64 as an integer, and back: numpy's ``view`` takes ten times as long to
-#: compile.
-bits_of = _reinterpreted(types.float64, types.int64)
-number_of = _reinterpreted(types.int64, types.float64)

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba  # noqa: TID253 - this package is loaded only for large data
 import numpy as np
 
+from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.kernels.scales import ENTROPY_SCALES
 
 from .elementary import exp_minus, halved, inverses, joined, log_near_one, split
+from .formulas import Number, formula
 
 #: Sums may be taken in any order, which makes vectors of them; not finite stays not finite.
 SUMS = {"contract", "reassoc", "nsz"}
@@ -24,12 +25,10 @@ VALUE, RESIDUAL, CURVATURE, OFFSET, ENTROPY = range(5)
 N_SQUARED = 2
 N_LOGISTIC = ENTROPY + len(ENTROPY_SCALES)
 
-_S0, _S1, _S2, _S3, _LAST = ENTROPY_SCALES
-_LOG0, _LOG1, _LOG2, _LOG3 = (math.log(scale) for scale in ENTROPY_SCALES[:-1])
-assert _LAST == 1.0
+assert (len(ENTROPY_SCALES), ENTROPY_SCALES[-1]) == (5, 1.0)
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def squared(
     eta: AnyArray,
     m: int,
@@ -58,47 +57,39 @@ def squared(
     sums[RESIDUAL] += residual
 
 
-@numba.njit(inline="always")
-def _entropy(scale: float, log_scale: float, miss: float, missed: float, log_rest: float) -> float:
+def _entropy(
+    scale: float, log_scale: float, miss: Number, missed: Number, log_rest: Number
+) -> Number:
     """Return the entropy at one scale, less what it lacks of a weight."""
     return scale * (missed - log_scale * miss) - (1.0 - scale * miss) * log_rest
 
 
-@numba.njit(
-    cache=True,
-    fastmath={"contract"},
-    forceinline=True,
-    error_model="numpy",
-    no_cpython_wrapper=True,
-)
-def _terms(wrong: float) -> tuple[float, float, float, float, float, float, float, float]:
+@formula(8)
+def _terms(wrong: Number) -> tuple[Number, ...]:
     """Return what one row adds to the sums, less its weight: loss, miss, curvature, entropies.
 
     ``wrong`` is the margin by which it lies on the wrong side, ``miss`` the distance of its mean
-    from its label: see the logistic loss, which has the same numbers one array at a time.  None of
-    this may be reassociated.
+    from its label: see the logistic loss, which has the same numbers one array at a time.
     """
-    small = exp_minus(abs(wrong))
+    far = abs(wrong)
+    small = exp_minus(far)
     high, f = halved(small)
     inverse = 1.0 / (1.0 + small)
-    miss = inverse if wrong >= 0.0 else small * inverse
-    hit = small * inverse if wrong >= 0.0 else inverse
-    k0, f0 = split(1.0 - _S0 * miss)
-    k1, f1 = split(1.0 - _S1 * miss)
-    k2, f2 = split(1.0 - _S2 * miss)
-    k3, f3 = split(1.0 - _S3 * miss)
-    i0, i1, i2, i3, i4 = inverses(2.0 + f0, 2.0 + f1, 2.0 + f2, 2.0 + f3, 2.0 + f)
-    softplus = high + log_near_one(f, i4)
-    above = 0.5 * (wrong + abs(wrong)) + softplus
-    missed = miss * (0.5 * (abs(wrong) - wrong) + softplus)
-    e0 = _entropy(_S0, _LOG0, miss, missed, joined(k0, log_near_one(f0, i0)))
-    e1 = _entropy(_S1, _LOG1, miss, missed, joined(k1, log_near_one(f1, i1)))
-    e2 = _entropy(_S2, _LOG2, miss, missed, joined(k2, log_near_one(f2, i2)))
-    e3 = _entropy(_S3, _LOG3, miss, missed, joined(k3, log_near_one(f3, i3)))
-    return above, miss, miss * hit, e0, e1, e2, e3, missed + hit * above
+    other = small * inverse
+    miss, hit = wrong.above(0.0, inverse, other), wrong.above(0.0, other, inverse)
+    parts = [split(1.0 - scale * miss) for scale in ENTROPY_SCALES[:-1]]
+    *shares, last = inverses(*(2.0 + rest for _, rest in parts), 2.0 + f)
+    softplus = high + log_near_one(f, last)
+    above = 0.5 * (wrong + far) + softplus
+    missed = miss * (0.5 * (far - wrong) + softplus)
+    entropies = [
+        _entropy(scale, math.log(scale), miss, missed, joined(k, log_near_one(rest, share)))
+        for scale, (k, rest), share in zip(ENTROPY_SCALES, parts, shares, strict=False)
+    ]
+    return above, miss, miss * hit, *entropies, missed + hit * above
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def logistic(
     eta: AnyArray,
     m: int,
@@ -142,7 +133,7 @@ def logistic(
     sums[ENTROPY + 4] += e4
 
 
-@numba.njit(inline="always")
+@compiled(inline="always")
 def residuals(
     eta: AnyArray,
     m: int,

@@ -1,0 +1,131 @@
+"""The first fit of a machine: a fresh process, and nothing compiled yet.
+
+Each fit runs in a process of its own with an empty cache of compiled code, and once more in that
+process, which shows what the first one had to wait for.  The clock starts after imports and data:
+
+    python -m benchmarks.bench_first_use [--rounds 3] [--case ...] [--beside CHECKOUT]
+
+``--beside`` measures another checkout in turn with this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parents[1]
+SMALL, MIDDLE, WIDE, LARGE = (442, 10), (20_000, 50), (500, 5_000), (100_000, 200)
+#: Share of the largest alpha, about, for unit columns.
+ALPHA = 0.05
+
+
+def numbers(shape: tuple[int, int]) -> tuple[Any, Any]:
+    """Return X and a noisy sum of its first columns."""
+    random = np.random.default_rng(0)
+    X = random.standard_normal(shape)
+    return X, X[:, :5].sum(axis=1) + random.standard_normal(len(X))
+
+
+def labels(shape: tuple[int, int], n_classes: int = 2) -> tuple[Any, Any]:
+    """Return X and classes of equal size."""
+    X, y = numbers(shape)
+    return X, np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
+
+
+def sparse_labels() -> tuple[Any, Any]:
+    """Return compressed sparse rows and two classes."""
+    import scipy.sparse as sp
+
+    random = np.random.default_rng(0)
+    X = sp.random_array((20_000, 5_000), density=0.006, format="csr", rng=random)
+    return X, X @ random.standard_normal(5_000) > 0.0
+
+
+def cases() -> dict[str, tuple[Callable[[], Any], Callable[[], tuple[Any, Any]]]]:
+    """Return what makes the model and what makes the data, by name."""
+    from daskreg import ElasticNet, Lasso, LassoCV, LogisticRegression
+
+    def logistic(n: int, alpha: float = 0.01) -> Any:
+        return LogisticRegression(C=1.0 / (alpha * n), l1_ratio=1.0)
+
+    def fista() -> Any:
+        return ElasticNet(alpha=ALPHA, solver="fista")
+
+    return {
+        "Lasso 442 x 10": (lambda: Lasso(alpha=ALPHA), lambda: numbers(SMALL)),
+        "Lasso 20,000 x 50": (lambda: Lasso(alpha=ALPHA), lambda: numbers(MIDDLE)),
+        "logistic 442 x 10": (lambda: logistic(442), lambda: labels(SMALL)),
+        "logistic 20,000 x 50": (lambda: logistic(20_000), lambda: labels(MIDDLE)),
+        "ElasticNet by fista 20,000 x 50": (fista, lambda: numbers(MIDDLE)),
+        "LassoCV 20,000 x 50": (LassoCV, lambda: numbers(MIDDLE)),
+        "Lasso 500 x 5,000": (lambda: Lasso(alpha=4 * ALPHA), lambda: numbers(WIDE)),
+        "logistic CSR 20,000 x 5,000": (lambda: logistic(20_000, 0.001), sparse_labels),
+        "multinomial 20,000 x 50 x 4": (lambda: logistic(20_000), lambda: labels(MIDDLE, 4)),
+        "Lasso 100,000 x 200": (lambda: Lasso(alpha=ALPHA), lambda: numbers(LARGE)),
+        "ElasticNet by fista 100,000 x 200": (fista, lambda: numbers(LARGE)),
+        "logistic 100,000 x 200": (lambda: logistic(100_000), lambda: labels(LARGE)),
+    }
+
+
+def child(name: str) -> None:
+    """Print the seconds of two fits of one case, and whether the compiler was loaded."""
+    import warnings
+
+    warnings.simplefilter("ignore")
+    make, data = cases()[name]
+    X, y = data()
+    seconds = []
+    for _ in range(2):
+        model = make()
+        started = perf_counter()
+        model.fit(X, y)
+        seconds.append(perf_counter() - started)
+    print(json.dumps([*seconds, "numba" in sys.modules]))
+
+
+def measured(name: str, checkout: Path) -> tuple[float, float, bool]:
+    """Return what :func:`child` prints in a process of its own on a checkout."""
+    with tempfile.TemporaryDirectory() as cache:
+        known = os.environ | {"NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(checkout)}
+        command = [sys.executable, str(Path(__file__).resolve()), "--child", name]
+        done = subprocess.run(
+            command, env=known, cwd=cache, capture_output=True, text=True, check=True
+        )
+    first, second, compiler = json.loads(done.stdout.splitlines()[-1])
+    return first, second, compiler
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--case", nargs="*")
+    parser.add_argument("--beside", type=Path)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(given.child)
+        return
+    trees = [HERE] if given.beside is None else [given.beside.resolve(), HERE]
+    for name in given.case or list(cases()):
+        runs = [[measured(name, tree) for tree in trees] for _ in range(given.rounds)]
+        for place, tree in enumerate(trees):
+            first, second = (
+                statistics.median(run[place][part] for run in runs) for part in range(2)
+            )
+            compiler = "with numba" if runs[0][place][2] else ""
+            print(f"{name:36}{tree.name:12}{first:8.3f}{second:8.3f}  {compiler}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
