@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 import warnings
+from importlib import metadata
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,14 @@ def answer(**values: Any) -> None:
     print("\n" + process.MARK + json.dumps(values), flush=True)
 
 
-def versions(modules: tuple[str, ...]) -> dict[str, str]:
-    """Return the versions of the modules that are installed."""
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Return the versions of installed packages; to import one would cost memory that is not
+    the fit's."""
     found = {"python": sys.version.split()[0]}
-    for name in modules:
+    for name in packages:
         try:
-            found[name] = str(getattr(importlib.import_module(name), "__version__", "?"))
-        except ImportError:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
             found[name] = "absent"
     return found
 
@@ -80,7 +82,7 @@ def main() -> None:
         library = adapter(problem)
         library.prepare()
         library.load()
-        answer(kind="loaded", versions=versions(adapter.MODULES))
+        answer(kind="loaded", versions=versions(adapter.PACKAGES))
         for line in sys.stdin:
             obey(library, json.loads(line))
     except Exception as error:

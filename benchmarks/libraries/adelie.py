@@ -13,7 +13,7 @@ from .base import Array, Found, Library
 class Adelie(Library):
     """grpnet; a multinomial model would penalise the classes of a column as a group."""
 
-    MODULES: ClassVar[tuple[str, ...]] = ("adelie", "numpy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("adelie", "numpy")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

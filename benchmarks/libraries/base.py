@@ -74,8 +74,8 @@ class Library(ABC):
 
     #: Settings of its own tolerance, loosest first; the loosest that reaches the gap is timed.
     LADDER: ClassVar[tuple[Any, ...]] = tuple(10.0**-k for k in range(1, 12))
-    #: Modules whose versions are reported.
-    MODULES: ClassVar[tuple[str, ...]] = ()
+    #: Packages whose versions are reported.
+    PACKAGES: ClassVar[tuple[str, ...]] = ()
     #: A line for the table: what is not ours but cannot be had otherwise.
     REMARK: ClassVar[str] = ""
 

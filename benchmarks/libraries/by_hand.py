@@ -19,7 +19,7 @@ from .base import Array, Found, Library
 class ByHand(Library):
     """Gram matrix by numpy; no certificate, no other loss, no wide data."""
 
-    MODULES: ClassVar[tuple[str, ...]] = ("numpy", "sklearn", "zarr")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("numpy", "scikit-learn", "zarr")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

@@ -13,7 +13,7 @@ from .base import Found, Library
 class Celer(Library):
     """Lasso, LassoCV and celer_path; its logistic regression has no intercept."""
 
-    MODULES: ClassVar[tuple[str, ...]] = ("celer", "numpy", "sklearn")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("celer", "numpy", "scikit-learn")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

@@ -20,7 +20,7 @@ class DaskGlm(Library):
     """LinearRegression and LogisticRegression, penalty "l1", by proximal gradients."""
 
     LADDER: ClassVar[tuple[Any, ...]] = (1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14)
-    MODULES: ClassVar[tuple[str, ...]] = ("dask_glm", "dask_ml", "dask", "numpy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("dask-glm", "dask-ml", "dask", "numpy")
     REMARK: ClassVar[str] = "its logistic regression penalises the intercept"
 
     @classmethod

@@ -19,7 +19,7 @@ class Glmnet(Library):
     """glmnet and cv.glmnet with ``standardize=FALSE``; `thresh` is the tolerance."""
 
     LADDER: ClassVar[tuple[Any, ...]] = (1e-5, 1e-7, 1e-9, 1e-11, 1e-13, 1e-15)
-    MODULES: ClassVar[tuple[str, ...]] = ("numpy",)
+    PACKAGES: ClassVar[tuple[str, ...]] = ("numpy",)
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

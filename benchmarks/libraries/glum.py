@@ -13,7 +13,7 @@ from .base import Found, Library
 class Glum(Library):
     """GeneralizedLinearRegressor and its cross-validation."""
 
-    MODULES: ClassVar[tuple[str, ...]] = ("glum", "tabmat", "numpy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("glum", "tabmat", "numpy")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

@@ -24,7 +24,7 @@ class H2O(Library):
     """H2OGeneralizedLinearEstimator, ``alpha=1``, ``standardize=False``."""
 
     LADDER: ClassVar[tuple[Any, ...]] = (1e-4, 1e-6, 1e-8, 1e-10)
-    MODULES: ClassVar[tuple[str, ...]] = ("h2o", "numpy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("h2o", "numpy")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

@@ -13,7 +13,7 @@ from .base import Array, Found, Library
 class Skglm(Library):
     """GramCD, Lasso (and its path) and SparseLogisticRegression."""
 
-    MODULES: ClassVar[tuple[str, ...]] = ("skglm", "numpy", "numba", "sklearn")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("skglm", "numpy", "numba", "scikit-learn")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

@@ -17,7 +17,7 @@ EPOCHS = (1, 3, 10)
 class Sklearn(Library):
     """Lasso, LassoCV, lasso_path, LogisticRegression(solver="saga"); SGD with partial_fit."""
 
-    MODULES: ClassVar[tuple[str, ...]] = ("sklearn", "numpy", "scipy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("scikit-learn", "numpy", "scipy")
 
     @classmethod
     def ladder(cls, problem: Problem) -> tuple[Any, ...]:

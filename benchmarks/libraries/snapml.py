@@ -13,7 +13,7 @@ class SnapML(Library):
     """LinearRegression and LogisticRegression with penalty "l1", in their primal form."""
 
     LADDER: ClassVar[tuple[Any, ...]] = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-    MODULES: ClassVar[tuple[str, ...]] = ("snapml", "numpy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("snapml", "numpy")
     REMARK: ClassVar[str] = "float32 inside; its logistic regression penalises the intercept"
 
     @classmethod

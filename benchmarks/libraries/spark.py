@@ -23,7 +23,7 @@ class Spark(Library):
     """LinearRegression and LogisticRegression of spark.ml, ``standardization=False``."""
 
     LADDER: ClassVar[tuple[Any, ...]] = (1e-6, 1e-8, 1e-10, 1e-12, 1e-14)
-    MODULES: ClassVar[tuple[str, ...]] = ("pyspark", "pyarrow", "numpy")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("pyspark", "pyarrow", "numpy")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:
