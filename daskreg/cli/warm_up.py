@@ -34,18 +34,30 @@ def warm_up(dtypes: tuple[str, ...]) -> None:
     where that cannot be written in the cache of the user; NUMBA_CACHE_DIR names another folder,
     which must be writable for the fits as well.
     """
+    folder = kept_in()
     for dtype in dtypes:
         _fits(dtype)
         say(f"compiled   lasso, FISTA, logistic regression and cross-validation on {dtype}")
     _sparse_fits()
     say("compiled   lasso and logistic regression on sparse rows")
-    say(f"kept in    {kept_in()}")
+    say(f"kept in    {folder}")
 
 
 def kept_in() -> str:
-    """The folder of compiled loops."""
+    """The folder of compiled loops.
+
+    Raises
+    ------
+    ClickException
+        Where there is none: what is compiled would be lost.
+    """
     from daskreg.datafit.kernels.compiled.dense import lone_rows
 
+    if lone_rows.stats.cache_path is None:
+        raise click.ClickException(
+            "neither the folder of the package nor the cache of the user can be written: set "
+            "NUMBA_CACHE_DIR to a folder that can be, now and for the fits to come"
+        )
     return str(lone_rows.stats.cache_path)
 
 

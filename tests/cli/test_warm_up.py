@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from numba import njit
+
+from daskreg.datafit.kernels.compiled import dense
+
 FIT = """
 import numpy as np
 from daskreg import Lasso, LogisticRegression
@@ -33,3 +37,11 @@ def test_fits_of_a_new_process_compile_nothing(run):
     folder = done.stdout.strip()
     assert folder in told.output.replace("\n", "")
     assert any(Path(folder).glob("dense.lone_rows-*.nbi"))
+
+
+def test_nowhere_to_keep_loops_is_an_error_before_any_fit(run, monkeypatch):
+    monkeypatch.setattr(dense, "lone_rows", njit(lambda x: x))
+    told = run("warm-up")
+    assert told.exit_code == 1
+    assert "NUMBA_CACHE_DIR" in told.output
+    assert "compiled  " not in told.output
