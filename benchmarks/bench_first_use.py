@@ -70,7 +70,7 @@ def cases() -> dict[str, tuple[Callable[[], Any], Callable[[], tuple[Any, Any]]]
         "ElasticNet by fista 20,000 x 50": (fista, lambda: numbers(MIDDLE)),
         "LassoCV 20,000 x 50": (LassoCV, lambda: numbers(MIDDLE)),
         "Lasso 500 x 5,000": (lambda: Lasso(alpha=4 * ALPHA), lambda: numbers(WIDE)),
-        "logistic CSR 20,000 x 5,000": (lambda: logistic(20_000, 0.001), sparse_labels),
+        "logistic CSR 20,000 x 5,000": (lambda: logistic(20_000, 0.0002), sparse_labels),
         "multinomial 20,000 x 50 x 4": (lambda: logistic(20_000), lambda: labels(MIDDLE, 4)),
         "Lasso 100,000 x 200": (lambda: Lasso(alpha=ALPHA), lambda: numbers(LARGE)),
         "ElasticNet by fista 100,000 x 200": (fista, lambda: numbers(LARGE)),

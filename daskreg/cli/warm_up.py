@@ -12,8 +12,6 @@ from ._report import say
 
 #: Rows and columns for which compiled loops are taken, in passes and between them.
 SHAPE = 2**16, PLAIN_COLUMNS + 1
-#: Few rows of many columns, which are swept without their Gram matrix.
-WIDE_SHAPE = 2**8, 2**12
 #: Columns of sparse rows, of as many stored numbers as keep their fits short.
 SPARSE_COLUMNS, SPARSE_ENTRIES = 2**9, 16
 DTYPES = ("float32", "float64")
@@ -36,20 +34,30 @@ def warm_up(dtypes: tuple[str, ...]) -> None:
     where that cannot be written in the cache of the user; NUMBA_CACHE_DIR names another folder,
     which must be writable for the fits as well.
     """
+    folder = kept_in()
     for dtype in dtypes:
         _fits(dtype)
         say(f"compiled   lasso, FISTA, logistic regression and cross-validation on {dtype}")
-    _wide_fit()
-    say("compiled   lasso on few rows")
     _sparse_fits()
     say("compiled   lasso and logistic regression on sparse rows")
-    say(f"kept in    {kept_in()}")
+    say(f"kept in    {folder}")
 
 
 def kept_in() -> str:
-    """The folder of compiled loops."""
+    """The folder of compiled loops.
+
+    Raises
+    ------
+    ClickException
+        Where there is none: what is compiled would be lost.
+    """
     from daskreg.datafit.kernels.compiled.dense import lone_rows
 
+    if lone_rows.stats.cache_path is None:
+        raise click.ClickException(
+            "neither the folder of the package nor the cache of the user can be written: set "
+            "NUMBA_CACHE_DIR to a folder that can be, now and for the fits to come"
+        )
     return str(lone_rows.stats.cache_path)
 
 
@@ -62,14 +70,6 @@ def _fits(dtype: str) -> None:
     for model in (Lasso(alpha=0.1), Lasso(alpha=0.1, solver="fista"), LassoCV(alphas=3, cv=3)):
         model.fit(X, y)
     LogisticRegression(C=10.0 / len(X), l1_ratio=1.0).fit(X, y > 0)
-
-
-def _wide_fit() -> None:
-    from daskreg.linear_model import Lasso
-
-    random = np.random.default_rng(0)
-    X = random.standard_normal(WIDE_SHAPE)
-    Lasso(alpha=0.1).fit(X, X[:, :9].sum(axis=1) + random.standard_normal(len(X)))
 
 
 def _sparse_fits() -> None:

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from numba import njit
+
+from daskreg.datafit.kernels.compiled import dense
+
 FIT = """
 import numpy as np
 from daskreg import Lasso, LogisticRegression
 from daskreg.datafit.kernels.compiled import dense, moments
-from daskreg.solvers import compiled_sweeps, factored_sweeps
+from daskreg.solvers import compiled_sweeps
 
 random = np.random.default_rng(1)
 X = random.standard_normal((66_000, 260))
@@ -18,9 +22,7 @@ y = X[:, 0] + random.standard_normal(len(X))
 Lasso(alpha=0.05).fit(X, y)
 Lasso(alpha=0.05, solver="fista").fit(X, y)
 LogisticRegression(C=20 / len(X), l1_ratio=1.0).fit(X, y > 0)
-Lasso(alpha=0.05).fit(X[:250].repeat(12, axis=1) + random.standard_normal((250, 3120)), y[:250])
-sweeps = compiled_sweeps.sweeps, factored_sweeps.sweep
-for loops in (dense.lone_rows, moments.add_moments, *sweeps):
+for loops in (dense.lone_rows, moments.add_moments, compiled_sweeps.sweeps):
     assert loops.stats.cache_hits, loops
     assert not loops.stats.cache_misses, loops
 print(dense.lone_rows.stats.cache_path)
@@ -35,3 +37,11 @@ def test_fits_of_a_new_process_compile_nothing(run):
     folder = done.stdout.strip()
     assert folder in told.output.replace("\n", "")
     assert any(Path(folder).glob("dense.lone_rows-*.nbi"))
+
+
+def test_nowhere_to_keep_loops_is_an_error_before_any_fit(run, monkeypatch):
+    monkeypatch.setattr(dense, "lone_rows", njit(lambda x: x))
+    told = run("warm-up")
+    assert told.exit_code == 1
+    assert "NUMBA_CACHE_DIR" in told.output
+    assert "compiled  " not in told.output

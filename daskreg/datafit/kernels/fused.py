@@ -249,8 +249,9 @@ def _sparse(walk: _Walk) -> Float:
     coef = np.ascontiguousarray(walk.coef, dtype=np.float64)
     parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
     grad = np.zeros(coef.shape)
-    room = np.empty(coef.shape[1] * SPARSE_ROWS)
+    n_columns = coef.shape[1]
+    room = np.empty(n_columns), np.empty((n_columns, min(SPARSE_ROWS, walk.n_rows)))
     for beside in walk.beside(SPARSE_ROWS):
-        rest = *walk.columns, *beside.parts, room, beside.start
+        rest = *walk.columns, *beside.parts, *room, beside.start
         sparse_rows(*parts, coef, *rest, *walk.by_loss, grad)
     return grad

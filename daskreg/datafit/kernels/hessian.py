@@ -58,12 +58,11 @@ class HessianKernel:
         places: Any,
         hessians: list[Float],
     ) -> None:
-        from .compiled.csr import add_hessian, row_products
+        from .compiled.csr import add_hessian
 
         X, target = block.X, state["target"]
         parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
-        eta = np.empty((len(target), len(rows.y)))
-        row_products(*parts, start, np.ascontiguousarray(state["coef"]), eta)
+        eta = np.ascontiguousarray((X[start : start + len(rows.y)] @ state["coef"]).T)
         eta += np.asarray(state["intercept"])[:, None]
         if rows.offset is not None:
             eta += rows.offset.T[target if rows.offset.shape[1] > 1 else [0] * len(target)]

@@ -100,15 +100,15 @@ class SparseRows:
     ) -> tuple[Float, Float, Float]:
         """Return means (p,), second moments and products with the targets, (p,) and (p, q).
 
-        ``shift`` and ``right`` are those of :meth:`sums`, ``noise`` that of ``centre``.
+        ``shift`` and ``right`` are those of :meth:`sums`.  A second moment below the share
+        ``noise`` of the squares is rounding; what overflowed stays NaN.
         """
-        from .compiled.csr import centre
-
-        p, q = self.shape[1], right.shape[1] - 1
-        mean, m2, cross = np.empty(p), np.empty(p), np.empty((p, q))
-        z_first = right[:, 0] @ right[:, 1:]
-        centre(self.sums(shift, right), weight, z_first, shift, noise, mean, m2, cross)
-        return mean, m2, cross
+        sums = self.sums(shift, right)
+        square, mean = sums[:, 0], sums[:, 1] / weight
+        m2 = square - mean * sums[:, 1]
+        m2[m2 <= noise * square] = 0.0
+        cross = sums[:, 2:] - np.outer(mean, right[:, 0] @ right[:, 1:])
+        return (mean + shift if len(shift) else mean), m2, cross
 
     def add_gram(self, shift: Float, right: Float, gram: Float) -> None:
         """Add the products of the same numbers to the upper triangle of ``gram``, (p, p)."""

@@ -79,9 +79,9 @@ class TileSums:
         elif self._part is None:
             for start, stop in tile_borders(len(tile), self.rows):
                 scaled = self._room[: stop - start]
-                right = np.ascontiguousarray(targets[:, start:stop])
-                own = half, shift, root[start:stop], right
-                add_moments(X[start:stop], *own, first, squares, cross, scaled, *NO_GRAM[1:])
+                own_targets = np.ascontiguousarray(targets[:, start:stop])
+                beside = half, shift, root[start:stop], own_targets
+                add_moments(X[start:stop], *beside, first, squares, cross, scaled, *NO_GRAM[1:])
                 self.gram += scaled.T @ scaled[:, self.columns]
         else:
             routine = blas_routine("syrk", self.dtype)

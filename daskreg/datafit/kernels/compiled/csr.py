@@ -16,18 +16,19 @@ from daskreg._typing import AnyArray, Float
 from .pointwise import SUMS, residuals
 
 
-@compiled(fastmath=SUMS)
-def row_products(
+@compiled(inline="always")
+def _row_products(
     data: AnyArray,
     indices: AnyArray,
     indptr: AnyArray,
     start: int,
+    m: int,
     coef: Float,
+    each: Float,
     eta: Float,
 ) -> None:
-    """Set ``eta`` (C, m) to the products of rows ``start : start + m`` with ``coef`` (p, C)."""
-    n_columns, m = eta.shape
-    total = np.empty(n_columns)
+    """Set ``eta`` (C, m or more) to the products of rows ``start : start + m`` with ``coef``."""
+    n_columns = each.size
     for i in range(m):
         if n_columns == 1:
             one = 0.0
@@ -35,27 +36,29 @@ def row_products(
                 one += data[place] * coef[np.uint64(indices[place]), 0]
             eta[0, i] = one
             continue
-        total[:] = 0.0
+        for k in range(n_columns):
+            each[k] = 0.0
         for place in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
             value, j = np.float64(data[place]), np.uint64(indices[place])
             for k in range(np.uint64(n_columns)):
-                total[k] += value * coef[j, k]
+                each[k] += value * coef[j, k]
         for k in range(n_columns):
-            eta[k, i] = total[k]
+            eta[k, i] = each[k]
 
 
-@compiled(fastmath={"contract"})
-def add_rows(
+@compiled(inline="always")
+def _add_rows(
     data: AnyArray,
     indices: AnyArray,
     indptr: AnyArray,
     start: int,
+    m: int,
     r: Float,
+    each: Float,
     grad: Float,
 ) -> None:
-    """Add ``X' r`` of rows ``start : start + m`` to ``grad`` (p, C); r has the shape (C, m)."""
-    n_columns, m = r.shape
-    row = np.empty(n_columns)
+    """Add ``X' r`` of rows ``start : start + m`` to ``grad`` (p, C); r is (C, m or more)."""
+    n_columns = each.size
     for i in range(m):
         if n_columns == 1:
             one = r[0, i]
@@ -63,11 +66,11 @@ def add_rows(
                 grad[np.uint64(indices[place]), 0] += data[place] * one
             continue
         for k in range(n_columns):
-            row[k] = r[k, i]
+            each[k] = r[k, i]
         for place in range(np.uint64(indptr[start + i]), np.uint64(indptr[start + i + 1])):
             value, j = np.float64(data[place]), np.uint64(indices[place])
             for k in range(np.uint64(n_columns)):
-                grad[j, k] += value * row[k]
+                grad[j, k] += value * each[k]
 
 
 @compiled(fastmath=SUMS)
@@ -81,6 +84,7 @@ def sparse_rows(
     y: Float,
     offset: Float,
     weight: Float,
+    each: Float,
     room: Float,
     first: int,
     of_numbers: Any,
@@ -96,17 +100,16 @@ def sparse_rows(
     intercept, target, y, offset, weight, of_numbers, of_labels
         See :func:`residuals`.
     coef, grad : ndarray, shape (p, C)
-    room : ndarray, shape (C * rows,)
-        Of any content, for the products of one tile.
+    each : ndarray, shape (C,)
+    room : ndarray, shape (C, rows)
+        Both of any content: for one row, and for the products of one tile.
     """
-    n_columns = coef.shape[1]
-    rows = room.size // n_columns
+    rows = room.shape[1]
     for start in range(0, y.shape[1], rows):
         m = rows if rows < y.shape[1] - start else y.shape[1] - start
-        eta = room[: n_columns * m].reshape(n_columns, m)
-        row_products(data, indices, indptr, first + start, coef, eta)
-        residuals(eta, m, intercept, target, y, offset, weight, start, of_numbers, of_labels)
-        add_rows(data, indices, indptr, first + start, eta, grad)
+        _row_products(data, indices, indptr, first + start, m, coef, each, room)
+        residuals(room, m, intercept, target, y, offset, weight, start, of_numbers, of_labels)
+        _add_rows(data, indices, indptr, first + start, m, room, each, grad)
 
 
 @compiled(fastmath={"contract"})
@@ -176,33 +179,6 @@ def add_by_label(
             weighted = one * value
             table[j, 0] += weighted * value
             table[j, own] += weighted
-
-
-@compiled(fastmath={"contract"})
-def centre(
-    sums: Float,
-    weight: float,
-    z_first: Float,
-    shift: Float,
-    noise: float,
-    mean: Float,
-    m2: Float,
-    cross: Float,
-) -> None:
-    """Set moments about the means, (p,), (p,) and (p, q), from the sums of :func:`add_moments`.
-
-    A second moment below the share ``noise`` of the squares is rounding; what overflowed stays NaN.
-    ``z_first`` (q,) are the weighted sums of the targets.
-    """
-    for j in range(len(sums)):
-        square, first = sums[j, 0], sums[j, 1]
-        own = square - first * first / weight
-        m2[j] = 0.0 if own <= noise * square else own
-        mean[j] = first / weight
-        if shift.size:
-            mean[j] += shift[j]
-        for k in range(len(z_first)):
-            cross[j, k] = sums[j, 2 + k] - first * z_first[k] / weight
 
 
 @compiled(fastmath={"contract"})

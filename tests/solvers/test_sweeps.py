@@ -1,0 +1,82 @@
+"""Sweeps by numpy and compiled ones are the same to the last bit; distances are what they say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from daskreg.solvers import sweeps
+from daskreg.solvers.compiled_sweeps import sweeps as compiled_sweeps
+
+
+def quadratic(seed, p=23, rho=0.6):
+    """Gram matrix, gradient at b, b and penalties, of correlated columns, one of them constant."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((60, p)) + np.sqrt(rho / (1 - rho)) * rng.standard_normal((60, 1))
+    X[:, 4] = 0.0
+    b = np.where(rng.random(p) < 0.3, np.abs(rng.standard_normal(p)), 0.0)
+    b[4] = 0.0
+    G, c = X.T @ X / 60, X.T @ rng.standard_normal(60) / 60
+    return G, G @ b - c, b, 0.05 * rng.random(p), 0.1 * rng.random(p) * (seed % 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("positive", [False, True])
+def test_numpy_and_compiled_sweeps_have_the_same_bits(seed, positive):
+    G, q, b, l1, l2 = quadratic(seed)
+    members = np.flatnonzero(G.diagonal() > 0.0)
+    for n_max, tol in ((1, 0.0), (7, 0.0), (100, 1e-6)):
+        ours, theirs = (q.copy(), b.copy()), (q.copy(), b.copy())
+        used = [
+            way(G, *point, l1, l2, members, positive, tol, n_max)
+            for way, point in ((sweeps.plain_sweeps, ours), (compiled_sweeps, theirs))
+        ]
+        assert used[0] == used[1]
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_descent_ends_at_the_optimum_whoever_sweeps(positive, monkeypatch):
+    G, q, b, l1, l2 = quadratic(1)
+    c = G @ b - q
+    found = []
+    for visits in (10**9, 0):
+        monkeypatch.setattr(sweeps, "PLAIN_VISITS", visits)
+        own_q, own_b = q.copy(), b.copy()
+        n = sweeps.descend(G, own_q, own_b, l1, l2, positive, 1e-10, 10_000)
+        found.append((n, own_b.tobytes()))
+        slope = G @ own_b - c + l2 * own_b
+        assert sweeps.distances(slope, own_b, l1, positive).max() < 1e-9
+        assert not positive or (own_b >= 0.0).all()
+        assert 0 < n < 10_000
+    assert found[0] == found[1]
+
+
+def test_many_visits_are_compiled(monkeypatch):
+    monkeypatch.setattr(sweeps, "_visits", 0)
+    monkeypatch.setattr(sweeps, "PLAIN_VISITS", 50)
+    G, q, b, l1, l2 = quadratic(0)
+    plain = []
+    monkeypatch.setattr(
+        sweeps, "plain_sweeps", lambda *given: plain.append(1) or int(compiled_sweeps(*given))
+    )
+    for _ in range(20):
+        sweeps.descend(G, q.copy(), b.copy(), l1, l2, False, 1e-12, 10)
+    assert 1 <= len(plain) <= 4
+
+
+@pytest.mark.parametrize("positive", [False, True])
+def test_distances_are_those_to_the_subdifferential(positive):
+    rng = np.random.default_rng(0)
+    slope, l1 = rng.standard_normal(200), rng.random(200)
+    b = np.where(rng.random(200) < 0.5, rng.standard_normal(200), 0.0)
+    b = np.abs(b) if positive else b
+    at_zero = np.linspace(-1.0, 1.0, 2001)
+    found = sweeps.distances(slope, b, l1, positive)
+    for j in range(200):
+        signs = [np.sign(b[j])] if b[j] else at_zero
+        expected = min(abs(slope[j] + l1[j] * sign) for sign in signs)
+        if positive and not b[j] and slope[j] + l1[j] > 0.0:
+            expected = 0.0  # the cone of what may not fall below zero
+        assert abs(found[j] - expected) < 1e-3
