@@ -102,7 +102,7 @@ def test_limits_leave_the_choice_among_what_was_solved(data, limit, monkeypatch)
     if limit == "deadline":
         # The clock of the solver goes on by a second with every look at it.
         now = iter(range(10**6))
-        monkeypatch.setattr("daskreg.solvers.base.time.monotonic", lambda: float(next(now)))
+        monkeypatch.setattr("daskreg.solvers.budget.time.monotonic", lambda: float(next(now)))
     model = LassoCV(**SETTINGS, **{limit: passes + 2}, max_iter=20_000)
     with pytest.warns(ConvergenceWarning, match=rf"{limit} ended the fit: .* 2 of 4"):
         model.fit(X, y)
