@@ -46,6 +46,8 @@ SPARE = 3
 #: Bytes of such rows that several problems may add at once, in any case: their passes cost more
 #: than columns that wait for later rounds.
 AHEAD_BYTES = 3 * 2**24
+#: Share of all columns above which a lone problem of data in memory goes on with all of them.
+MOST_OF_ALL = 0.5
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class BatchScreening(Solver):
     Of data in memory a round ends early where the columns it has are not likely to suffice for the
     alphas that follow: to solve a problem in vain costs more there than a pass.  For the same
     reason a round of a lone problem goes to a tenth of its gap over all columns while that is large
-    or violating columns are left out.
+    or violating columns are left out; one that would take more than half of all columns, too many
+    for a Gram matrix, goes on with all of them by FISTA, at a pass a step.
 
     Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
     the room for them holds are gathered at once, those that rounds to come may want first, and
@@ -172,16 +175,20 @@ class BatchScreening(Solver):
         if resident:
             # Where a pass costs little, problems that lack columns cost more than a round.
             chosen = within_reach(state, penalty.alpha, chosen, columns)
+        exact = getattr(datafit, "sums_hessians", False)
         pool = columns
-        if not datafit.reads_columns:
-            pool = pool_of(state, penalty.alpha, columns, limits.columns)
-        part = _held(datafit, pool, columns).take(chosen)
+        if resident and not exact and self._spares_little(columns, chosen, factored):
+            columns, pool = np.ones_like(columns), state.pool
+            part = datafit.take(chosen)
+        else:
+            if not datafit.reads_columns:
+                pool = pool_of(state, penalty.alpha, columns, limits.columns)
+            part = _held(datafit, pool, columns).take(chosen)
         # What fills the memory is solved to the end: there is no room for what a look would tell.
-        roomy = resident and int(columns.sum()) < limits.columns
+        roomy = resident and int(columns.sum()) < min(limits.columns, datafit.n_features)
         aim = aim_of(state, penalty.alpha, chosen, columns) if roomy else 0.0
         solver = self.inner
         if solver is None:
-            exact = getattr(datafit, "sums_hessians", False)
             solver = inner_solver(part, self.gram_columns, self.row_bytes, exact, aim > 0.0)
         solution = solve_round(solver, part, penalty, state, chosen, columns, aim)
         coef = zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
@@ -254,6 +261,14 @@ class BatchScreening(Solver):
             # All that must enter is in memory: what only may is not worth a pass.
             wanted = np.where(state.pool, wanted, 0.0)
         return limited(turn, wanted, 0 if turn.full else new, state.working)
+
+    def _spares_little(
+        self, columns: npt.NDArray[np.bool_], chosen: npt.NDArray[np.intp], factored: int
+    ) -> bool:
+        """Whether a lone problem, of data in memory, takes so many columns by gradients that to go
+        on with all of them, where they lie, costs less than rounds."""
+        by_gradients = self.inner is None and not factored and len(columns) > self.gram_columns
+        return by_gradients and len(chosen) == 1 and bool(columns.mean() > MOST_OF_ALL)
 
     def _survivors(
         self,

@@ -316,6 +316,31 @@ def test_a_round_is_rough_while_it_will_hardly_be_the_last():
     assert aim_of(state, alpha, first, columns) == 0.0
 
 
+def test_a_problem_that_uses_most_columns_goes_on_with_all_of_them(monkeypatch):
+    """Without gathering them; passes are counted and end where they are to end."""
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    taken, restricted = [], Datafit.restricted
+
+    def noting(self, columns):
+        taken.append(len(columns))
+        return restricted(self, columns)
+
+    monkeypatch.setattr(Datafit, "restricted", noting)
+    solver = BatchScreening(n_columns=20, gram_columns=10)
+    data = {"n_alphas": 1, "least": 0.005, "n": 300, "p": 80}
+    fit, penalty = make(Logistic(), **data)
+    found = solve(solver, fit, penalty, tol=1e-8)
+    assert found.converged.all()
+    assert 2 * np.count_nonzero(found.coef) > 80 >= 2 * max(taken)
+    assert found.n_passes > found.n_iter[0] + 1
+    other = solve(Fista(), fit, penalty, tol=1e-9, max_iter=20_000)
+    np.testing.assert_allclose(found.objective, other.objective, atol=1e-8)
+    few = solve(solver, make(Logistic(), **data)[0], penalty, tol=1e-8, max_passes=9)
+    assert few.status.tolist() == [Status.MAX_PASSES]
+    assert few.n_passes <= 10
+    assert np.isfinite(few.dual_gap).all()
+
+
 @pytest.mark.parametrize("what", ["deadline", "interrupt"])
 def test_a_round_ends_where_time_does_with_a_certificate(what, monkeypatch):
     """One second passes with every look at the clock; the pass that ends the round is made."""
