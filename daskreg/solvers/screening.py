@@ -177,6 +177,7 @@ class BatchScreening(Solver):
             chosen = within_reach(state, penalty.alpha, chosen, columns)
         exact = getattr(datafit, "sums_hessians", False)
         pool = columns
+        part: Any
         if resident and not exact and self._spares_little(columns, chosen, factored):
             columns, pool = np.ones_like(columns), state.pool
             part = datafit.take(chosen)
