@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from functools import partial
@@ -16,6 +15,7 @@ from daskreg.events import ended_by
 from daskreg.exceptions import WorkersLostError
 from daskreg.penalties import ElasticNet
 
+from .budget import Budget, budgeted
 from .protocols import Datafit
 from .record import Record
 from .results import Candidates, Goal, Progress, Solution, Status
@@ -136,11 +136,31 @@ def solve(
     ValueError
         For a ``tol``, ``max_iter`` or ``deadline`` below zero, a ``max_passes`` below one, shapes
         that do not fit, or a ``null_value`` that is not finite.
+
+    Notes
+    -----
+    A solve within a step of another one, as of the columns in use, ends where that one's passes or
+    time do, and an interrupt of it ends both.
     """
     _validate(datafit, penalty, tol, max_iter, start)
-    budget = _Budget(datafit, max_passes, deadline)
-    solver.check(datafit, penalty)
-    callbacks = tuple(callbacks)
+    with budgeted(datafit, max_passes, deadline) as budget:
+        solver.check(datafit, penalty)
+        wanted = tol, max_iter, null_value
+        return _run(solver, datafit, penalty, wanted, start, tuple(callbacks), budget, checkpoint)
+
+
+def _run(
+    solver: Solver,
+    datafit: Datafit,
+    penalty: ElasticNet,
+    wanted: tuple[float, int, npt.ArrayLike | None],
+    start: tuple[Float, Float] | None,
+    callbacks: tuple[Callback, ...],
+    budget: Budget,
+    checkpoint: Checkpoint | None,
+) -> Solution:
+    """The loop; ``wanted`` are tol, max_iter and null_value."""
+    tol, max_iter, null_value = wanted
     stage = stage_of(checkpoint, solver, datafit)
     if stage.ending is not None:
         return ended_with(stage.ending, callbacks)
@@ -197,38 +217,13 @@ def solve(
     except (KeyboardInterrupt, WorkersLostError) as error:
         if state is None or not ended_by(error):
             raise
+        budget.interrupt()
         stage.suspend()
         record.end(Status.INTERRUPTED)
     solution = record.solution(budget.spent)
     if finished:
         stage.finish(ending_of(solution, callbacks))
     return solution
-
-
-class _Budget:
-    """Passes and seconds since the solve began."""
-
-    def __init__(self, datafit: Datafit, max_passes: int | None, deadline: float | None) -> None:
-        if max_passes is not None and max_passes < 1:
-            raise ValueError(f"max_passes must be at least 1 or None, got {max_passes!r}")
-        if deadline is not None and not deadline >= 0:
-            raise ValueError(f"deadline must be >= 0 seconds or None, got {deadline!r}")
-        self._datafit, self._before = datafit, datafit.n_passes
-        self._max_passes = max_passes
-        self._end = None if deadline is None else time.monotonic() + deadline
-
-    @property
-    def spent(self) -> int:
-        return self._datafit.n_passes - self._before
-
-    @property
-    def exhausted(self) -> Status | None:
-        """What has run out, if anything."""
-        if self._max_passes is not None and self.spent >= self._max_passes:
-            return Status.MAX_PASSES
-        if self._end is not None and time.monotonic() >= self._end:
-            return Status.DEADLINE
-        return None
 
 
 def _validate(

@@ -2,26 +2,87 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from .base import Solver
+import numpy as np
+import numpy.typing as npt
+
+from daskreg._typing import Float
+from daskreg.penalties import ElasticNet
+
+from .base import Solver, solve
 from .fista import Fista
 from .gram import Gram
 from .protocols import SelectiveDatafit
 from .quasi_newton import QuasiNewton
+from .results import Solution
+from .screening_state import ScreeningState
 
 #: The problems of a round are solved to this share of the gap that is asked for.
 INNER = 0.1
-#: ... or to this one where the rows take the place of Gram matrices.
-INNER_OF_ROWS = 0.8
+#: ... or to this one by solvers whose last digits are as dear as the first: sweeps over rows, and
+#: gradients.
+INNER_OF_ROWS, INNER_OF_GRADIENTS = 0.8, 0.5
+#: No smaller relative gap is asked of the problems of a round.
+SMALLEST_TOL = 1e-13
+#: Iterations of the solver of a round at most.
+MAX_INNER = 10_000
+#: A lone problem is solved to this share of its gap over all columns while that is above ``FAR``,
+#: and while columns that violate their conditions are left out.
+ROUGH, FAR = 0.1, 0.02
+#: Columns up to which the Gram matrix of a lone problem's round pays: the fewer in a rough round.
+LONE_GRAM, ROUGH_GRAM = 1000, 500
 
 
-def inner_share(solver: Solver) -> float:
-    """Return the share of the gap asked for that a round is solved to.
+def solve_round(
+    solver: Solver,
+    part: Any,
+    penalty: ElasticNet,
+    state: ScreeningState,
+    chosen: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.bool_],
+    aim: float,
+) -> Solution:
+    """Solve the chosen problems on some columns, from where they stand, to the relative gap ``aim``
+    or to what is asked for, whichever is larger.
 
-    Sweeps over rows are dear beside a pass over them, and what that would not certify is rare.
+    A little further than that, lest all columns together miss it by a hair.  What sweeps over rows
+    or gradients would not certify is rare.
     """
-    return INNER_OF_ROWS if isinstance(solver, Gram) and solver.factored else INNER
+    share = INNER_OF_ROWS if isinstance(solver, Gram) and solver.factored else INNER
+    if isinstance(solver, Fista):
+        share = INNER_OF_GRADIENTS
+    members = np.flatnonzero(columns)
+    return solve(
+        solver,
+        part,
+        penalty.restricted(members).take(chosen),
+        tol=max(share * state.goal.tol, SMALLEST_TOL, aim),
+        max_iter=MAX_INNER,
+        start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
+    )
+
+
+def aim_of(
+    state: ScreeningState,
+    alpha: Float,
+    chosen: npt.NDArray[np.intp],
+    columns: npt.NDArray[np.bool_],
+) -> float:
+    """Return the relative gap that suffices on some columns; 0: what is asked for over all.
+
+    A lone problem that is far from its optimum, or some of whose columns violate their conditions
+    but are left out, will hardly be solved by its round: to know which columns come next, and how
+    many, a rough solution will do.
+    """
+    if len(chosen) > 1:
+        return 0.0
+    [problem] = chosen.tolist()
+    missing = state.entry[~columns, state.paths.which[problem]] > alpha[problem]
+    gap = float(state.candidates.objective[problem] - state.candidates.bound[problem])
+    gap /= float(state.goal.null_value[problem])
+    far = np.isfinite(gap) and (missing.any() or gap > FAR)
+    return ROUGH * gap if far else 0.0
 
 
 def factored_columns(datafit: SelectiveDatafit, row_bytes: int) -> int:
@@ -37,20 +98,28 @@ def factored_columns(datafit: SelectiveDatafit, row_bytes: int) -> int:
 
 
 def inner_solver(
-    part: SelectiveDatafit, gram_columns: int, row_bytes: int, exact: bool = False
+    part: SelectiveDatafit,
+    gram_columns: int,
+    row_bytes: int,
+    exact: bool = False,
+    rough: bool = False,
 ) -> Solver:
-    """A solver for columns in memory: with a Gram matrix of few of them, else with all rows.
+    """A solver for columns in memory: with a Gram matrix of few of them, else with gradients.
 
-    Where these are many, a Hessian of so many columns costs as much as hundreds of gradients.
-    With ``exact`` a Hessian of those in use costs about as much as a gradient.
+    Where there are many, a Gram matrix or a Hessian costs as much as hundreds of gradients, and
+    most of those that a curved loss takes are spent on rough solutions.  With ``exact`` a Hessian
+    of those in use costs about as much as a gradient.
     """
-    if part.n_features <= factored_columns(part, row_bytes):
+    p = part.n_features
+    if p <= factored_columns(part, row_bytes):
         return Gram(factored=True)
-    if part.n_features > gram_columns:
-        if part.n_samples > 2 * part.n_features:
-            return Fista()
-        return QuasiNewton(metric="sample", sample_rows=part.n_samples)
-    if getattr(part, "quadratic", False):
+    quadratic = getattr(part, "quadratic", False)
+    most = gram_columns
+    if part.n_problems == 1 and not exact and (rough or not quadratic):
+        most = min(most, ROUGH_GRAM if rough else LONE_GRAM)
+    if p > most:
+        return Fista()
+    if quadratic:
         return Gram()
     return QuasiNewton(metric="exact" if exact else "gram")
 

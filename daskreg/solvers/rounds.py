@@ -12,7 +12,7 @@ from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
 from .protocols import SelectiveDatafit
-from .results import Candidates
+from .results import Candidates, Solution
 from .screening_state import ScreeningState
 from .working_set import entry_alpha
 
@@ -227,6 +227,13 @@ def proven_within(
     """Whether all columns that each chosen problem may use are among these."""
     known = [state.survivors.get(problem) for problem in chosen.tolist()]
     return np.array([own is not None and bool(columns[own].all()) for own in known])
+
+
+def found_on(coef: Float, solution: Solution) -> Candidates:
+    """What the solver of a round has found, ``coef`` over all columns, with bounds that hold on
+    some."""
+    bound = solution.objective - solution.dual_gap
+    return Candidates(coef, solution.intercept, solution.objective, bound, solution.violation)
 
 
 def replaced(found: Candidates, seen: Candidates, places: npt.NDArray[np.intp]) -> Candidates:

@@ -13,15 +13,16 @@ from daskreg._typing import Float
 from daskreg.exceptions import CompatibilityError
 from daskreg.penalties import ElasticNet
 
-from .base import Solver, solve
+from .base import Solver
 from .gap_safe import is_covered, may_be_active
 from .protocols import SelectiveDatafit, require
 from .reach import FIRST_LAG, learned_lag, within_reach
-from .results import Candidates, Goal, Solution
-from .round_solver import factored_columns, first_length, inner_share, inner_solver
+from .results import Candidates, Goal
+from .round_solver import aim_of, factored_columns, first_length, inner_solver, solve_round
 from .rounds import (
     Limits,
     Round,
+    found_on,
     least_new,
     limited,
     next_round,
@@ -36,8 +37,6 @@ from .screening_state import ScreeningState
 from .start import candidates_at, start_point
 from .working_set import Paths, entry_alpha, wanted_columns
 
-#: No smaller relative gap is asked of the problems of a round.
-SMALLEST_TOL = 1e-13
 #: Gram matrices up to so many columns are small, one for each weighting of the rows.
 MOST_GRAM = 2048
 #: Bytes that the rows of a round may take instead, where they are few.
@@ -47,8 +46,8 @@ SPARE = 3
 #: Bytes of such rows that several problems may add at once, in any case: their passes cost more
 #: than columns that wait for later rounds.
 AHEAD_BYTES = 3 * 2**24
-#: Iterations of the solver of a round at most.
-MAX_INNER = 10_000
+#: Share of all columns above which a lone problem of data in memory goes on with all of them.
+MOST_OF_ALL = 0.5
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,10 @@ class BatchScreening(Solver):
     are all penalised (Ndiaye et al.); everything else may come back.
 
     Of data in memory a round ends early where the columns it has are not likely to suffice for the
-    alphas that follow: to solve a problem in vain costs more there than a pass.
+    alphas that follow: to solve a problem in vain costs more there than a pass.  For the same
+    reason a round of a lone problem goes to a tenth of its gap over all columns while that is large
+    or violating columns are left out; one that would take more than half of all columns, too many
+    for a Gram matrix, goes on with all of them by FISTA, at a pass a step.
 
     Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
     the room for them holds are gathered at once, those that rounds to come may want first, and
@@ -169,15 +171,27 @@ class BatchScreening(Solver):
         turn = next_round(state, penalty, datafit.n_features, limits)
         columns = self._columns(datafit, penalty, state, turn, factored)
         chosen = turn.problems
-        if getattr(datafit, "resident", False) and not turn.full:
+        resident = getattr(datafit, "resident", False) and not turn.full
+        if resident:
             # Where a pass costs little, problems that lack columns cost more than a round.
             chosen = within_reach(state, penalty.alpha, chosen, columns)
-        pool = columns
-        if not datafit.reads_columns:
-            pool = pool_of(state, penalty.alpha, columns, datafit.most_columns)
-        part = _held(datafit, pool, columns).take(chosen)
         exact = getattr(datafit, "sums_hessians", False)
-        solution = self._solve(part, penalty, state, chosen, columns, exact)
+        pool = columns
+        part: Any
+        if resident and not exact and self._spares_little(columns, chosen, factored):
+            columns, pool = np.ones_like(columns), state.pool
+            part = datafit.take(chosen)
+        else:
+            if not datafit.reads_columns:
+                pool = pool_of(state, penalty.alpha, columns, limits.columns)
+            part = _held(datafit, pool, columns).take(chosen)
+        # What fills the memory is solved to the end: there is no room for what a look would tell.
+        roomy = resident and int(columns.sum()) < min(limits.columns, datafit.n_features)
+        aim = aim_of(state, penalty.alpha, chosen, columns) if roomy else 0.0
+        solver = self.inner
+        if solver is None:
+            solver = inner_solver(part, self.gram_columns, self.row_bytes, exact, aim > 0.0)
+        solution = solve_round(solver, part, penalty, state, chosen, columns, aim)
         coef = zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
         used = rows_in_use(solution.coef)
         coef[np.flatnonzero(columns)[used]] = solution.coef[used]
@@ -185,7 +199,7 @@ class BatchScreening(Solver):
         target = state.goal.tol * state.goal.null_value[chosen]
         proven = proven_within(state, chosen, columns) & (solution.dual_gap <= target)
         looked = np.flatnonzero(~proven)
-        found = _candidates(solution, coef)
+        found = found_on(coef, solution)
         entry, reached, survivors = state.entry, state.reached, state.survivors
         if looked.size:
             own, one = chosen[looked], penalty.take(chosen[looked])
@@ -249,28 +263,13 @@ class BatchScreening(Solver):
             wanted = np.where(state.pool, wanted, 0.0)
         return limited(turn, wanted, 0 if turn.full else new, state.working)
 
-    def _solve(
-        self,
-        part: Any,
-        penalty: ElasticNet,
-        state: ScreeningState,
-        chosen: npt.NDArray[np.intp],
-        columns: npt.NDArray[np.bool_],
-        exact: bool,
-    ) -> Solution:
-        """Solve the chosen problems on some columns."""
-        members = np.flatnonzero(columns)
-        solver = self.inner
-        if solver is None:
-            solver = inner_solver(part, self.gram_columns, self.row_bytes, exact)
-        return solve(
-            solver,
-            part,
-            penalty.restricted(members).take(chosen),
-            tol=max(inner_share(solver) * state.goal.tol, SMALLEST_TOL),
-            max_iter=MAX_INNER,
-            start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
-        )
+    def _spares_little(
+        self, columns: npt.NDArray[np.bool_], chosen: npt.NDArray[np.intp], factored: int
+    ) -> bool:
+        """Whether a lone problem, of data in memory, takes so many columns by gradients that to go
+        on with all of them, where they lie, costs less than rounds."""
+        by_gradients = self.inner is None and not factored and len(columns) > self.gram_columns
+        return by_gradients and len(chosen) == 1 and bool(columns.mean() > MOST_OF_ALL)
 
     def _survivors(
         self,
@@ -295,12 +294,6 @@ class BatchScreening(Solver):
             if len(members) <= min(self.gram_columns, datafit.most_columns):
                 survivors[problem] = members
         return survivors
-
-
-def _candidates(solution: Solution, coef: Float) -> Candidates:
-    """What the solver of a round found, with bounds that hold on its columns."""
-    bound = solution.objective - solution.dual_gap
-    return Candidates(coef, solution.intercept, solution.objective, bound, solution.violation)
 
 
 def _held(

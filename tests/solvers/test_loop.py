@@ -173,7 +173,7 @@ def test_time_runs_out(monkeypatch):
     clock = iter(range(1000))
     # Nobody else's clock: other threads of this process look at it as well.
     own = SimpleNamespace(monotonic=lambda: next(clock))
-    monkeypatch.setattr("daskreg.solvers.base.time", own)
+    monkeypatch.setattr("daskreg.solvers.budget.time", own)
     solution = solve(Fista(), logistic(2), L1([0.2, 1e-4]), tol=1e-9, deadline=4.5)
     assert solution.n_iter[1] == 4
     assert solution.status[1] == Status.DEADLINE

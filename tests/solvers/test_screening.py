@@ -13,6 +13,7 @@ from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import Fista, Gram, Status, solve
 from daskreg.solvers.reach import learned_lag, within_reach
+from daskreg.solvers.round_solver import FAR, ROUGH, aim_of
 from daskreg.solvers.screening import BatchScreening
 from daskreg.solvers.working_set import NEAR, Paths, entry_alpha, wanted_columns
 from tests.datafit.test_weightings import EveryThird
@@ -261,6 +262,107 @@ def test_in_memory_few_problems_are_solved_on_too_few_columns(monkeypatch):
         counts.append(int(found.n_iter.sum()))
     everything, fewer = counts
     assert 50 <= fewer < everything
+
+
+@pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=lambda loss: loss.name)
+def test_in_memory_rounds_that_lack_columns_are_rough(loss, monkeypatch):
+    """The steps of all rounds of a lone problem are fewer, and the solution is that of all."""
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    counts = []
+    for rough in (True, False):
+        if not rough:
+            monkeypatch.setattr("daskreg.solvers.screening.aim_of", lambda *_: 0.0)
+        fit, penalty = make(loss, n_alphas=1, least=0.02, n=150, p=3000)
+        steps = counted(monkeypatch)
+        found = solve(BatchScreening(n_columns=10, inner=Fista()), fit, penalty, tol=1e-8)
+        assert found.converged.all()
+        assert (found.dual_gap <= 1e-8 * fit.null_value).all()
+        counts.append(len(steps))
+    fewer, all_ = counts
+    assert fewer < 0.6 * all_
+
+
+def counted(monkeypatch, stop=None):
+    """The steps of Fista from now on; an interrupt at the ``stop``-th."""
+    steps, step = [], Fista.step
+
+    def counting(self, *args):
+        steps.append(None)
+        if len(steps) == stop:
+            raise KeyboardInterrupt
+        return step(self, *args)
+
+    monkeypatch.setattr(Fista, "step", counting)
+    return steps
+
+
+def test_a_round_is_rough_while_it_will_hardly_be_the_last():
+    goal = SimpleNamespace(null_value=np.array([2.0, 2.0]))
+    candidates = SimpleNamespace(objective=np.array([1.4, np.inf]), bound=np.array([0.4, -np.inf]))
+    state = SimpleNamespace(
+        paths=SimpleNamespace(which=np.array([0, 0])),
+        entry=np.array([[3.0], [1.5], [0.5]]),
+        goal=goal,
+        candidates=candidates,
+    )
+    alpha, first = np.array([1.0, 0.6]), np.array([0])
+    columns = np.array([True, False, True])
+    assert aim_of(state, alpha, first, columns) == pytest.approx(ROUGH * 0.5)
+    assert aim_of(state, alpha, np.array([0, 1]), columns) == 0.0  # several problems
+    assert aim_of(state, alpha, np.array([1]), columns) == 0.0  # nothing is known of it
+    candidates.bound = candidates.objective - FAR
+    assert aim_of(state, alpha, first, columns) == pytest.approx(ROUGH * FAR / 2.0)
+    columns[1] = True  # nothing that violates its condition is left out, and the gap is small
+    assert aim_of(state, alpha, first, columns) == 0.0
+
+
+def test_a_problem_that_uses_most_columns_goes_on_with_all_of_them(monkeypatch):
+    """Without gathering them; passes are counted and end where they are to end."""
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    taken, restricted = [], Datafit.restricted
+
+    def noting(self, columns):
+        taken.append(len(columns))
+        return restricted(self, columns)
+
+    monkeypatch.setattr(Datafit, "restricted", noting)
+    solver = BatchScreening(n_columns=20, gram_columns=10)
+    data = {"n_alphas": 1, "least": 0.005, "n": 300, "p": 80}
+    fit, penalty = make(Logistic(), **data)
+    found = solve(solver, fit, penalty, tol=1e-8)
+    assert found.converged.all()
+    assert 2 * np.count_nonzero(found.coef) > 80 >= 2 * max(taken)
+    assert found.n_passes > found.n_iter[0] + 1
+    other = solve(Fista(), fit, penalty, tol=1e-9, max_iter=20_000)
+    np.testing.assert_allclose(found.objective, other.objective, atol=1e-8)
+    few = solve(solver, make(Logistic(), **data)[0], penalty, tol=1e-8, max_passes=9)
+    assert few.status.tolist() == [Status.MAX_PASSES]
+    assert few.n_passes <= 10
+    assert np.isfinite(few.dual_gap).all()
+
+
+@pytest.mark.parametrize("what", ["deadline", "interrupt"])
+def test_a_round_ends_where_time_does_with_a_certificate(what, monkeypatch):
+    """One second passes with every look at the clock; the pass that ends the round is made."""
+    fit, penalty = make(Logistic(), n_alphas=2, least=0.02, n=150, p=3000)
+    reference = solve(BatchScreening(), fit, penalty, tol=1e-8).objective
+    steps = counted(monkeypatch, stop=12 if what == "interrupt" else None)
+    clock = iter(range(10_000))
+    own = SimpleNamespace(monotonic=lambda: next(clock))
+    monkeypatch.setattr("daskreg.solvers.budget.time", own)
+    deadline = 12.0 if what == "deadline" else None
+    before = fit.design.n_passes
+    solver = BatchScreening(n_columns=3000, inner=Fista())
+    found = solve(solver, fit, penalty, tol=1e-8, deadline=deadline)
+    assert 2 <= len(steps) <= 13
+    assert fit.design.n_passes - before == found.n_passes <= 2
+    open_ = ~found.converged
+    ending = Status.DEADLINE if what == "deadline" else Status.INTERRUPTED
+    assert open_.any()
+    assert (found.status[open_] == ending).all()
+    assert np.isfinite(found.dual_gap).all()
+    assert (found.objective - found.dual_gap <= reference * (1 + 1e-12)).all()
+    assert (found.objective[open_] < fit.null_value[open_]).all()
 
 
 def test_a_lag_is_learned_from_where_columns_were_missing():

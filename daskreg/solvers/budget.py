@@ -1,0 +1,86 @@
+"""What a solve may take: passes and seconds, its own and those of the solve that it is part of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from .protocols import Datafit
+from .results import Status
+
+
+class Budget:
+    """Passes and seconds since a solve began, and whether somebody has asked for its end.
+
+    A solve within a step of another ends where the budget of that one does, and an interrupt of it
+    is one of both.
+
+    Parameters
+    ----------
+    datafit : Datafit
+        Whose passes count.
+    max_passes : int or None
+    deadline : float or None
+        Seconds from now.
+    outer : Budget or None
+        Of the solve that this one is part of.
+    """
+
+    def __init__(
+        self,
+        datafit: Datafit,
+        max_passes: int | None,
+        deadline: float | None,
+        outer: Budget | None = None,
+    ) -> None:
+        if max_passes is not None and max_passes < 1:
+            raise ValueError(f"max_passes must be at least 1 or None, got {max_passes!r}")
+        if deadline is not None and not deadline >= 0:
+            raise ValueError(f"deadline must be >= 0 seconds or None, got {deadline!r}")
+        self._datafit, self._before, self._outer = datafit, datafit.n_passes, outer
+        self._max_passes, self._interrupted = max_passes, False
+        self._end = None if deadline is None else time.monotonic() + deadline
+
+    @property
+    def spent(self) -> int:
+        """Passes so far."""
+        return self._datafit.n_passes - self._before
+
+    @property
+    def exhausted(self) -> Status | None:
+        """What has run out, if anything."""
+        if self._interrupted:
+            return Status.INTERRUPTED
+        if self._max_passes is not None and self.spent >= self._max_passes:
+            return Status.MAX_PASSES
+        if self._end is not None and time.monotonic() >= self._end:
+            return Status.DEADLINE
+        return None if self._outer is None else self._outer.exhausted
+
+    def interrupt(self) -> None:
+        """Ask for the end of this solve and of those that it is part of."""
+        self._interrupted = True
+        if self._outer is not None:
+            self._outer.interrupt()
+
+
+_running: ContextVar[Budget | None] = ContextVar("daskreg-budget", default=None)
+
+
+@contextmanager
+def budgeted(datafit: Datafit, max_passes: int | None, deadline: float | None) -> Iterator[Budget]:
+    """The budget of a solve inside the ``with``, within that of the solve around it.
+
+    Raises
+    ------
+    ValueError
+        For a ``max_passes`` below one or a ``deadline`` below zero.
+    """
+    budget = Budget(datafit, max_passes, deadline, _running.get())
+    token = _running.set(budget)
+    try:
+        yield budget
+    finally:
+        _running.reset(token)
