@@ -190,7 +190,8 @@ class BatchScreening(Solver):
             at = coef if len(looked) == len(chosen) else taken(coef, looked)
             intercept = solution.intercept[:, looked]
             evaluation = datafit.value_and_grad(at, intercept, own, precise=True)
-            seen = Candidates.best_of(one, at, intercept, evaluation, np.arange(len(own)))
+            release()
+            seen = candidates_at(one, at, intercept, evaluation, None)
             found = replaced(found, seen, looked)
             certified = seen.objective - seen.bound <= target[looked]
             entry, reached = seen_from(state, one, own, evaluation.grad, certified)
