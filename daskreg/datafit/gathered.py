@@ -18,6 +18,8 @@ from .survey import Survey
 
 #: Columns that are copied together.
 AT_ONCE = 32
+#: Bytes of addresses for columns that may follow.
+RESERVED = 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +50,7 @@ class GatheredRows:
         room = {}
         for number in numbers:
             put = RowsOf(sample, firsts[number], number)
-            room[number] = np.empty((len(columns), put.n_rows))
+            room[number] = _room(len(columns), survey, put.n_rows)
             put.into(room[number], columns)
         return cls(columns, room)
 
@@ -72,12 +74,18 @@ class GatheredRows:
         return GatheredRows(columns, room)
 
 
+def _room(n_columns: int, survey: Survey, n_rows: int) -> Float:
+    """Return room for some columns, and for those that may follow: unwritten, it is no memory."""
+    whole = survey if survey.whole is None else survey.whole[1]
+    most = min(whole.design.n_features, RESERVED // (8 * n_rows))
+    return np.empty((max(n_columns, most), n_rows))
+
+
 def _moved(
     room: Float, places: npt.NDArray[np.intp], here: npt.NDArray[np.intp], n_columns: int
 ) -> Float:
     """Move what lies at some places, ascending, to others, ascending too, of so many."""
     if n_columns > len(room):
-        # Memory that is not written to is none: as many columns again may follow.
         larger = np.empty((2 * n_columns, room.shape[1]))
         for start in range(0, len(places), AT_ONCE):
             some = slice(start, start + AT_ONCE)

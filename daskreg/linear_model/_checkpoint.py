@@ -16,7 +16,7 @@ from daskreg.datafit.groups import Groups
 from daskreg.datafit.kernels.beside import Runs
 from daskreg.datafit.kernels.closing import Largest
 from daskreg.datafit.kernels.labels import LabelCounts
-from daskreg.datafit.kernels.sample import Picked
+from daskreg.datafit.kernels.sample import Picked, Pieces
 from daskreg.datafit.kernels.scores import Spread
 from daskreg.datafit.label_sums import LabelSums
 from daskreg.datafit.moments import Moments, MomentsBatch
@@ -37,7 +37,7 @@ from daskreg.solvers.working_set import Paths
 KEPT = Classes(
     (
         *(Sums, Moments, MomentsBatch, FewRows, Groups, LabelSums),
-        *(LabelCounts, Largest, Picked, Runs, Spread),
+        *(LabelCounts, Largest, Picked, Pieces, Runs, Spread),
         *(FistaState, GramState, QuasiNewtonState, ScreeningState),
         *(Quadratic, Quadratics, Point, Pairs, SharedRidge, Paths, Candidates, Goal),
         *(Solution, Status),

@@ -9,6 +9,28 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
+#: Columns that are copied together: they stay in cache, and no copy of all is made.
+AT_ONCE = 64
+
+
+def products(rows: Float, members: AnyArray, right: Float) -> Float:
+    """Return some columns of Fortran-ordered rows, transposed, times ``right`` (n,) or (n, m)."""
+    found = np.empty((len(members), *right.shape[1:]))
+    for start in range(0, len(members), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        # Transposed, columns are copied whole.
+        found[some] = rows.T[members[some]] @ right
+    return found
+
+
+def combined(rows: Float, members: AnyArray, share: Float) -> Float:
+    """Return the sum of some columns of Fortran-ordered rows times ``share``, (n,)."""
+    total = np.zeros(len(rows))
+    for start in range(0, len(members), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        total += share[some] @ rows.T[members[some]]
+    return total
+
 
 @dataclass(frozen=True, eq=False)
 class Factored:

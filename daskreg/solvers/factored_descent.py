@@ -7,7 +7,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .factored import Factored
+from .factored import Factored, combined, products
 from .factored_sweeps import FactoredProblem, image_of, look_at
 from .quadratic import LARGEST_SUPPORT, Quadratic
 from .support_factor import SupportFactor
@@ -181,18 +181,16 @@ def newton_step(
         places = factor.cover(support, one.l2)
     except np.linalg.LinAlgError:
         return None
-    columns, held, sign = factor.columns, b[support], signs[support]
+    held, sign = b[support], signs[support]
     l1, l2 = one.l1[support], one.l2[support]
-    slope = (u @ columns)[places] - one.c[support] + l2 * held + l1 * sign
+    slope = products(one.rows, support, u) - one.c[support] + l2 * held + l1 * sign
     move = -factor.solve(places, slope)
     fall = float(slope @ move)
     if not np.isfinite(move).all() or fall >= 0.0:
         return None
 
     def image(moved: Float) -> Float:
-        spread = np.zeros(columns.shape[1])
-        spread[places] = moved
-        return np.asarray(columns @ spread)
+        return combined(one.rows, support, moved)
 
     signed, near = (l1 > 0.0) | one.positive, True
     moved = held + move

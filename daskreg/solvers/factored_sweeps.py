@@ -15,14 +15,13 @@ from daskreg._blas import scipy_blas
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .factored import Factored
+from .factored import Factored, combined, products
 from .quadratic import Quadratic
 
 #: Steps that an extrapolation is made of.
 DEPTH = 5
-#: Share of the columns from which a product with all of them takes less time, and columns that
-#: are copied together otherwise.
-MOST, AT_ONCE = 0.6, 32
+#: Share of the columns from which a product with all of them takes less time.
+MOST = 0.6
 
 
 def sweep(
@@ -148,17 +147,13 @@ def look_at(rows: Float, u: Float, c: Float, members: AnyArray, q: Float) -> Non
     if len(members) > MOST * len(c):
         q[members] = (rows.T @ u - c)[members]
         return
-    for start in range(0, len(members), AT_ONCE):
-        some = members[start : start + AT_ONCE]
-        # Transposed, columns are copied whole.
-        q[some] = rows.T[some] @ u - c[some]
+    q[members] = products(rows, members, u) - c[members]
 
 
 def image_of(rows: Float, b: Float) -> Float:
     """``rows b``, from the columns in use."""
     support = np.flatnonzero(b)
-    # Transposed, columns are copied whole.
-    return np.asarray(b[support] @ rows.T[support])
+    return combined(rows, support, b[support])
 
 
 def residuals_of(slope: Float, b: Float, l1: Float, positive: bool) -> Float:

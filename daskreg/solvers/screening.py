@@ -41,8 +41,6 @@ from .working_set import Paths, entry_alpha, wanted_columns
 MOST_GRAM = 2048
 #: Bytes that the rows of a round may take instead, where they are few.
 ROW_BYTES = 2**28
-#: Columns that it may add, beside those in use, where rows take the place of Gram matrices.
-SPARE = 3
 #: Bytes of such rows that several problems may add at once, in any case: their passes cost more
 #: than columns that wait for later rounds.
 AHEAD_BYTES = 3 * 2**24
@@ -81,8 +79,8 @@ class BatchScreening(Solver):
     n_columns : int, optional
         Columns that a round may add; by default as many as are in use, at least 1000, or of a
         lone problem on data in memory 300 to 600, and of one that few columns violate twice these
-        and 50.  Where few rows take the place of Gram matrices three times those in use, and of
-        several problems at least 48 MiB of such rows.  Never more than memory holds.
+        and 50.  Of several problems whose few rows take the place of Gram matrices at least 48 MiB
+        of such rows.  Never more than memory holds.
     gram_columns : int
         Most columns of a round that is solved with Gram matrices, one for each weighting of the
         rows; what needs more is solved with the rows.
@@ -206,7 +204,8 @@ class BatchScreening(Solver):
             at = coef if len(looked) == len(chosen) else taken(coef, looked)
             intercept = solution.intercept[:, looked]
             evaluation = datafit.value_and_grad(at, intercept, own, precise=True)
-            seen = Candidates.best_of(one, at, intercept, evaluation, np.arange(len(own)))
+            release()
+            seen = candidates_at(one, at, intercept, evaluation, None)
             found = replaced(found, seen, looked)
             certified = seen.objective - seen.bound <= target[looked]
             entry, reached = seen_from(state, one, own, evaluation.grad, certified)
@@ -247,8 +246,8 @@ class BatchScreening(Solver):
     ) -> npt.NDArray[np.bool_]:
         new = self.n_columns
         if new is None:
-            # Where no Gram matrix grows with them, columns cost less than another round.
-            used = int(turn.used.sum()) * (SPARE if factored else 1)
+            # Where no Gram matrix grows with them, some columns cost less than another round.
+            used = int(turn.used.sum())
             several = len(turn.problems) > 1 and datafit.reads_columns
             ahead = min(factored, AHEAD_BYTES // (8 * datafit.n_samples)) if several else 0
             new = max(least_new(datafit, state, penalty.alpha, turn), used, ahead)

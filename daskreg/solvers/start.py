@@ -14,7 +14,7 @@ from daskreg.penalties import ElasticNet
 from .results import Candidates
 
 #: Problems whose start is looked at together.
-AT_ONCE = 16
+AT_ONCE = 4
 
 
 def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float, Float, Any]:

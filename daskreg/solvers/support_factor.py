@@ -9,6 +9,7 @@ from scipy.linalg import lapack
 from daskreg._typing import AnyArray, Float
 
 from .cholesky import factor_of
+from .factored import products
 
 #: Columns that join the factor together.
 PANEL = 256
@@ -36,7 +37,6 @@ class SupportFactor:
 
     def __init__(self, rows: Float) -> None:
         self._rows = rows
-        self._basis = np.empty((len(rows), 0), order="F")
         self._place = np.full(rows.shape[1], -1, dtype=np.intp)
         self._restart()
 
@@ -48,11 +48,6 @@ class SupportFactor:
         #: Places of columns that are held at zero, and ``inv(L)`` of their unit vectors.
         self._idle: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._spread: Float = np.empty((0, 0))
-
-    @property
-    def columns(self) -> Float:
-        """The columns of ``A`` that are members, shape (n, t)."""
-        return self._basis[:, : len(self.members)]
 
     def suits(self, l2: Float) -> bool:
         """Whether the factor is that of these ridges, shape (p,), so far as it goes."""
@@ -93,14 +88,10 @@ class SupportFactor:
 
     def _join_panel(self, new: AnyArray, l2: Float) -> None:
         held, total = len(self.members), len(self.members) + len(new)
-        if total > self._basis.shape[1]:
-            larger = np.empty((len(self._rows), total + total // 4 + PANEL), order="F")
-            larger.T[:held] = self._basis.T[:held]
-            self._basis = larger
-        added = self._basis[:, held:total]
         # Transposed, columns are copied whole.
-        added.T[...] = self._rows.T[new]
-        left = np.ascontiguousarray(self._forward(self.columns.T @ added).T)
+        added = self._rows.T[new].T
+        shared = products(self._rows, self.members, added)
+        left = np.ascontiguousarray(self._forward(shared).T)
         corner = added.T @ added
         # More columns than rows are singular: a touch of ridge keeps a direction of descent.
         ridge = 1e-15 * len(self._rows) * float(corner.diagonal().max())

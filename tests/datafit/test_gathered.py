@@ -72,3 +72,14 @@ def test_the_first_pass_over_selected_columns_is_known():
     for name in ("mean", "sd", "center", "inverse_scale", "cross", "null_grad", "second_moment"):
         np.testing.assert_allclose(getattr(known, name), getattr(alone, name), atol=1e-12)
     assert known.null_value == pytest.approx(alone.null_value)
+
+
+def test_columns_at_hand_stay_in_their_memory():
+    fit = made()
+    fit.restricted(CHOSEN[0]).factored_grams()
+    before = fit._survey._part[1].gathered.room[0]
+    assert len(before) == P  # addresses for all columns that may follow
+    for columns in CHOSEN[1:]:
+        part = fit.restricted(columns)
+        part.factored_grams()
+        assert part._survey.gathered.room[0] is before

@@ -134,7 +134,7 @@ class Picked:
     factors : ndarray, shape (n, n_weightings), or None
     """
 
-    X: Matrix | Pieces
+    X: Matrix
     weight: AnyArray
     rows: AnyArray
     y: AnyArray | None = None
@@ -194,7 +194,7 @@ def _joined(part: AnyArray | None, other: AnyArray | None) -> AnyArray | None:
     return None if part is None or other is None else np.concatenate([part, other])
 
 
-def _stacked(X: Matrix | Pieces, other: Matrix | Pieces) -> Matrix | Pieces:
+def _stacked(X: Matrix, other: Matrix) -> Matrix:
     if isinstance(X, Pieces) or isinstance(other, Pieces) or not is_sparse(X):
         return Pieces(Pieces.of(X).parts + Pieces.of(other).parts)
     indptr = np.concatenate([X.indptr, X.indptr[-1] + other.indptr[1:]])
