@@ -17,9 +17,7 @@ class Run:
     specs: tuple[BlockSpec, ...]
 
 
-def spread_pins(
-    rows: Sequence[int], share: float, first: Collection[int] = (0,)
-) -> frozenset[int]:
+def spread_pins(rows: Sequence[int], share: float, first: Collection[int] = (0,)) -> frozenset[int]:
     """Numbers of the blocks to pin: ``share`` of the rows, spread evenly among the streamed ones,
     so that the disk works while the kernel is busy with pinned blocks.
 
