@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import is_float
 from daskreg._typing import AnyArray, Matrix
 from daskreg.design.blocks import Block
 from daskreg.exceptions import DataError
@@ -45,7 +46,7 @@ def check_beside(block: Block) -> None:
 def _check_finite(role: str, values: Matrix, block: Block, names: Sequence[str] | None) -> None:
     sparse = not isinstance(values, np.ndarray)
     data: AnyArray = values.data if sparse else values
-    if data.dtype.kind != "f" or _all_finite(data):
+    if not is_float(data.dtype) or _all_finite(data):
         return
     bad = np.argwhere(~np.isfinite(data))
     if sparse:

@@ -117,6 +117,12 @@ inline float half_bits(unsigned short bits) {
     return static_cast<float>(x);
 }
 
+inline float __uint_as_float(unsigned int bits) {
+    float x;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
 template <auto kernel, typename... A>
 void launch(void (*)(A...), const unsigned *dims, void **parts) {
     gridDim = {dims[0], dims[1], dims[2]};

@@ -36,6 +36,7 @@ def rows_of(dtype: str, sparse: bool, n: int = 3000, p: int = 12) -> Any:
         ("float64", False, True),
         ("float32", False, False),
         ("int8", False, True),
+        ("bfloat16", False, False),
         ("float64", True, False),
     ],
 )

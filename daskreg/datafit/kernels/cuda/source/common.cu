@@ -11,6 +11,10 @@ __device__ inline product_t decode(stored_t bits) {
     asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
     return (product_t)x;
 }
+#elif defined(BRAIN)
+__device__ inline product_t decode(stored_t bits) {
+    return (product_t)__uint_as_float((unsigned int)bits << 16);
+}
 #else
 __device__ inline product_t decode(stored_t x) { return (product_t)x; }
 #endif
