@@ -18,6 +18,13 @@ from daskreg.datafit.kernels.tiles import Labels
 from daskreg.design.blocks import Block
 from daskreg.design.device import Csr, DeviceBlock, Kept
 
+try:
+    import ml_dtypes  # noqa: F401 - numpy knows bfloat16 by its name from now on
+except ImportError:
+    HAS_BFLOAT16 = False
+else:
+    HAS_BFLOAT16 = True
+
 N_FEATURES = 256
 #: Bytes of a block of a pass.
 BLOCK_BYTES = 2**28

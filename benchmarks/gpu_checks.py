@@ -11,10 +11,12 @@ from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Squared
 
-from .gpu_cases import Bench, data, error, fetched, on_card, pass_of
+from .gpu_cases import HAS_BFLOAT16, Bench, data, error, fetched, on_card, pass_of
 
 #: What is stored, and how close the sums of float32 products come to those of float64.
 STORED = {"float64": 1e-11, "float32": 1e-5, "float16": 1e-5, "int8": 1e-5, "csr": 1e-11}
+if HAS_BFLOAT16:
+    STORED["bfloat16"] = 1e-5
 #: Rows of a check, and columns of coefficients.
 CHECK_ROWS, CHECK_COLUMNS = 5000, (1, 8, 40)
 

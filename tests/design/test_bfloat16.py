@@ -54,15 +54,6 @@ def test_numbers_are_rounded_once_when_they_are_stored():
     np.testing.assert_allclose(scores, found.decision_function(X.astype("float64")), rtol=1e-12)
 
 
-def test_blocks_come_back_from_the_spool():
-    X, y = data()
-    chunks = da.from_array(X.astype("bfloat16"), chunks=(512, -1)) * 1
-    settings = {"solver": "fista", "alpha": 0.5, "block_size": 1 << 13}
-    found, expected = (Lasso(**settings, cache=way).fit(chunks, y) for way in ("disk", None))
-    assert found.fit_report_.bytes["disk"] > 0 == expected.fit_report_.bytes["disk"]
-    np.testing.assert_array_equal(found.coef_, expected.coef_)
-
-
 @pytest.mark.parametrize("wrap", WRAPS[:3:2], ids=["numpy", "computed"])
 def test_workers_receive_it(client, wrap):
     X, y = data()

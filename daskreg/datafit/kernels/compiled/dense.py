@@ -39,7 +39,7 @@ def widen_brain(bits: int) -> np.float32:
     return np.uint32(np.uint32(bits & 0xFFFF) << np.uint32(16)).view(np.float32)
 
 
-def widen_bits(bits: int) -> np.float32:
+def widen_bits(bits: Any) -> np.float32:
     """Return the float32 of the bits of a float16, unsigned, or of a bfloat16, signed."""
     raise NotImplementedError("compiled loops call this")
 

@@ -103,7 +103,7 @@ def add_moments(
     ----------
     X : ndarray, shape (n, p)
     half : bool or None
-        None unless X holds the bits of float16 numbers.
+        None unless X holds the bits of short floats.
     shift : ndarray, shape (p,)
     root : ndarray, shape (n,)
         Square roots of the weights.
