@@ -13,6 +13,7 @@ STORED = ("bool", "int8", "uint8", "int16", "uint16", "float16", "bfloat16", "fl
 #: 256 float32 columns a tile's two products take 310 at K = 250, and 31 to read X twice at K = 8.
 #: So a CUDA graph could gain something for few columns alone, and where blocks stay: it fixes every
 #: address, of which coefficients, tables of folds and streamed blocks have others in each pass.
+#: And CuPy (to 14.2 at least, ``cublas.setStream``) refuses products while a stream is captured.
 CARD_TILE_BYTES = 2**26
 #: Rows whose products are added up in float32, at most, by type of the products.
 MOST_ROWS = {"float32": 2**16, "float64": 2**20}
