@@ -117,9 +117,10 @@ inline float half_bits(unsigned short bits) {
     return static_cast<float>(x);
 }
 
-inline float __uint_as_float(unsigned int bits) {
+inline float brain_bits(unsigned short bits) {
+    const unsigned int whole = static_cast<unsigned int>(bits) << 16;
     float x;
-    std::memcpy(&x, &bits, sizeof x);
+    std::memcpy(&x, &whole, sizeof x);
     return x;
 }
 

@@ -13,7 +13,9 @@ __device__ inline product_t decode(stored_t bits) {
 }
 #elif defined(BRAIN)
 __device__ inline product_t decode(stored_t bits) {
-    return (product_t)__uint_as_float((unsigned int)bits << 16);
+    float x;  // by a shift instead, rows would be kept decoded and not fit into registers
+    asm("mov.b32 %0, {%1, %2};" : "=f"(x) : "h"((stored_t)0), "h"(bits));
+    return (product_t)x;
 }
 #else
 __device__ inline product_t decode(stored_t x) { return (product_t)x; }
