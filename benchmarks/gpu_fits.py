@@ -15,47 +15,64 @@ from daskreg._device import VARIABLE
 from daskreg.datafit.kernels.cuda import inner
 from daskreg.design.device.rest import give_back
 
+from . import gpu_cases
+from .gpu_cases import Bench, data, environment, error
+from .gpu_passes import ceilings
+
 #: How far the coefficients of a card may be from those of processors, beside the largest: fits end
 #: where the objective is close enough, not the coefficients.
 CLOSE = 1e-2
 #: Alphas and folds of the fit that is solved in memory on the card and on processors.
 INNER_ALPHAS, INNER_FOLDS = 300, 5
 
+#: Names of models, what they predict ("y" or "labels"), and what makes them.
+Models = list[tuple[str, str, Callable[[], Any]]]
 
-def fits(xp: Any, X: Any, best: dict[str, float]) -> list[dict[str, Any]]:
-    """Time whole fits: on processors, on the card, by scikit-learn and by cuML; then streamed."""
-    n_rows = X.shape[0]
+
+def rows(bench: Bench) -> tuple[Any, Any, Any]:
+    """Return X of float32, targets and labels."""
+    X = data("float32", bench.fit_size // (4 * gpu_cases.N_FEATURES))
     rng = np.random.default_rng(2)
     eta = X[:, :10] @ rng.normal(size=10).astype(np.float32)
-    y, labels = eta + rng.normal(size=n_rows), (eta + rng.logistic(size=n_rows) > 0).astype(int)
-    found = []
-    for name, target, ours, theirs in _models(_strength(n_rows)):
+    return X, eta + rng.normal(size=len(X)), (eta + rng.logistic(size=len(X)) > 0).astype(int)
+
+
+def fits(bench: Bench) -> None:
+    """Time whole fits, on processors and on the card."""
+    X, y, labels = rows(bench)
+    for name, target, make in _models(_strength(len(X))):
         expected = None
-        for who, model, device in [
-            ("daskreg, processors", ours(), "cpu"),
-            ("daskreg, card", ours(), "gpu"),
-            *[(who, make(), None) for who, make in theirs],
-        ]:
+        for who, device in (("processors", "cpu"), ("the card", "gpu")):
+            model = make()
             took = fit_seconds(model, X, y if target == "y" else labels, device)
             coef = np.asarray(model.coef_, dtype=np.float64).ravel()
             expected = coef if expected is None else expected
             row = {"pass": f"{name}: {who}", "bytes": X.nbytes, "seconds": took}
             row["distance"] = error(coef, expected)
-            if device is not None:
-                row["wrong"] = not row["distance"] <= CLOSE
-                row["passes"] = model.fit_report_.n_passes
-            found.append(row)
-            print_row(row)
-    found += inner_solvers(X, y)
-    return found + streamed_fits(xp, X, y, labels, best)
+            row["wrong"] = not row["distance"] <= CLOSE
+            bench.add(row | {"passes": model.fit_report_.n_passes})
 
 
-def inner_solvers(X: Any, y: Any) -> list[dict[str, Any]]:
+def others(bench: Bench) -> None:
+    """Time fits of scikit-learn on processors, and of cuML, beside ours on the card."""
+    X, y, labels = rows(bench)
+    models = {name: (target, make) for name, target, make in _models(_strength(len(X)))}
+    for name, who, make in _others(_strength(len(X))):
+        target, ours = models[name]
+        aim, model = y if target == "y" else labels, ours()
+        fit_seconds(model, X, aim, "gpu")
+        theirs = make()
+        took = fit_seconds(theirs, X, aim, None)
+        row = {"pass": f"{name}: {who}", "bytes": X.nbytes, "seconds": took}
+        bench.add(row | {"distance": error(np.ravel(theirs.coef_), np.ravel(model.coef_))})
+
+
+def inner_solvers(bench: Bench) -> None:
     """Time a fit of many least-squares problems with and without the card for what follows the
     Gram matrices; ``WORTH`` lies where both take as long."""
     import daskreg
 
-    found: list[dict[str, Any]] = []
+    X, y, _ = rows(bench)
     before, expected = inner.WORTH, None
     for where, worth in (("processors", np.inf), ("the card", 0.0)):
         model = daskreg.LassoCV(alphas=INNER_ALPHAS, cv=INNER_FOLDS)
@@ -70,18 +87,17 @@ def inner_solvers(X: Any, y: Any) -> list[dict[str, Any]]:
         row = {"pass": f"{n_problems} problems in memory: {where}", "bytes": X.nbytes}
         row |= {"seconds": took, "distance": error(coef, expected)}
         row["wrong"] = not row["distance"] <= CLOSE
-        found.append(row)
-        print_row(row)
-    return found
+        bench.add(row)
 
 
-def streamed_fits(
-    xp: Any, X: Any, y: Any, labels: Any, best: dict[str, float]
-) -> list[dict[str, Any]]:
+def streamed_fits(bench: Bench) -> None:
     """Time fits for which the card may keep a sixteenth of X: the link is the limit."""
     import daskreg
 
-    found, C = [], _strength(X.shape[0])
+    best = ceilings(bench.xp)
+    bench.xp.get_default_memory_pool().free_all_blocks()
+    X, y, labels = rows(bench)
+    C = _strength(len(X))
     for name, target, make in [
         ("Lasso", y, lambda: daskreg.Lasso(alpha=0.1)),
         ("LogisticRegression", labels, lambda: daskreg.LogisticRegression(C=C, l1_ratio=1)),
@@ -89,7 +105,7 @@ def streamed_fits(
         whole, least = make(), make()
         fit_seconds(whole, X, target, "gpu")
         give_back()  # the ring as well, which is part of the reserve
-        with limited(xp, whole.plan_.device.reserve + X.nbytes // 16):
+        with limited(bench.xp, whole.plan_.device.reserve + X.nbytes // 16):
             took = fit_seconds(least, X, target, "gpu")
         report = least.fit_report_
         moved = sum(report.bytes[tier] for tier in ("memory", "disk", "source"))
@@ -98,9 +114,7 @@ def streamed_fits(
         row["distance"] = error(np.ravel(least.coef_), np.ravel(whole.coef_))
         kept = report.bytes["device"] / max(1, moved + report.bytes["device"])
         row |= {"kept": kept, "wrong": not (row["distance"] <= CLOSE and kept < 0.5)}
-        found.append(row)
-        print_row(row)
-    return found
+        bench.add(row)
 
 
 @contextmanager
@@ -121,30 +135,35 @@ def _strength(n_rows: int) -> float:
     return 400.0 / n_rows
 
 
-def _models(
-    C: float,
-) -> list[tuple[str, str, Callable[[], Any], list[tuple[str, Callable[[], Any]]]]]:
-    import sklearn.linear_model as sk
-
+def _models(C: float) -> Models:
     import daskreg
-
-    lasso: list[tuple[str, Callable[[], Any]]] = [("scikit-learn", lambda: sk.LassoCV(n_jobs=-1))]
-    logistic: list[tuple[str, Callable[[], Any]]] = [
-        ("scikit-learn", lambda: sk.LogisticRegression(C=C, l1_ratio=1, solver="saga"))
-    ]
-    if importlib.util.find_spec("cuml") is not None:
-        import cuml
-
-        logistic.append(("cuML", lambda: cuml.LogisticRegression(C=C, penalty="l1")))
 
     def lone() -> Any:
         return daskreg.LogisticRegression(C=C, l1_ratio=1)
 
     return [
-        ("LassoCV", "y", daskreg.LassoCV, lasso),
-        ("LogisticRegressionCV", "labels", lambda: daskreg.LogisticRegressionCV(l1_ratios=[1]), []),
-        ("LogisticRegression", "labels", lone, logistic),
+        ("LassoCV", "y", daskreg.LassoCV),
+        ("LogisticRegression", "labels", lone),
+        ("LogisticRegressionCV", "labels", lambda: daskreg.LogisticRegressionCV(l1_ratios=[1])),
     ]
+
+
+def _others(C: float) -> Models:
+    """Return the name of one of ours, the library, and what makes its model; quick ones first."""
+    found: Models = []
+    if importlib.util.find_spec("cuml") is not None:
+        import cuml
+
+        found += [
+            ("LogisticRegression", "cuML", lambda: cuml.LogisticRegression(C=C, penalty="l1"))
+        ]
+    import sklearn.linear_model as sk
+
+    def saga() -> Any:
+        return sk.LogisticRegression(C=C, l1_ratio=1, solver="saga")
+
+    found.append(("LassoCV", "scikit-learn", lambda: sk.LassoCV(n_jobs=-1)))
+    return [*found, ("LogisticRegression", "scikit-learn", saga)]
 
 
 def fit_seconds(model: Any, X: Any, y: Any, device: str | None) -> float:
@@ -153,30 +172,3 @@ def fit_seconds(model: Any, X: Any, y: Any, device: str | None) -> float:
         started = time.perf_counter()
         model.fit(X, y)
         return time.perf_counter() - started
-
-
-@contextmanager
-def environment(name: str, value: str) -> Iterator[None]:
-    """Give a variable of the environment another value for a while."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        os.environ.pop(name, None)
-        if before is not None:
-            os.environ[name] = before
-
-
-def print_row(row: dict[str, Any]) -> None:
-    shares = [f"{100 * row[key]:5.1f}% {key[9:]}" for key in row if key.startswith("share")]
-    rate = row["bytes"] / row["seconds"] / 1e9
-    told = [*shares, *([f"coefficients {row['distance']:.0e}"] if "distance" in row else [])]
-    wrong = "WRONG " if row.get("wrong") else ""
-    line = f"{row['pass']:40} {1e3 * row['seconds']:10.2f} ms {rate:8.1f} GB/s"
-    print(f"{line}  {wrong}{', '.join(told)}")
-
-
-def error(found: Any, expected: Any) -> float:
-    """Return the largest difference beside the largest number."""
-    return float(np.abs(found - expected).max() / max(1e-300, np.abs(expected).max()))

@@ -11,6 +11,17 @@ import numpy as np
 from ._typing import AnyArray, Float, Matrix
 
 
+def is_float(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of this type have a point: floats, and the bfloat16 of ``ml_dtypes``, which
+    numpy takes for bytes without meaning."""
+    return dtype.kind == "f" or dtype.name == "bfloat16"
+
+
+def is_number(dtype: np.dtype[Any]) -> bool:
+    """Whether blocks may hold numbers of this type: bool, signed, unsigned, float."""
+    return dtype.kind in "biu" or is_float(dtype)
+
+
 def is_sparse(X: Matrix) -> bool:
     """Whether X is a compressed sparse row matrix; asks for its parts, not for its type's name."""
     return hasattr(X, "indptr")

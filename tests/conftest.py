@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+import ml_dtypes  # noqa: F401 - numpy knows bfloat16 by its name from now on
 import pytest
 from hypothesis import settings
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from daskreg._array import is_sparse, take_rows, to_dense
+from daskreg._array import is_number, is_sparse, take_rows, to_dense
 from daskreg._typing import AnyArray, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -122,7 +122,7 @@ def _sum_of_rows(rows: AnyArray, first: int) -> np.uint64:
 
 def _plain(row: AnyArray) -> AnyArray:
     """Text of whatever width as bytes, whatever the block needs for its longest label."""
-    if row.dtype.kind not in "biuf":
+    if not is_number(row.dtype):
         return np.frombuffer("\0".join(map(str, row.tolist())).encode(), dtype=np.uint8)
     return np.ascontiguousarray(row)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import is_number
 from daskreg.design.rowwise import kind_of, read_columns
 from daskreg.exceptions import DataError
 
@@ -43,7 +44,7 @@ def as_numbers(values: Any) -> Any:
 def _check_array(X: Any) -> None:
     if X.dtype.kind == "c":
         raise DataError("Complex data not supported: X is complex; pass its real part or modulus")
-    if X.dtype.kind not in "fiub":
+    if X.dtype.kind != "V" and not is_number(X.dtype):
         raise DataError(f"X has dtype {X.dtype}; expected numbers: convert it, X.astype(float)")
     if X.ndim != 2:
         raise DataError(

@@ -16,7 +16,7 @@ from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.sparse_rows import SparseRows
 from daskreg.datafit.kernels.tile_sums import mirror
-from daskreg.datafit.kernels.tiles import Labels
+from daskreg.datafit.kernels.tiles import Labels, stored
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Multinomial, Squared
 
@@ -31,12 +31,13 @@ TYPES = [
     ("uint16", "float32"),
     ("int64", "float64"),
     ("float16", "float32"),
+    ("bfloat16", "float32"),
     ("bool", "float64"),
 ]
 #: A loss sees products of either type and nothing of what is stored: one of two losses meets all
 #: types of storage, the other both types of products.  Each case is a compilation.
 CASES = [(Squared(), *pair) for pair in TYPES] + [(Logistic(), *pair) for pair in TYPES[:2]]
-SHIFTED = [(Squared(), *pair) for pair in (*TYPES[:4], TYPES[6])] + [(Logistic(), *TYPES[1])]
+SHIFTED = [(Squared(), *pair) for pair in (*TYPES[:4], *TYPES[6:8])] + [(Logistic(), *TYPES[1])]
 
 
 def named(part):
@@ -84,7 +85,7 @@ def check(plain, compiled, dtype):
 @pytest.mark.parametrize("C", [1, 2, 5])
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 def test_compiled_sums_are_the_plain_ones(loss, stored, dtype, C, kind):
-    if kind is sp.csr_array and stored == "float16":
+    if kind is sp.csr_array and stored.endswith("float16"):
         pytest.skip("scipy has no sparse float16")
     for weight, offset in itertools.product([False, True], repeat=2):
         block, state = sample(loss, stored, kind, C=C, weight=weight, offset=offset)
@@ -241,6 +242,14 @@ def test_every_float16_is_widened_exactly():
     np.testing.assert_array_equal(out, bits.view(np.float16).astype(np.float32))
 
 
+def test_every_bfloat16_is_widened_exactly():
+    X = np.arange(2**16, dtype=np.uint16).view("bfloat16").reshape(256, 256)
+    bits, half = stored(X)
+    out = np.empty(bits.shape, dtype=np.float32)
+    dense.widen(bits, half, np.zeros(256, dtype=np.float32), out)
+    np.testing.assert_array_equal(out, X.astype(np.float32))
+
+
 @pytest.mark.parametrize("kind", [np.asarray, sp.csr_array])
 def test_a_block_cut_in_two_adds_up(kind):
     block, state = sample(Logistic(), "float64", kind, C=2, weight=True)
@@ -271,7 +280,7 @@ def test_data_decide_who_runs(monkeypatch):
     assert fit.footprint(1).libraries == ()
 
 
-@pytest.mark.parametrize("stored", ["float64", "float32", "int8", "float16", "bool"])
+@pytest.mark.parametrize("stored", ["float64", "float32", "int8", "float16", "bfloat16", "bool"])
 @pytest.mark.parametrize("columns", [(), (0, 3), None])
 @pytest.mark.parametrize("gram_dtype", ["float64", "float32"])
 @pytest.mark.parametrize("weight", [False, True])

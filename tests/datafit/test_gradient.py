@@ -53,7 +53,9 @@ def test_gradient_is_a_finite_difference(loss):
     np.testing.assert_allclose(here.intercept_grad[0, 0], slope, atol=1e-8)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "uint16", "bool", "float16", "float32", "int64"])
+@pytest.mark.parametrize(
+    "dtype", ["int8", "uint16", "bool", "float16", "bfloat16", "float32", "int64"]
+)
 @pytest.mark.parametrize("tol", [1e-6, 1e-9])
 def test_storage_types(dtype, tol):
     X, y, w, o = problem(loss=Squared(), shift=1.0)

@@ -81,7 +81,7 @@ def test_float32_products_are_as_good_as_those_of_whole_rows(monkeypatch):
     assert np.abs(found - exact).max() <= 4.0 * np.abs(whole - exact).max()
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int8"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int8"])
 @pytest.mark.parametrize("weight", [False, True, "none first", "none"])
 @pytest.mark.parametrize("n_targets", [1, 3])
 @pytest.mark.parametrize("compiled", [False, True])

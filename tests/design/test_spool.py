@@ -67,6 +67,7 @@ def test_block_files_give_back_what_they_were_given(tmp_path):
         3: {"X": random.standard_normal((4, 5)).astype("f4"), "y": np.array([["a"], ["bcd"]])},
         1: {"X": matrix, "groups": np.array(["x", "yz"])},
         2: {"X": np.empty((0, 5), "i1"), "y": np.arange(6)[::2]},
+        5: {"X": np.arange(6.0).reshape(3, 2).astype("bfloat16")},
     }
     file = BlockFile(str(tmp_path))
     sizes = [file.write(index, parts) for index, parts in blocks.items()]

@@ -1,13 +1,14 @@
 """The benchmark of a card runs from its first line to its last, before a card is there."""
 
 import json
+import subprocess
 import sys
 import types
 
 import numpy as np
 import pytest
 
-from benchmarks import gpu, gpu_fits
+from benchmarks import gpu, gpu_cases, gpu_checks, gpu_fits, gpu_passes
 
 from .stand_in import StandInCard
 
@@ -88,66 +89,105 @@ def without_a_card(card_with, monkeypatch):
     monkeypatch.setattr(gpu, "gpu_available", lambda: True)
     monkeypatch.setattr("daskreg.design.plan.SMALL", 0)
     pool.card = card_with(1 << 30, StandInCard, mixes=True)
-    for name, value in {
-        "N_FEATURES": 12,
-        "COLUMNS": (1, 3),
-        "CHECK_ROWS": 300,
-        "BLOCK_BYTES": 1 << 15,
-        "COPY_BYTES": 1 << 10,
-        "GEMM_ROWS": 16,
-    }.items():
-        monkeypatch.setattr(gpu, name, value)
+    for where, name, value in [
+        (gpu_cases, "N_FEATURES", 12),
+        (gpu_cases, "BLOCK_BYTES", 1 << 15),
+        (gpu_checks, "CHECK_ROWS", 300),
+        (gpu_passes, "COLUMNS", (1, 3)),
+        (gpu_passes, "COPY_BYTES", 1 << 10),
+        (gpu_passes, "GEMM_ROWS", 16),
+    ]:
+        monkeypatch.setattr(where, name, value)
     monkeypatch.setattr(gpu_fits, "INNER_ALPHAS", 4)
     monkeypatch.setattr(gpu_fits, "INNER_FOLDS", 2)
     return pool
 
 
-def test_from_the_first_line_to_the_last(without_a_card, tmp_path, capsys):
-    size = ROWS * 4 * 12 / 2**30
-    arguments = ["--size", f"{2**17 / 2**30}", "--fit-size", str(size), "--out", str(tmp_path)]
-    assert gpu.main(arguments) == 0
-    (path,) = tmp_path.iterdir()
-    told = json.loads(path.read_text())
-    assert set(told["ceilings"]) == {"copy", "link", "gemm float32", "gemm float64"}
-    rows = {row["pass"]: row for row in told["rows"]}
+def rows_in(folder):
+    (path,) = folder.iterdir()
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return {row["pass"]: row for row in rows}
+
+
+SIZES = ["--size", f"{2**17 / 2**30}", "--fit-size", str(ROWS * 4 * 12 / 2**30)]
+
+
+def test_from_the_first_line_to_the_last(without_a_card, monkeypatch, tmp_path, capsys):
+    def here(command, timeout):
+        assert command[1:3] == ["-m", "benchmarks.gpu"]
+        assert timeout == pytest.approx(3 * 60)
+        return "" if gpu.main(command[3:]) == 0 else "failed"
+
+    monkeypatch.setattr(gpu, "in_a_process", here)
+    assert gpu.main([*SIZES, "--out", str(tmp_path)]) == 0
+    rows = rows_in(tmp_path)
+    assert {f"ceiling: {name}" for name in ("copy", "link", "gemm float32")} <= set(rows)
     assert rows["squared, float32, K=3"]["bytes"] == 4 * 4 * 12 * (2**15 // 48)
-    assert {"Gram, float32", "LassoCV: daskreg, card", "Lasso: streamed"} <= set(rows)
+    assert {"Gram, float32", "LassoCV: the card", "Lasso: streamed"} <= set(rows)
     assert rows["streamed, int8, K=3"]["bytes"] == 4 * 12 * (2**15 // 12)
     assert {"12 problems in memory: processors", "12 problems in memory: the card"} <= set(rows)
-    assert "squared, float32, K=3, TF32" in rows
+    assert {"squared, float32, K=3, TF32", "LassoCV: scikit-learn"} <= set(rows)
     streamed = [row for name, row in rows.items() if name.endswith("streamed")]
     assert all(row["kept"] < 0.5 and row["bytes"] > 0 for row in streamed)
     assert without_a_card.limit == 0
     assert len(without_a_card.limits) == 2 * len(streamed)
-    assert "WRONG" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "WRONG" not in said
+    assert said.count(" done") == len(gpu.PARTS)
 
 
-@pytest.mark.parametrize("status", [0, 1])
-def test_tests_come_first_where_they_are_asked_for(without_a_card, monkeypatch, status):
-    commands = []
+def test_a_part_that_fails_leaves_the_others_alone(without_a_card, monkeypatch, tmp_path, capsys):
+    ran = []
 
-    def run(command, cwd, check):
-        commands.append(command)
+    def process(command, cwd, timeout, check):
+        ran.append(command)
+        if command[4] == "int8":
+            raise subprocess.TimeoutExpired(command, timeout)
+        status = -11 if command[4] == "float16" else gpu.main(command[3:])
         return types.SimpleNamespace(returncode=status)
 
-    monkeypatch.setattr(gpu.subprocess, "run", run)
-    assert gpu.main(["--tests", "--check-only"]) == status
-    (command,) = commands
-    assert command[1:7] == ["-m", "pytest", "-n", "0", "-m", "gpu"]
+    monkeypatch.setattr(gpu.subprocess, "run", process)
+    arguments = [*SIZES, "--check-only", "--only", "float32", "float16", "int8", "csr"]
+    assert gpu.main([*arguments, "--out", str(tmp_path)]) == 1
+    assert [command[4] for command in ran] == ["float32", "float16", "int8", "csr"]
+    table = capsys.readouterr().out.splitlines()[-5:-1]
+    lines = dict(line.split(maxsplit=1) for line in table)
+    assert lines["float16"].endswith("failed with status -11")
+    assert lines["int8"].endswith("ended after 180 s")
+    assert lines["csr"].endswith("done")
+    assert len(rows_in(tmp_path)) == 12
 
 
-def test_wrong_coefficients_are_told(without_a_card, monkeypatch, tmp_path, capsys):
+def test_nothing_is_timed_that_is_wrong(without_a_card, monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_checks, "STORED", dict.fromkeys(gpu_checks.STORED, 1e-30))
+    monkeypatch.setattr(gpu, "passes", None)
+    path = tmp_path / "rows"
+    assert gpu.main(["--part", "float32", str(path), *SIZES]) == 0
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert any(row["wrong"] for row in rows)
+
+
+def test_no_part_begins_when_time_is_up(without_a_card, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(gpu, "in_a_process", None)
+    arguments = ["--tests", "--minutes", "0", "--out", str(tmp_path)]
+    assert gpu.main(arguments) == 1
+    assert capsys.readouterr().out.count("no time was left") == len(gpu.PARTS) + 1
+
+
+def test_tests_run_in_several_processes(tmp_path):
+    options = gpu.parser().parse_args(["--tests", "--check-only"])
+    assert gpu.names_of(options) == [*gpu.CHECKED, "tests"]
+    command = gpu.command_of("tests", options, tmp_path)
+    assert command[1:3] == ["-m", "pytest"]
+    assert command[-4:] == ["-m", "gpu", "-q", "tests"]
+
+
+def test_wrong_coefficients_are_told(without_a_card, monkeypatch, capsys):
     def fitted(model, X, y, device):
         model.coef_ = np.ones(3) + (device == "gpu")
         model.fit_report_ = types.SimpleNamespace(n_passes=1)
         return 1.0
 
     monkeypatch.setattr(gpu_fits, "fit_seconds", fitted)
-    monkeypatch.setattr(gpu_fits, "streamed_fits", lambda *_: [])
-    monkeypatch.setattr(gpu_fits, "inner_solvers", lambda *_: [])
-    rows = gpu_fits.fits(gpu.cupy_or_none(), gpu.data("float32", ROWS), {})
-    assert [row["pass"] for row in rows if row.get("wrong")] == [
-        f"{name}: daskreg, card"
-        for name in ("LassoCV", "LogisticRegressionCV", "LogisticRegression")
-    ]
+    gpu_fits.fits(gpu_cases.Bench(gpu.cupy_or_none(), fit_size=ROWS * 4 * 12))
     assert capsys.readouterr().out.count("WRONG") == 3

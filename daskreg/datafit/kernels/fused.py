@@ -234,7 +234,7 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 def _tiles(
     walk: _Walk, dtype: np.dtype[Any], rows: int
 ) -> tuple[AnyArray, bool | None, AnyArray | None, AnyArray | None]:
-    """Return X, whether it is float16, its shift, and room for a tile of what is not as needed."""
+    """Return X as ``stored`` does, its shift, and room for a tile of what is not as needed."""
     X, half = stored(walk.X)
     shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
     widened = X.dtype != dtype or shift is not None

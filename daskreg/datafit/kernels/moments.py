@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg._array import is_sparse, take_rows
-from daskreg._typing import AnyArray, Float, Matrix, State
-from daskreg.datafit.groups import ALL, APART, Groups, Parts, Tally
+from daskreg._typing import AnyArray, Matrix, State
+from daskreg.datafit.groups import ALL, APART, Groups, Parts
 from daskreg.datafit.label_sums import LabelSums
 from daskreg.datafit.moments import Moments, MomentsBatch
 from daskreg.datafit.weightings import ALL_ROWS, ColumnWeights, Weightings
@@ -18,11 +18,11 @@ from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
 from daskreg.exceptions import DataError
 
-from .classes import find_labels
 from .cuda.moments import device_moments
 from .cuda.tiles import STORED
 from .one_hot import OneHot
 from .resampled import resampled_moments
+from .row_groups import RowGroups
 from .running import Running
 from .sparse_rows import SparseRows
 from .tiles import (
@@ -30,7 +30,6 @@ from .tiles import (
     block_rows,
     gram_tile_rows,
     moment_tile_rows,
-    numeric_target,
     tile_borders,
 )
 from .wide import BAND, WIDE, bands, is_wide, side_by_side, wide_moments
@@ -80,7 +79,7 @@ class MomentsKernel:
         """Return the sums of a block whose X lies in host memory, or on a card."""
         if block.y is None:
             raise DataError("the data have no target: expected y, got None")
-        rows = self._rows_by_label(block) if self.by_label else _Rows.numbers(block)
+        rows = RowGroups.by_label(block) if self.by_label else RowGroups.numbers(block)
         moments: Parts = {}
         batches: dict[Any, MomentsBatch] = {}
         alone = len(self.weightings) == 1
@@ -132,21 +131,12 @@ class MomentsKernel:
             return found.finite
         return bool(np.isfinite(found.mean).all())
 
-    def _rows_by_label(self, block: Block) -> _Rows:
-        assert block.y is not None
-        y = block.y[:, 0]
-        weight = block.sample_weight
-        rows = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
-        labels, codes = find_labels(y[rows])
-        groups = [(label, rows[codes == code]) for code, label in enumerate(labels.tolist())]
-        return _Rows(labels, groups, np.empty((len(y), 0)), weight)
-
     def _add_atoms(
         self,
         moments: Parts,
         block: Block,
         X: Matrix | DeviceBlock,
-        rows: _Rows,
+        rows: RowGroups,
         label: Any,
         chosen: AnyArray | None,
     ) -> None:
@@ -170,7 +160,7 @@ class MomentsKernel:
         batches: dict[Any, MomentsBatch],
         block: Block,
         X: Matrix | DeviceBlock,
-        rows: _Rows,
+        rows: RowGroups,
     ) -> None:
         """Add the moments under each weighting; together, where no Gram columns are wanted."""
         if self._batched:
@@ -183,7 +173,7 @@ class MomentsKernel:
             counted = replace(rows, weight=weight)
             moments[number, None] = self._moments(X, counted, np.flatnonzero(counts))
 
-    def _label_sums(self, X: Matrix | DeviceBlock, rows: _Rows) -> LabelSums | None:
+    def _label_sums(self, X: Matrix | DeviceBlock, rows: RowGroups) -> LabelSums | None:
         """Return the sums of sparse rows by label, where they are all that is wanted.
 
         None of other rows, and where some column is stored in each of them.
@@ -196,7 +186,7 @@ class MomentsKernel:
         return SparseRows(X, np.arange(X.shape[0])).label_sums(rows.z, rows.weight)
 
     def _moments(
-        self, X: Matrix | DeviceBlock, rows: _Rows, chosen: AnyArray | None = None
+        self, X: Matrix | DeviceBlock, rows: RowGroups, chosen: AnyArray | None = None
     ) -> Moments:
         """Return the moments of the chosen rows; None: of all."""
         if isinstance(X, DeviceBlock):
@@ -231,7 +221,7 @@ class MomentsKernel:
                 sums.add(tile, z[start:stop], None if root is None else root[start:stop])
             return sums.result()
 
-    def _wide_moments(self, X: Matrix, rows: _Rows, chosen: AnyArray | None) -> Moments | None:
+    def _wide_moments(self, X: Matrix, rows: RowGroups, chosen: AnyArray | None) -> Moments | None:
         """Return moments from one look, where rows lie side by side and some count."""
         first = 0 if chosen is None else _run(chosen)
         if first is None or isinstance(rows.z, OneHot):
@@ -299,49 +289,3 @@ def _run(chosen: AnyArray | None) -> int | None:
     if chosen is None or not len(chosen) or chosen[-1] - chosen[0] != len(chosen) - 1:
         return None
     return int(chosen[0])
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Groups of the rows of a block: by label, or all of them with their targets less the offset.
-
-    Attributes
-    ----------
-    labels : ndarray, shape (n_classes,)
-    groups : list of (label, row numbers)
-        (None, None) for a regression.
-    z : ndarray, shape (n_rows, n_targets)
-    weight : ndarray, shape (n_rows,), or None
-    """
-
-    labels: AnyArray
-    groups: list[tuple[Any, AnyArray | None]]
-    z: Float | OneHot
-    weight: Float | None
-
-    @property
-    def coded(self) -> _Rows:
-        """The same rows with a target for each label; those of weight zero may have any."""
-        assert not isinstance(self.z, OneHot)
-        codes = np.zeros(len(self.z), dtype=np.intp)
-        for code, (_, chosen) in enumerate(self.groups):
-            codes[chosen] = code
-        return replace(self, z=OneHot(codes, len(self.labels)))
-
-    @property
-    def tallies(self) -> dict[Any, Tally]:
-        """Rows and weight of each label."""
-        found: dict[Any, Tally] = {}
-        for label, chosen in self.groups:
-            assert chosen is not None
-            own = len(chosen) if self.weight is None else self.weight[chosen].sum()
-            found[label] = len(chosen), float(own)
-        return found
-
-    @classmethod
-    def numbers(cls, block: Block) -> _Rows:
-        assert block.y is not None
-        z = numeric_target(block.y)
-        if block.offset is not None:
-            z = z - block.offset
-        return cls(np.empty(0), [(None, None)], z, block.sample_weight)

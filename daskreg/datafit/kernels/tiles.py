@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_sparse, namespace
+from daskreg._array import is_number, is_sparse, namespace
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.weightings import ColumnWeights, Weightings
 from daskreg.design.blocks import Block
@@ -27,7 +27,9 @@ SPARSE_PREDICTORS = 2**22
 #: Largest block that the engine makes by default, in bytes.
 BLOCK_BYTES = 2**26
 #: Storage types whose numbers float32 holds exactly.
-FLOAT32_KIND = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32")
+FLOAT32_KIND = ("bool", "int8", "uint8", "int16", "uint16", "float16", "bfloat16", "float32")
+#: What compiled loops see of types that the compiler does not know.
+KNOWN_AS = {"bool": np.uint8, "float16": np.uint16, "bfloat16": np.int16}
 #: Below this relative gap float32 products are too rough (their floor is about 1e-7).
 FLOAT32_TOL = 5e-7
 
@@ -177,7 +179,7 @@ def row_data(
 
 def numeric_target(y: AnyArray) -> Float:
     """Return y as float64; raise ``DataError`` where it is no number."""
-    if y.dtype.kind in "biuf":
+    if is_number(y.dtype):
         return y.astype(np.float64, copy=False)
     try:
         if y.dtype.kind == "O":
@@ -209,10 +211,9 @@ def dense_scratch(block: Block, rows: int, dtype: np.dtype[Any]) -> AnyArray | N
 
 
 def stored(X: AnyArray) -> tuple[AnyArray, bool | None]:
-    """Return X, read-only, in a type that compiled loops know; True where it is float16."""
-    half = X.dtype == np.float16
-    if half or X.dtype == np.bool_:
-        X = X.view(np.uint16 if half else np.uint8)
-    X = X.view()
+    """Return X, read-only, in a type that compiled loops know; True where these are bits of short
+    floats, of float16 as unsigned integers and of bfloat16 as signed ones."""
+    known = KNOWN_AS.get(X.dtype.name)
+    X = X.view() if known is None else X.view(known)
     X.flags.writeable = False  # one type for the compiler, whoever owns the block
-    return X, True if half else None
+    return X, True if X.itemsize == 2 and known is not None else None

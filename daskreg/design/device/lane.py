@@ -13,7 +13,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from daskreg._array import concatenated, take_rows
+from daskreg._array import concatenated, is_number, take_rows
 from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -61,7 +61,7 @@ def open_lane(
         Told the number of each block that is kept on the card from now on.
     """
     runs = getattr(kernel, "runs_on_device", None)
-    if runs is None or not dtype.isnative or dtype.kind not in "biuf":
+    if runs is None or not dtype.isnative or not is_number(dtype):
         return None
     if not runs(dtype, sparse, state):
         return None

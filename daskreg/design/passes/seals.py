@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from daskreg._array import is_float
 from daskreg._typing import AnyArray, Matrix
 from daskreg.design.columns import ROLES, BlockSpec
 from daskreg.design.sources.base import Rows
@@ -114,7 +115,7 @@ def seal(values: Matrix, rows: Rows) -> Seal:
     All bytes count, but of computed values one run in sixteen does, up to rounding.
     """
     parts = _parts(values)
-    if rows.computed and parts[-1].dtype.kind == "f":
+    if rows.computed and is_float(parts[-1].dtype):
         return _rough(parts[-1])
     return float(_sum_of_parts(parts, EVERY if rows.computed else 1)), 0.0
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import is_number
 from daskreg.exceptions import DataError, MissingDependencyError
 
-#: Kinds that blocks of X may hold: bool, signed, unsigned, float.
-NUMERIC_KINDS = "biuf"
 #: What may hold labels: strings beside numbers.
 LABELLED = ("y", "groups")
 #: Labels of unknown width; every block has its own.
@@ -38,7 +37,7 @@ def native_dtype(dtype: Any, what: str, *, labels: bool = False) -> np.dtype[Any
         Complex, dates, objects, structures, extended precision; strings unless ``labels``.
     """
     dtype = np.dtype(dtype)
-    if dtype.kind in NUMERIC_KINDS and dtype.itemsize <= 8:
+    if is_number(dtype) and dtype.itemsize <= 8:
         return dtype.newbyteorder("=")
     if labels and dtype.kind in "UT":
         return dtype.newbyteorder("=") if dtype.kind == "U" else STRING
@@ -46,8 +45,11 @@ def native_dtype(dtype: Any, what: str, *, labels: bool = False) -> np.dtype[Any
 
 
 def _remedy(dtype: np.dtype[Any]) -> str:
-    if dtype.name == "bfloat16":
-        return "not a type of numpy's own; use .astype('float32'), or 'float16' of the same size"
+    if dtype.kind == "V" and dtype.names is None:
+        return (
+            "bytes that do not say what they are, as numpy stores bfloat16: where they are that, "
+            "import ml_dtypes and pass .view('bfloat16')"
+        )
     remedies = {
         "c": "complex numbers have no order; pass the real and imaginary parts as columns",
         "M": "turn dates into numbers first, for example days since the first one",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from daskreg._array import is_number
 from daskreg.exceptions import DataError
 
 from .base import Rows, Table
@@ -115,4 +116,4 @@ def _sample_dims(dims: tuple[str, ...], wanted: str | Sequence[str], what: str) 
 
 
 def _usable(array: Any) -> bool:
-    return array.ndim > 0 and array.dtype.kind in "biufU"
+    return array.ndim > 0 and (is_number(array.dtype) or array.dtype.kind == "U")

@@ -44,7 +44,7 @@ def model(name: str, **settings: Any) -> Any:
     return LogisticRegression(C=0.01, **settings)
 
 
-@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "float16", "bfloat16", "float32"])
 def test_a_buffer_gives_back_what_was_put_into_it(dtype):
     card = card_of_process()
     values = (np.arange(3000) % 2).astype(dtype).reshape(30, 100)

@@ -117,6 +117,13 @@ inline float half_bits(unsigned short bits) {
     return static_cast<float>(x);
 }
 
+inline float brain_bits(unsigned short bits) {
+    const unsigned int whole = static_cast<unsigned int>(bits) << 16;
+    float x;
+    std::memcpy(&x, &whole, sizeof x);
+    return x;
+}
+
 template <auto kernel, typename... A>
 void launch(void (*)(A...), const unsigned *dims, void **parts) {
     gridDim = {dims[0], dims[1], dims[2]};

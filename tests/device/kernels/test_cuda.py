@@ -60,6 +60,8 @@ def test_lone_column(loss, p, extras):
         ("int16", 40, False),
         ("float16", 256, False),
         ("float16", 33, True),
+        ("bfloat16", 256, False),
+        ("bfloat16", 33, True),
         ("float32", 256, False),
         ("float32", 700, True),
     ],

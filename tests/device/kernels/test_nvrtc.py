@@ -37,6 +37,8 @@ PROGRAMS = [
     lone("int16", 300),
     lone("float16", 256),
     lone("float16", 256, shifted=False),
+    lone("bfloat16", 256),
+    lone("bfloat16", MOST_FEATURES["float32"]),
     lone("uint16", 155),
     lone("float16", 512, shifted=False),
     lone("int8", 512),

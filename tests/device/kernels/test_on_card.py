@@ -56,7 +56,7 @@ def test_a_pass(loss, storage, n_columns):
         np.testing.assert_array_equal(value, again[name])
 
 
-@pytest.mark.parametrize("storage", ["bool", "int8", "uint16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("storage", ["bool", "int8", "uint16", "float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("p", [1, 33, 155, 256, 512, 1000, 1024, 1500])
 @pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize("n_columns", [1, 3])

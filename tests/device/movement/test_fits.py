@@ -14,7 +14,7 @@ from daskreg.design.device.shelf import SHELF
 from daskreg.design.partials import Sums
 from daskreg.linear_model import Lasso, LogisticRegression
 
-TOLERANCE = {"float64": 1e-10, "float32": 1e-5, "int8": 1e-10}
+TOLERANCE = {"bfloat16": 1e-5, "float64": 1e-10, "float32": 1e-5, "int8": 1e-10}
 
 
 def rows_of(dtype: str, sparse: bool, n: int = 3000, p: int = 12) -> Any:
@@ -36,6 +36,7 @@ def rows_of(dtype: str, sparse: bool, n: int = 3000, p: int = 12) -> Any:
         ("float64", False, True),
         ("float32", False, False),
         ("int8", False, True),
+        ("bfloat16", False, False),
         ("float64", True, False),
     ],
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.extending import overload  # noqa: TID253 - as numba itself
 
 from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
@@ -32,15 +33,33 @@ def widen_half(bits: int) -> np.float32:
     return np.uint32(size | sign).view(np.float32)
 
 
+@compiled(forceinline=True)
+def widen_brain(bits: int) -> np.float32:
+    """Return the float32 of the bits of a bfloat16: its upper ones."""
+    return np.uint32(np.uint32(bits & 0xFFFF) << np.uint32(16)).view(np.float32)
+
+
+def widen_bits(bits: Any) -> np.float32:
+    """Return the float32 of the bits of a float16, unsigned, or of a bfloat16, signed."""
+    raise NotImplementedError("compiled loops call this")
+
+
+@overload(widen_bits, strict=False)
+def _widen_bits(bits: Any) -> Any:
+    if bits.signed:
+        return lambda bits: widen_brain(bits)
+    return lambda bits: widen_half(bits)
+
+
 @compiled(inline="always")
 def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
     """Copy rows of X, less ``shift`` (p,) if there is one, to the first rows of ``out``.
 
-    ``half`` is None unless X holds the bits of float16 numbers.
+    ``half`` is None unless X holds the bits of short floats.
     """
     for i in range(X.shape[0]):
         for j in range(X.shape[1]):
-            u = out.dtype.type(X[i, j]) if half is None else widen_half(X[i, j])
+            u = out.dtype.type(X[i, j]) if half is None else widen_bits(X[i, j])
             out[i, j] = u if shift is None else u - shift[j]
 
 
@@ -109,8 +128,8 @@ def widened_products(
                 u = out.dtype.type(X[i, j])
                 v = out.dtype.type(X[i + 1, j])
             else:
-                u = widen_half(X[i, j])
-                v = widen_half(X[i + 1, j])
+                u = widen_bits(X[i, j])
+                v = widen_bits(X[i + 1, j])
             if shift is not None:
                 u = u - shift[j]
                 v = v - shift[j]

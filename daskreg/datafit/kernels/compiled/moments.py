@@ -9,7 +9,7 @@ import numpy as np
 from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
-from .dense import widen_half
+from .dense import widen_bits
 from .native import syrk
 from .pointwise import SUMS
 
@@ -17,7 +17,7 @@ from .pointwise import SUMS
 @compiled(forceinline=True, no_cpython_wrapper=True)
 def _number(stored: float, half: Any) -> float:
     """Return the float64 of what is stored."""
-    return np.float64(stored) if half is None else np.float64(widen_half(stored))
+    return np.float64(stored) if half is None else np.float64(widen_bits(stored))
 
 
 @compiled(inline="always")
@@ -103,7 +103,7 @@ def add_moments(
     ----------
     X : ndarray, shape (n, p)
     half : bool or None
-        None unless X holds the bits of float16 numbers.
+        None unless X holds the bits of short floats.
     shift : ndarray, shape (p,)
     root : ndarray, shape (n,)
         Square roots of the weights.

@@ -10,7 +10,7 @@ from importlib.resources import files
 from daskreg.datafit.kernels.scales import ENTROPY_SCALES
 from daskreg.losses import Logistic, PointwiseLoss
 
-#: Storage types and what C calls them; halves are bits that a kernel decodes itself.
+#: Storage types and what C calls them; short floats are bits that a kernel decodes itself.
 C_TYPES = {
     "bool": "unsigned char",
     "int8": "signed char",
@@ -18,13 +18,16 @@ C_TYPES = {
     "int16": "short",
     "uint16": "unsigned short",
     "float16": "unsigned short",
+    "bfloat16": "unsigned short",
     "float32": "float",
     "float64": "double",
     "int32": "int",
     "int64": "long long",
 }
+#: What the source calls short floats.
+SHORT_FLOATS = {"float16": "HALF", "bfloat16": "BRAIN"}
 #: Bytes of a number as stored.
-SIZES = {name: int(name.lstrip("uintfloa") or 8) // 8 for name in C_TYPES if name != "bool"}
+SIZES = {name: int(name.lstrip("buintfloa") or 8) // 8 for name in C_TYPES if name != "bool"}
 SIZES["bool"] = 1
 #: Features up to which a row is kept in a warp's registers, by type of the products.
 MOST_FEATURES = {"float32": 1024, "float64": 512}
@@ -128,8 +131,8 @@ class Program:
             "ENTROPIES(add)": entropies,
             "THREADS": str(THREADS),
         }
-        if self.stored == "float16":
-            found["HALF"] = "1"
+        if self.stored in SHORT_FLOATS:
+            found[SHORT_FLOATS[self.stored]] = "1"
         if self.fused:
             found |= {
                 "VECTOR": str(self.vector),

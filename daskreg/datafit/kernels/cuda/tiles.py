@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 #: Storage types that a card can multiply, some of them after a tile is widened.
-STORED = ("bool", "int8", "uint8", "int16", "uint16", "float16", "float32", "float64")
+STORED = ("bool", "int8", "uint8", "int16", "uint16", "float16", "bfloat16", "float32", "float64")
 #: Bytes of what is made beside a tile: X in another type, predictors.  Large enough that the card
 #: has more to do than the host, which asks for five things a tile, each some 10 microseconds: of
 #: 256 float32 columns a tile's two products take 310 at K = 250, and 31 to read X twice at K = 8.
 #: So a CUDA graph could gain something for few columns alone, and where blocks stay: it fixes every
 #: address, of which coefficients, tables of folds and streamed blocks have others in each pass.
+#: And CuPy (to 14.2 at least, ``cublas.setStream``) refuses products while a stream is captured.
 CARD_TILE_BYTES = 2**26
 #: Rows whose products are added up in float32, at most, by type of the products.
 MOST_ROWS = {"float32": 2**16, "float64": 2**20}

@@ -11,6 +11,12 @@ __device__ inline product_t decode(stored_t bits) {
     asm("cvt.f32.f16 %0, %1;" : "=f"(x) : "h"(bits));
     return (product_t)x;
 }
+#elif defined(BRAIN)
+__device__ inline product_t decode(stored_t bits) {
+    float x;  // by a shift instead, rows would be kept decoded and not fit into registers
+    asm("mov.b32 %0, {%1, %2};" : "=f"(x) : "h"((stored_t)0), "h"(bits));
+    return (product_t)x;
+}
 #else
 __device__ inline product_t decode(stored_t x) { return (product_t)x; }
 #endif
