@@ -24,11 +24,12 @@ def products(rows: Float, members: AnyArray, right: Float) -> Float:
 
 
 def combined(rows: Float, members: AnyArray, share: Float) -> Float:
-    """Return the sum of some columns of Fortran-ordered rows times ``share``, (n,)."""
-    total = np.zeros(len(rows))
+    """Return the sum of some columns of Fortran-ordered rows times ``share`` (c,) or (c, m): of
+    shape (n,) or (m, n)."""
+    total = np.zeros((*share.shape[1:], len(rows)))
     for start in range(0, len(members), AT_ONCE):
         some = slice(start, start + AT_ONCE)
-        total += share[some] @ rows.T[members[some]]
+        total += share[some].T @ rows.T[members[some]]
     return total
 
 
@@ -47,8 +48,7 @@ class Factored:
     def __matmul__(self, coef: Float) -> Float:
         """Return the matrix times ``coef`` (p, m): the columns in use, then all of them."""
         used = np.flatnonzero((coef != 0.0).any(axis=1))
-        part = self.rows if len(used) == len(coef) else self.rows[:, used]
-        return np.asarray(self.rows.T @ (part @ coef[used]))
+        return np.asarray(self.rows.T @ combined(self.rows, used, coef[used]).T)
 
     @cached_property
     def squares(self) -> Float:

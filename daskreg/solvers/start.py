@@ -13,8 +13,9 @@ from daskreg.penalties import ElasticNet
 
 from .results import Candidates
 
-#: Problems whose start is looked at together.
-AT_ONCE = 4
+#: Bytes of the gradients of problems that are looked at together: what is made of them on the way
+#: takes several times as many.
+AT_ONCE = 2**21
 
 
 def start_point(datafit: Any, start: tuple[Float, Float] | None) -> tuple[Float, Float, Any]:
@@ -61,8 +62,9 @@ def candidates_at(
         penalty, coef = penalty.restricted(telling), coef[telling]
         evaluation = replace(evaluation, grad=evaluation.grad[telling])
     objective, bound, violation = (np.empty(n_problems) for _ in range(3))
-    for first in range(0, n_problems, AT_ONCE):
-        own = np.arange(first, min(first + AT_ONCE, n_problems))
+    together = max(1, AT_ONCE // max(1, 8 * coef.shape[0] * coef.shape[1]))
+    for first in range(0, n_problems, together):
+        own = np.arange(first, min(first + together, n_problems))
         found = Candidates.best_of(
             penalty.take(own),
             *(coef[..., own], intercept[:, own], evaluation.take(own)),

@@ -62,11 +62,14 @@ class Outcome:
         return sum(partial.nbytes for _, partial in self.nodes)
 
 
-def merge_outcomes(n_segments: int, *outcomes: Outcome) -> Outcome:
-    """Add what can be added; the tree decides, not the order of arrival."""
+def merge_outcomes(n_segments: int, *outcomes: Outcome, own: bool = False) -> Outcome:
+    """Add what can be added; the tree decides, not the order of arrival.
+
+    With ``own`` nobody else knows the outcomes, and sums may take their place in memory.
+    """
     if len(outcomes) == 1:
         return outcomes[0]
-    total = DyadicSum(n_segments)
+    total = DyadicSum(n_segments, own=own)
     for outcome in outcomes:
         total.update(outcome.nodes)
     return replace(

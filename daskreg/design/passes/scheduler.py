@@ -37,6 +37,9 @@ Progress = Callable[[int, int], None]
 class Scheduler(ABC):
     """Runs shards: threads of this process, or the workers of a Dask cluster."""
 
+    #: Whether nobody else knows the outcomes of a pass.
+    hands_over = False
+
     @property
     @abstractmethod
     def workers(self) -> list[Worker]:
@@ -92,7 +95,9 @@ def sum_over_rows(
     began = time.perf_counter()
     outcomes = scheduler.run(kernel, state, partial_bytes, progress, running)
     returned = time.perf_counter()
-    whole = merge_outcomes(n_segments, *outcomes)
+    # What is still running writes outcomes down as it likes.
+    own = scheduler.hands_over and running is None
+    whole = merge_outcomes(n_segments, *outcomes, own=own)
     if whole.retries.count:
         _tell(whole.retries)
     if whole.device.trouble:

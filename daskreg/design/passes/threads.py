@@ -38,6 +38,8 @@ class Threads(Scheduler):
         Data for which no card is looked for.
     """
 
+    hands_over = True
+
     def __init__(self, memory_limit: int | None = None, little: bool = False) -> None:
         self._limit, self._little = memory_limit, little
         self._shards: list[Shard] = []
