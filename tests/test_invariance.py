@@ -15,9 +15,10 @@ import pytest
 import scipy.sparse as sp
 import xarray as xr
 import zarr
+from sklearn.base import clone
 
 from daskreg.cluster import local
-from daskreg.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
+from daskreg.linear_model import ElasticNet, Lasso, LassoCV, LogisticRegression, Ridge
 
 N, P = 600, 7
 NAMES = [f"x{j}" for j in range(P)]
@@ -247,3 +248,16 @@ def test_threads_and_processes_give_the_same_bits(make, wide_file):
     for processes in (1, 2):
         with local(processes, 3 - processes, "1GiB"):
             assert fitted_bits(make, wide_file) == alone
+
+
+@pytest.mark.parametrize("estimator", [Lasso(alpha=0.1, solver="gram"), LassoCV(cv=5, alphas=5)])
+def test_blocks_that_are_chosen_do_not_depend_on_threads(estimator):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 362))
+    y = X[:, :50].sum(axis=1) + rng.standard_normal(2000)
+    coefs = []
+    for n_threads in (1, 4, 16):
+        with dask.config.set(num_workers=n_threads):
+            coefs.append(clone(estimator).fit(X, y).coef_)
+    np.testing.assert_array_equal(coefs[1], coefs[0])
+    np.testing.assert_array_equal(coefs[2], coefs[0])

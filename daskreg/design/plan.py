@@ -27,8 +27,8 @@ MIN_BLOCK = MIB
 #: as memory goes: those that are not in C order are copied, and other processes get them by blocks.
 PAYING_ROWS = 256
 #: Pieces that they are cut into at least; fewer, where they are read in place, if a partial is a
-#: larger share of one than this.
-PIECES, LARGE_PARTIAL = 16, 8
+#: larger share of one than this: so many, whatever the threads, on which no bit may depend.
+PIECES, LARGE_PARTIAL, FEW_PIECES = 16, 8, 8
 #: Levels of the summation tree, about.
 LEVELS = 8
 #: Terms of the memory: what lasts from pass to pass, and what is let go at the end of each.
@@ -170,8 +170,7 @@ def choose_block(
         rows, pieces = PAYING_ROWS, PIECES
         if columns.X.in_place and total // pieces < LARGE_PARTIAL * partial_bytes:
             # Each thread holds a partial of some blocks until it has those beside them.
-            threads = sum(worker.threads for worker in workers)
-            rows, pieces = 2 * rows, min(pieces, max(4, 2 * threads))
+            rows, pieces = 2 * rows, FEW_PIECES
         return max(block, min(int(rows * columns.X.row_nbytes), total // pieces, left // 8))
     return block
 
