@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._array import is_number
 from daskreg.design.rowwise import kind_of, read_columns
+from daskreg.design.sources.checks import native_dtype
 from daskreg.exceptions import DataError
 
 from ._scikit_learn import DataConversionWarning, _check_feature_names
@@ -35,16 +36,25 @@ def as_rows(X: Any) -> Any:
 
 
 def as_numbers(values: Any) -> Any:
-    """Return weights or offsets unchanged, or as ndarray where they are array-like."""
+    """Return weights or offsets, as ndarray where they are array-like."""
     if values is not None and kind_of(values) == "dense":
-        return np.asarray(values)
-    return values
+        values = np.asarray(values)
+    return _widened(values)
+
+
+def _widened(values: Any) -> Any:
+    """Return values of bfloat16 as float32: scikit-learn, text and model files know only numpy's
+    own types, and what lies beside X is little."""
+    dtype = getattr(values, "dtype", None)
+    return values.astype("float32") if getattr(dtype, "name", "") == "bfloat16" else values
 
 
 def _check_array(X: Any) -> None:
     if X.dtype.kind == "c":
         raise DataError("Complex data not supported: X is complex; pass its real part or modulus")
-    if X.dtype.kind != "V" and not is_number(X.dtype):
+    if X.dtype.kind == "V":
+        native_dtype(X.dtype, "X")
+    elif not is_number(X.dtype):
         raise DataError(f"X has dtype {X.dtype}; expected numbers: convert it, X.astype(float)")
     if X.ndim != 2:
         raise DataError(
@@ -81,6 +91,7 @@ def as_target(
             raise DataError("Complex data not supported: y is complex; pass its real part")
         if y.ndim not in (1, 2):
             raise DataError(f"y should be a 1d array or have a column a target, got {y.shape}")
+    y = _widened(y)
     if kind_of(y) == "xarray":
         n_samples = 1 if sample_dim is None or isinstance(sample_dim, str) else len(sample_dim)
         return y, not hasattr(y, "data_vars") and y.ndim <= n_samples
@@ -131,7 +142,7 @@ def on_host(X: Any, values: Any, predicted: Any, *, flat: bool = True) -> Any:
     dims = getattr(predicted, "dims", None)
     if dims is not None and hasattr(values, "dims"):
         values = values.transpose(*dims, missing_dims="ignore")
-    array = np.asarray(values)
+    array = _widened(np.asarray(values))
     if dims is None:
         return array
     return array.reshape(-1) if flat else array.reshape(-1, predicted.shape[-1])

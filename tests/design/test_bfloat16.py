@@ -3,10 +3,12 @@
 import io
 
 import dask.array as da
+import ml_dtypes
 import numpy as np
 import pytest
 import xarray as xr
 
+from daskreg import load
 from daskreg.exceptions import DataError
 from daskreg.linear_model import Lasso, LassoCV, LogisticRegression
 
@@ -55,7 +57,8 @@ def test_numbers_are_rounded_once_when_they_are_stored():
 
 
 @pytest.mark.parametrize("wrap", WRAPS[:3:2], ids=["numpy", "computed"])
-def test_workers_receive_it(client, wrap):
+def test_workers_receive_it(client, wrap, monkeypatch):
+    monkeypatch.setattr("daskreg.design.dealing.SMALL", 0)
     X, y = data()
     settings = {"solver": "fista", "alpha": 0.5, "block_size": 1 << 13}
     expected = Lasso(**settings).fit(X.astype("bfloat16"), y)
@@ -101,3 +104,36 @@ def test_bytes_that_do_not_say_what_they_are_are_refused_with_what_to_do():
     with pytest.raises(DataError, match=r"import ml_dtypes and pass \.view\('bfloat16'\)"):
         Lasso().fit(X, y)
     Lasso().fit(X.view("bfloat16"), y)
+
+
+def test_labels_weights_and_groups_are_float32_from_the_start(tmp_path):
+    X, y = data()
+    labels = (y > 0).astype("bfloat16")
+    found = LogisticRegression(l1_ratio=1).fit(X, labels, sample_weight=np.ones(len(X), "bfloat16"))
+    again = load(found.save(tmp_path / "model.zarr.zip"))
+    np.testing.assert_array_equal(again.predict(X), found.predict(X))
+    assert found.score(X, labels) == found.score(X, labels.astype("float32"))
+    with pytest.raises(ValueError, match="continuous"):
+        LogisticRegression().fit(X, y.astype("bfloat16"))
+
+
+@pytest.mark.parametrize("wrap", WRAPS[:2], ids=["numpy", "dask"])
+@pytest.mark.parametrize(
+    ("dtype", "advice"),
+    [("V2", "bfloat16"), ("V4", "float32"), ("float8_e4m3fn", "float32"), ("int4", "float32")],
+)
+def test_other_types_that_numpy_does_not_know_are_refused(wrap, dtype, advice):
+    X, y = data()
+    kind = getattr(ml_dtypes, dtype, dtype)
+    held = X.astype(kind) if kind is not dtype else np.zeros(X.shape, dtype)
+    with pytest.raises(DataError, match=f"X has type .*{advice}"):
+        Lasso().fit(wrap(held), y)
+
+
+def test_columns_whose_types_nothing_holds_are_named():
+    X, y = data()
+    frame = xr.Dataset(
+        {"a": ("row", X[:, 0].astype("bfloat16")), "b": ("row", X[:, 1].astype("f2"))}
+    )
+    with pytest.raises(DataError, match=r"no type holds .* 'a' \(bfloat16\)"):
+        Lasso().fit(frame, y)

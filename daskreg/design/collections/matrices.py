@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Matrix
+from daskreg.design.sources.checks import joint_dtype
 from daskreg.design.sources.csr import canonical
 from daskreg.exceptions import DataError
 
@@ -147,4 +148,4 @@ def frame_dtype(dtypes: dict[Any, Any], describe: str) -> np.dtype[Any]:
     if wrong:
         return np.dtype("U")
     plain = [d if isinstance(d, np.dtype) else np.dtype(np.float64) for d in dtypes.values()]
-    return np.result_type(*plain) if plain else np.dtype(np.float64)
+    return joint_dtype(plain, list(dtypes), describe) if plain else np.dtype(np.float64)

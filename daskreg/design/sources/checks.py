@@ -45,11 +45,13 @@ def native_dtype(dtype: Any, what: str, *, labels: bool = False) -> np.dtype[Any
 
 
 def _remedy(dtype: np.dtype[Any]) -> str:
-    if dtype.kind == "V" and dtype.names is None:
+    if dtype.type is np.void and dtype.names is None and dtype.itemsize == 2:
         return (
             "bytes that do not say what they are, as numpy stores bfloat16: where they are that, "
             "import ml_dtypes and pass .view('bfloat16')"
         )
+    if dtype.kind == "V" and dtype.names is None:
+        return "convert it, for example with .astype('float32')"
     remedies = {
         "c": "complex numbers have no order; pass the real and imaginary parts as columns",
         "M": "turn dates into numbers first, for example days since the first one",
@@ -82,7 +84,26 @@ def common_dtype(
         raise strings_among_features(strings, what)
     for name, dtype in zip(names, dtypes, strict=True):
         native_dtype(dtype, f"column {name!r} of {what}")
-    return np.result_type(*dtypes).newbyteorder("=")
+    return joint_dtype(dtypes, names, what).newbyteorder("=")
+
+
+def joint_dtype(dtypes: Sequence[np.dtype[Any]], names: Sequence[Any], what: str) -> np.dtype[Any]:
+    """The type that holds numbers of all these types.
+
+    Raises
+    ------
+    DataError
+        There is none, as for float16 and bfloat16: names a column of each.
+    """
+    try:
+        return np.result_type(*dtypes)
+    except TypeError:  # numpy has more kinds of it
+        first = {dtype: name for name, dtype in reversed(list(zip(names, dtypes, strict=True)))}
+        shown = ", ".join(f"{name!r} ({dtype})" for dtype, name in first.items())
+        raise DataError(
+            f"{what}: no type holds the numbers of columns {shown}; convert them to one type, "
+            "for example float32"
+        ) from None
 
 
 def strings_among_features(names: Sequence[str], what: str) -> DataError:

@@ -46,6 +46,8 @@ class SparseRows(Rows):
                 f"{what} is in {matrix.format.upper()} format, which cannot be cut by rows; "
                 f"pass X.tocsr() (formats taken: {', '.join(f.upper() for f in FORMATS)})"
             )
+        if matrix.dtype.kind == "V":
+            raise DataError(f"{what} has type {matrix.dtype}: pass X.astype('float32')")
         self._matrix, self._first = matrix, first
         #: Blocks that were canonical when they were read: they are not looked through again.
         self._canonical: set[tuple[int, int]] = set()
