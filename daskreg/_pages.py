@@ -28,7 +28,10 @@ def zeros(shape: tuple[int, ...]) -> Float:
     n_bytes = 8 * int(np.prod(shape))
     if n_bytes < LARGE or not hasattr(mmap, "MAP_PRIVATE"):
         return np.zeros(shape)
-    pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    try:
+        pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no {n_bytes} bytes for zeros: {error.strerror}") from None
     if hasattr(mmap, "MADV_NOHUGEPAGE"):
         with suppress(OSError):  # a kernel without huge pages
             pages.madvise(mmap.MADV_NOHUGEPAGE)

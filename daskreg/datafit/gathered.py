@@ -45,6 +45,8 @@ class GatheredRows:
     def of(cls, survey: Survey, numbers: Iterable[int]) -> GatheredRows:
         """Gather all columns of a survey for some weightings: one pass."""
         columns = np.arange(survey.design.n_features)
+        if survey.whole is not None and survey.whole[1].design.reads_columns:
+            survey.design.prepare(passes=1)  # what it kept would lie in memory beside the rows
         firsts = survey.firsts()
         sample = sample_of(survey, firsts[0].n_rows, in_pieces=True)
         room = {}
@@ -78,7 +80,10 @@ def _room(n_columns: int, survey: Survey, n_rows: int) -> Float:
     """Return room for some columns, and for those that may follow: unwritten, it is no memory."""
     whole = survey if survey.whole is None else survey.whole[1]
     most = min(whole.design.n_features, RESERVED // (8 * n_rows))
-    return np.empty((max(n_columns, most), n_rows))
+    try:
+        return np.empty((max(n_columns, most), n_rows))
+    except MemoryError:  # addresses are counted here as memory is
+        return np.empty((n_columns, n_rows))
 
 
 def _moved(
@@ -117,7 +122,8 @@ def all_rows(survey: Survey, numbers: set[int]) -> dict[int, Float]:
             f"{n_rows} rows of {survey.design.n_features} columns take more than an eighth of the "
             "memory: use grams()"
         )
-    known = survey.gathered
+    # Who is interrupted while rows move leaves none behind: they would be other columns'.
+    known, survey.gathered = survey.gathered, None
     if known is None or not numbers <= known.room.keys():
         known = GatheredRows.of(survey, numbers)
         if survey.whole is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from daskreg.datafit import Datafit
+from daskreg.datafit import Datafit, gathered
 from daskreg.losses import Squared
 from daskreg.problems import Problems
 from tests.datafit.test_weightings import EveryThird
@@ -83,3 +83,21 @@ def test_columns_at_hand_stay_in_their_memory():
         part = fit.restricted(columns)
         part.factored_grams()
         assert part._survey.gathered.room[0] is before
+
+
+def test_rows_that_an_interrupt_has_left_moved_are_not_taken_for_others(monkeypatch):
+    fit = made()
+    first, second = np.array([0, 2, 5, 9]), np.array([1, 2, 3, 9, 10])
+    fit.restricted(first).factored_grams()
+
+    def interrupted(*args):
+        moved(*args)
+        raise KeyboardInterrupt
+
+    moved = gathered._moved
+    monkeypatch.setattr(gathered, "_moved", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit.restricted(second).factored_grams()
+    monkeypatch.setattr(gathered, "_moved", moved)
+    found, expected = (one.restricted(first).factored_grams() for one in (fit, made()))
+    np.testing.assert_array_equal(found[0].rows, expected[0].rows)
