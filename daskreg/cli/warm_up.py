@@ -5,13 +5,11 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from daskreg.solvers.sweeps import PLAIN_COLUMNS
-
 from ._errors import debug_option
 from ._report import say
 
-#: Rows and columns for which compiled loops are taken, in passes and between them.
-SHAPE = 2**16, PLAIN_COLUMNS + 1
+#: Rows for which compiled loops are taken.
+ROWS = 2**16
 #: Columns of sparse rows, of as many stored numbers as keep their fits short.
 SPARSE_COLUMNS, SPARSE_ENTRIES = 2**9, 16
 DTYPES = ("float32", "float64")
@@ -63,9 +61,11 @@ def kept_in() -> str:
 
 def _fits(dtype: str) -> None:
     from daskreg.linear_model import Lasso, LassoCV, LogisticRegression
+    from daskreg.solvers.sweeps import PLAIN_COLUMNS
 
+    shape = ROWS, PLAIN_COLUMNS + 1  # so many columns take them between passes, too
     random = np.random.default_rng(0)
-    X = (8 * random.standard_normal(SHAPE, dtype=np.float32)).clip(0, 100).astype(dtype)
+    X = (8 * random.standard_normal(shape, dtype=np.float32)).clip(0, 100).astype(dtype)
     y = X[:, 0] - X[:, 1] + random.standard_normal(len(X))
     for model in (Lasso(alpha=0.1), Lasso(alpha=0.1, solver="fista"), LassoCV(alphas=3, cv=3)):
         model.fit(X, y)
@@ -78,7 +78,7 @@ def _sparse_fits() -> None:
     from daskreg.linear_model import Lasso, LogisticRegression
 
     random = np.random.default_rng(0)
-    n, p, entries = SHAPE[0], SPARSE_COLUMNS, SPARSE_ENTRIES
+    n, p, entries = ROWS, SPARSE_COLUMNS, SPARSE_ENTRIES
     columns = np.sort(random.integers(0, p, (n, entries)), axis=1).ravel().astype(np.int32)
     places = np.arange(0, n * entries + 1, entries, dtype=np.int32)
     for dtype in DTYPES:
