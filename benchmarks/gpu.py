@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,9 +94,8 @@ PARTS = CHECKED | TIMED | {OTHERS: others}
 
 def names_of(options: argparse.Namespace) -> list[str]:
     """Return the parts that are asked for, in their order."""
-    found = [*CHECKED, *([] if options.check_only else TIMED)]
-    found += [TESTS] if options.tests else []
-    found += [] if options.check_only else [OTHERS]
+    found = [TESTS] if options.tests else []
+    found += [*CHECKED, *([] if options.check_only else [*TIMED, OTHERS])]
     return [name for name in found if not options.only or name in options.only]
 
 
@@ -124,8 +123,7 @@ def in_a_process(command: list[str], timeout: float) -> str:
 def run_parts(options: argparse.Namespace) -> int:
     """Run all parts, one after the other, and print what became of each."""
     options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out.absolute() / f"{date.today():%Y-%m-%d}-gpu.jsonl"
-    path.unlink(missing_ok=True)
+    path = options.out.absolute() / f"{datetime.now():%Y-%m-%d-%H%M%S}-gpu.jsonl"
     started, whole = time.monotonic(), 60.0 * options.minutes
     ends: dict[str, tuple[str, float]] = {}
     for name in names_of(options):
@@ -183,6 +181,8 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.check_only:
             own.error("--stand-in can check, but not time: add --check-only")
         return checked_by_stand_in()
+    if options.part is None and not names_of(options):
+        own.error("nothing to do: --only names parts that the other options leave out")
     if not gpu_available():
         print("no card here: CuPy, a driver and a device are needed", file=sys.stderr)
         return 2

@@ -176,10 +176,16 @@ def test_no_part_begins_when_time_is_up(without_a_card, monkeypatch, tmp_path, c
 
 def test_tests_run_in_several_processes(tmp_path):
     options = gpu.parser().parse_args(["--tests", "--check-only"])
-    assert gpu.names_of(options) == [*gpu.CHECKED, "tests"]
+    assert gpu.names_of(options) == ["tests", *gpu.CHECKED]
     command = gpu.command_of("tests", options, tmp_path)
     assert command[1:3] == ["-m", "pytest"]
     assert command[-4:] == ["-m", "gpu", "-q", "tests"]
+
+
+def test_nothing_to_do_is_an_error(capsys):
+    with pytest.raises(SystemExit):
+        gpu.main(["--only", "fits", "--check-only"])
+    assert "nothing to do" in capsys.readouterr().err
 
 
 def test_wrong_coefficients_are_told(without_a_card, monkeypatch, capsys):
