@@ -65,12 +65,15 @@ class EventLog:
         Events beyond the ``most`` that are kept.
     failure : WorkersLostError or None
         What ended the fit with its best iterate, where that was nobody's wish.
+    interrupted : bool
+        Whether anything has: what was under way may have met its goal all the same.
     """
 
     def __init__(self, most: int = MOST) -> None:
         self.n_pass: int | None = None
         self.n_left_out = 0
         self.failure: WorkersLostError | None = None
+        self.interrupted = False
         self._most = most
         self._began = time.monotonic()
         self._events: list[Event] = []
@@ -147,10 +150,13 @@ def ended_by(error: BaseException) -> bool:
     """Note what ends a fit, whose best iterate is kept if this is true: Ctrl-C, or a cluster that
     is lost while somebody keeps the log that says so."""
     log = _log.get()
+    ended = isinstance(error, KeyboardInterrupt)
     if isinstance(error, WorkersLostError) and log is not None:
         log.failure = log.failure or error
-        return True
-    return isinstance(error, KeyboardInterrupt)
+        ended = True
+    if ended and log is not None:
+        log.interrupted = True
+    return ended
 
 
 def record(kind: Kind, message: str, details: Mapping[str, Json] | None = None) -> None:

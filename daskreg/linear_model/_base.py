@@ -157,7 +157,7 @@ class LinearModel(Reported, CallbackSupportMixin, BaseEstimator, ABC):
         if early is None or Status.STOPPED not in fitted.solution.status:
             told = fitted.solution, self.n_passes_, self.max_iter, self.tol
             warn_unconverged(kind, *told, above=1)
-        if Status.INTERRUPTED in fitted.solution.status:
+        if log.interrupted or Status.INTERRUPTED in fitted.solution.status:
             raise log.interruption(f"{kind}.fit: the best coefficients so far are in coef_")
         return self
 

@@ -220,7 +220,7 @@ class ResampledPath:
                 self.interrupted = True
                 break
             places.append(own)
-            if Status.INTERRUPTED in parts[-1].status:
+            if current_log().interrupted or Status.INTERRUPTED in parts[-1].status:
                 self.interrupted = True
                 break
         if not parts:

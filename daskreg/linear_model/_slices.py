@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from daskreg._typing import Float
 from daskreg.design.host import format_bytes
-from daskreg.events import ended_by
+from daskreg.events import current_log, ended_by
 from daskreg.exceptions import MemoryPlanError, WorkersLostError
 from daskreg.problems import Problems
 from daskreg.solvers import Solution, Status
@@ -121,7 +121,8 @@ def solve_slices(
                     raise
                 why = Status.INTERRUPTED
             else:
-                why = why or (Status.INTERRUPTED if Status.INTERRUPTED in found.status else None)
+                if current_log().interrupted or Status.INTERRUPTED in found.status:
+                    why = Status.INTERRUPTED
                 parts.append(found)
                 for place in np.argsort(-problems.alpha[own], kind="stable").tolist():
                     latest[int(path[own[place]])] = (

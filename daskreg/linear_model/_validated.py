@@ -181,6 +181,8 @@ class CrossValidated(LinearModel, ABC):
     def _tell_cut(self, found: Validated, log: EventLog) -> None:
         """Say what kept combinations from the choice, if anything did."""
         if found.cut is None:
+            if log.interrupted:  # as the last pass ended
+                raise log.interruption(f"{type(self).__name__}.fit: the choice is kept")
             return
         status = np.full(len(found.chosen), str(found.cut), dtype=object)
         self.status_ = str(found.cut) if isinstance(self.status_, str) else status

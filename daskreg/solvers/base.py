@@ -15,7 +15,7 @@ from daskreg.events import ended_by
 from daskreg.exceptions import WorkersLostError
 from daskreg.penalties import ElasticNet
 
-from .budget import Budget, budgeted
+from .budget import Budget, budget_of
 from .protocols import Datafit
 from .record import Record
 from .results import Candidates, Goal, Progress, Solution, Status
@@ -140,13 +140,14 @@ def solve(
     Notes
     -----
     A solve within a step of another one, as of the columns in use, ends where that one's passes or
-    time do, and an interrupt of it ends both.
+    time do, and an interrupt of it ends both.  A checkpoint does not keep the step that was cut
+    short so: it is made again.
     """
     _validate(datafit, penalty, tol, max_iter, start)
-    with budgeted(datafit, max_passes, deadline) as budget:
-        solver.check(datafit, penalty)
-        wanted = tol, max_iter, null_value
-        return _run(solver, datafit, penalty, wanted, start, tuple(callbacks), budget, checkpoint)
+    budget = budget_of(datafit, max_passes, deadline)
+    solver.check(datafit, penalty)
+    wanted = tol, max_iter, null_value
+    return _run(solver, datafit, penalty, wanted, start, tuple(callbacks), budget, checkpoint)
 
 
 def _run(
@@ -184,12 +185,13 @@ def _run(
     try:
         while active.size:
             before = budget.spent
-            if state is None:
-                goal = Goal(tol, max_iter, null[active])
-                state = solver.init(*parts, _take_start(start, active), goal)
-            else:
-                state = solver.step(*parts, state)
-                n_iter += 1
+            with budget.step():
+                if state is None:
+                    goal = Goal(tol, max_iter, null[active])
+                    state = solver.init(*parts, _take_start(start, active), goal)
+                else:
+                    state = solver.step(*parts, state)
+                    n_iter += 1
             record.n_passes[active] += budget.spent - before
             ended = record.update(active, state)
             event = record.progress(n_iter, budget.spent, int((~ended).sum()))
@@ -203,10 +205,12 @@ def _run(
                     parts = _take(*parts, keep)
                 if keep.size or checkpoint is not None:  # which keeps the state of nobody, too
                     state = state.take(keep)
-            if why is not Status.STOPPED:
-                # A callback that stopped here is to be asked again, about the same step.
+            if why is not Status.STOPPED and not budget.cut:
+                # A callback that stopped here is to be asked again, about the same step; a step
+                # that was cut short is to be made again, whole: the same bits as if it had not.
                 stage.commit(partial(snapshot_of, record, active, state, n_iter, callbacks))
             if why is not None:
+                budget.end_early()
                 stage.suspend()
                 record.end(why)
                 break

@@ -41,6 +41,8 @@ class Budget:
             raise ValueError(f"deadline must be >= 0 seconds or None, got {deadline!r}")
         self._datafit, self._before, self._outer = datafit, datafit.n_passes, outer
         self._max_passes, self._interrupted = max_passes, False
+        #: Whether a solve within a step of this one has ended early: the step is not a whole one.
+        self.cut = False
         self._end = None if deadline is None else time.monotonic() + deadline
 
     @property
@@ -63,24 +65,33 @@ class Budget:
         """Ask for the end of this solve and of those that it is part of."""
         self._interrupted = True
         if self._outer is not None:
+            self._outer.cut = True
             self._outer.interrupt()
+
+    def end_early(self) -> None:
+        """Tell the solve that this one is part of that its step is not a whole one."""
+        if self._outer is not None:
+            self._outer.cut = True
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """A step of this solve: solves inside of the ``with`` are part of it."""
+        token = _running.set(self)
+        try:
+            yield
+        finally:
+            _running.reset(token)
 
 
 _running: ContextVar[Budget | None] = ContextVar("daskreg-budget", default=None)
 
 
-@contextmanager
-def budgeted(datafit: Datafit, max_passes: int | None, deadline: float | None) -> Iterator[Budget]:
-    """The budget of a solve inside the ``with``, within that of the solve around it.
+def budget_of(datafit: Datafit, max_passes: int | None, deadline: float | None) -> Budget:
+    """The budget of a solve that begins now, within that of the solve whose step it is part of.
 
     Raises
     ------
     ValueError
         For a ``max_passes`` below one or a ``deadline`` below zero.
     """
-    budget = Budget(datafit, max_passes, deadline, _running.get())
-    token = _running.set(budget)
-    try:
-        yield budget
-    finally:
-        _running.reset(token)
+    return Budget(datafit, max_passes, deadline, _running.get())

@@ -15,7 +15,7 @@ from .fista import Fista
 from .gram import Gram
 from .protocols import SelectiveDatafit
 from .quasi_newton import QuasiNewton
-from .results import Solution
+from .results import Solution, Status
 from .screening_state import ScreeningState
 
 #: The problems of a round are solved to this share of the gap that is asked for.
@@ -53,14 +53,28 @@ def solve_round(
     if isinstance(solver, Fista):
         share = INNER_OF_GRADIENTS
     members = np.flatnonzero(columns)
-    return solve(
-        solver,
-        part,
-        penalty.restricted(members).take(chosen),
-        tol=max(share * state.goal.tol, SMALLEST_TOL, aim),
-        max_iter=MAX_INNER,
-        start=(state.coef[members][..., chosen], state.intercept[:, chosen]),
-    )
+    fine = max(share * state.goal.tol, SMALLEST_TOL)
+
+    def solved(solver: Solver, tol: float, start: tuple[Float, Float]) -> Solution:
+        return solve(
+            solver,
+            part,
+            penalty.restricted(members).take(chosen),
+            tol=tol,
+            max_iter=MAX_INNER,
+            start=start,
+        )
+
+    start = state.coef[members][..., chosen], state.intercept[:, chosen]
+    solution = solved(solver, max(fine, aim), start)
+    if aim > fine and not solution.n_iter.any():
+        # Near enough on these columns, though far over all: without a step the round that follows
+        # would be this one again.
+        solution = solved(solver, fine, start)
+    if isinstance(solver, QuasiNewton) and (solution.status == Status.STALLED).any():
+        # As would be a round that starts where this one can go no further.
+        solution = solved(Fista(), max(fine, aim), (solution.coef, solution.intercept))
+    return solution
 
 
 def aim_of(

@@ -137,7 +137,8 @@ def limited(
     score = np.where(turn.used, -np.inf, wanted)
     columns = turn.used | _highest(score, room)
     # A gather that is at hand and holds them all is better than a smaller one.
-    return before if (before | ~columns).all() and before.any() else columns
+    at_hand = (before | ~columns).all() and 0 < np.count_nonzero(before) <= turn.most
+    return before if at_hand else columns
 
 
 def _highest(score: Float, most: int) -> npt.NDArray[np.bool_]:
@@ -184,18 +185,22 @@ def seen_from(
     Columns that violate the conditions of a problem that was not certified enter for certain.
     """
     entry, reached = state.entry.copy(), state.reached.copy()
-    enter = entry_alpha(penalty, grad)
     own = state.paths.which[chosen]
     for path in np.unique(own):
         here = np.flatnonzero(own == path)
         here = here[np.argsort(-penalty.alpha[here], kind="stable")]
         prefix = here[np.cumprod(done[here]).astype(bool)]
         last = prefix[-1] if prefix.size else here[0]
-        entry[:, path], reached[path] = enter[:, last], penalty.alpha[last]
+        entry[:, path], reached[path] = _entry_of(penalty, grad, last), penalty.alpha[last]
         for missed in here[~done[here]]:
-            short = enter[:, missed] > penalty.alpha[missed]
+            short = _entry_of(penalty, grad, missed) > penalty.alpha[missed]
             entry[short, path] = np.maximum(entry[short, path], reached[path])
     return entry, reached
+
+
+def _entry_of(penalty: ElasticNet, grad: Float, column: int) -> Float:
+    # One at a time: gradients of many columns and problems take more than the solutions.
+    return entry_alpha(penalty.take([column]), grad[..., [column]])[:, 0]
 
 
 def passed_on(

@@ -174,10 +174,11 @@ class BatchScreening(Solver):
             # Where a pass costs little, problems that lack columns cost more than a round.
             chosen = within_reach(state, penalty.alpha, chosen, columns)
         exact = getattr(datafit, "sums_hessians", False)
-        pool = columns
+        pool = working = columns
         part: Any
         if resident and not exact and self._spares_little(columns, chosen, factored):
-            columns, pool = np.ones_like(columns), state.pool
+            # In this round alone: those that follow gather columns, within their limits.
+            columns, pool, working = np.ones_like(columns), state.pool, state.working
             part = datafit.take(chosen)
         else:
             if not datafit.reads_columns:
@@ -227,7 +228,7 @@ class BatchScreening(Solver):
             entry=entry,
             reached=reached,
             lag=learned_lag(state, penalty.alpha, chosen, columns, done),
-            working=columns,
+            working=working,
             pool=pool,
             survivors=survivors,
             length=length,
@@ -287,9 +288,9 @@ class BatchScreening(Solver):
             return survivors
         gap = (seen.objective - seen.bound)[open_]
         square = datafit.second_moment
-        left = may_be_active(penalty.take(own[open_]), grad[..., open_], gap, square)
         for place, problem in enumerate(own[open_].tolist()):
-            members = np.flatnonzero(left[:, place])
+            lone, slope = penalty.take([problem]), grad[..., open_[[place]]]
+            members = np.flatnonzero(may_be_active(lone, slope, gap[[place]], square)[:, 0])
             if len(members) <= min(self.gram_columns, datafit.most_columns):
                 survivors[problem] = members
         return survivors

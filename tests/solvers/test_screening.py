@@ -382,3 +382,16 @@ def test_a_lag_is_learned_from_where_columns_were_missing():
     assert learned_lag(state, alpha, chosen, columns, done) == pytest.approx([0.8])
     state.lag = np.array([0.3])
     assert learned_lag(state, alpha, chosen[:3], columns, done[:3]) == pytest.approx([0.3])
+
+
+def test_a_round_that_takes_no_step_is_not_made_again():
+    # Ten columns of thousands that violate alike are near enough to their own optimum at once.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3000))
+    design = FakeDesign(X, X[:, :50] @ rng.normal(size=50) + rng.normal(size=40))
+    design.resident = True
+    fit = Datafit(design, Squared(), Problems.product(alpha=[1.0]), tol=1e-6)
+    top = alpha_max(fit.null_grad, [0.01]).max()
+    penalty = ElasticNet([0.1 * top], [0.01])
+    solution = solve(BatchScreening(n_columns=10), fit, penalty, tol=1e-6)
+    assert solution.status == "converged"
