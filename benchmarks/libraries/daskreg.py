@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +23,15 @@ class Daskreg(Library):
     @classmethod
     def lacks(cls, problem: Problem) -> str:
         return ""
+
+    @classmethod
+    @cache
+    def _compiled(cls) -> None:
+        # Tiny fits load no compiler: what it compiles once for an installation is not a fit's.
+        subprocess.run([sys.executable, "-m", "daskreg", "warm-up"], check=True, stdout=sys.stderr)
+
+    def prepare(self) -> None:
+        self._compiled()
 
     def load(self) -> None:
         if self.problem.on_disk:

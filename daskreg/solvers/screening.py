@@ -185,7 +185,9 @@ class BatchScreening(Solver):
                 pool = pool_of(state, penalty.alpha, columns, limits.columns)
             part = _held(datafit, pool, columns).take(chosen)
         # What fills the memory is solved to the end: there is no room for what a look would tell.
-        roomy = resident and int(columns.sum()) < min(limits.columns, datafit.n_features)
+        # So is what takes Newton's steps: the few that are left cost less than a round.
+        roomy = resident and not exact
+        roomy = roomy and int(columns.sum()) < min(limits.columns, datafit.n_features)
         aim = aim_of(state, penalty.alpha, chosen, columns) if roomy else 0.0
         solver = self.inner
         if solver is None:

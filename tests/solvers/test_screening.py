@@ -13,7 +13,7 @@ from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems
 from daskreg.solvers import Fista, Gram, Status, solve
 from daskreg.solvers.reach import learned_lag, within_reach
-from daskreg.solvers.round_solver import FAR, ROUGH, aim_of
+from daskreg.solvers.round_solver import FAR, ROUGH, aim_of, solve_round
 from daskreg.solvers.screening import BatchScreening
 from daskreg.solvers.working_set import NEAR, Paths, entry_alpha, wanted_columns
 from tests.datafit.test_weightings import EveryThird
@@ -395,3 +395,20 @@ def test_a_round_that_takes_no_step_is_not_made_again():
     penalty = ElasticNet([0.1 * top], [0.01])
     solution = solve(BatchScreening(n_columns=10), fit, penalty, tol=1e-6)
     assert solution.status == "converged"
+
+
+def test_newtons_steps_are_taken_to_the_end(monkeypatch):
+    aims = []
+
+    def solved(*args):
+        aims.append(args[-1])
+        return solve_round(*args)
+
+    monkeypatch.setattr("daskreg.solvers.screening.solve_round", solved)
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    for exact in (True, False):
+        monkeypatch.setattr(Datafit, "sums_hessians", exact)
+        fit, penalty = make(Logistic(), n_alphas=1, n=400, p=3000, sparse=True)
+        assert solve(BatchScreening(), fit, penalty, tol=1e-6).converged.all()
+        assert any(aim > 0.0 for aim in aims) != exact
+        aims.clear()
