@@ -141,7 +141,10 @@ def arguments() -> argparse.Namespace:
 
 
 def write(args: argparse.Namespace, ceilings: dict[str, Any], results: list[Result]) -> Path:
-    """Write JSON, table and plot; of the same day and settings, what was not redone stays."""
+    """Write JSON, table and plot; of the same day and settings, what was not redone stays.
+
+    Results of the day with other settings are set aside under another name.
+    """
     now = datetime.date.today().isoformat()
     stem = f"{now}-rivals" + ("" if args.scale == 1.0 else f"-scale-{args.scale:g}")
     args.results.mkdir(parents=True, exist_ok=True)
@@ -155,6 +158,10 @@ def write(args: argparse.Namespace, ceilings: dict[str, Any], results: list[Resu
             redone = {(result.case, result.library) for result in results}
             made += [r for r in kept["results"] if (r["case"], r["library"]) not in redone]
             cases = kept["cases"]
+        else:
+            aside = path.with_stem(f"{stem}-until-{datetime.datetime.now():%H%M%S}")
+            path.rename(aside)
+            report.write(aside)
     for name in {result.case for result in results}:
         problem = build(CASES[name], args.where, args.scale, args.threads)
         cases[name] = {
