@@ -98,7 +98,9 @@ def _summary(document: dict[str, Any], groups: dict[str, list[Result]]) -> Itera
         seconds = "-" if own is None or own.status != "reached" else _seconds(own.median("seconds"))
         title = document["cases"][case]["title"]
         if not rivals:
-            yield f"| {title} | {seconds} | nobody reaches the gap | - | - |"
+            tried = any(r.library not in (OWN, *MARKS) and r.status != "lacks" for r in group)
+            nobody = "nobody reaches the gap" if tried else "no other ran"
+            yield f"| {title} | {seconds} | {nobody} | - | - |"
             continue
         ratios, cpus = rival_ratios(group), rival_ratios(group, "cpu_seconds")
         least, least_cpu = min(ratios, default=math.nan), min(cpus, default=math.nan)

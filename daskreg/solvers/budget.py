@@ -64,8 +64,8 @@ class Budget:
     def interrupt(self) -> None:
         """Ask for the end of this solve and of those that it is part of."""
         self._interrupted = True
+        self.end_early()
         if self._outer is not None:
-            self._outer.cut = True
             self._outer.interrupt()
 
     def end_early(self) -> None:
