@@ -18,7 +18,7 @@ from typing import Any
 
 import process
 from cases import Problem
-from environments import interpreter
+from environments import CHECKOUT, interpreter
 
 HERE = Path(__file__).parent
 #: What sets the number of threads in one library or another.
@@ -72,7 +72,8 @@ class Session:
             **os.environ,
             "TMPDIR": self.scratch.name,
             **dict.fromkeys(THREADS, count),
-            "PYTHONPATH": "",
+            # Environments are shared by checkouts: this one's code is what is measured.
+            "PYTHONPATH": str(CHECKOUT) if self.library == "daskreg" else "",
             "PYTHONUNBUFFERED": "1",
         }
         self.errors = self.log.open("a")
