@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from measure import Result
-from report import MARKS, OWN, label
+from names import MARKS, OWN, label
 
 INK, QUIET, FAINT = "#1d2733", "#7b8794", "#d7dde3"
 OURS, THEIRS, MARK = "#d1495b", "#3d5a80", "#9aa5b1"

@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from measure import Result
+from names import MARKS, OWN, label
 
-OWN = "daskreg"
-#: A mark, not a rival: it can do one thing only and proves nothing.
-MARKS = ("by_hand",)
-NAMES = {
-    "sklearn": "scikit-learn", "dask_glm": "dask-ml", "spark": "Spark", "h2o": "H2O",
-    "snapml": "Snap ML", "by_hand": "Gram by hand",
-}  # fmt: skip
 MIB = 2**20
 GIGA = 1e9
 
@@ -30,11 +24,6 @@ def load(path: Path) -> tuple[dict[str, Any], list[Result]]:
     """Return the document of a run and its results."""
     document = json.loads(path.read_text())
     return document, [Result(**values) for values in document["results"]]
-
-
-def label(library: str) -> str:
-    """Return the name that people know a library by."""
-    return NAMES.get(library, library)
 
 
 def by_case(results: list[Result]) -> dict[str, list[Result]]:
