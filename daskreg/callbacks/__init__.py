@@ -17,10 +17,11 @@ the numbers of progress, `ProgressReport` shows them, `History` and `FitReport` 
 from __future__ import annotations
 
 from .fit_report import FitReport, statuses_in_words
+from .folding import fold
 from .history import History
 from .hooks import listener, observe, observers, teller
 from .pace import Pace, Rows, describe
-from .report import ProgressReport, fold
+from .report import ProgressReport
 
 __all__ = [
     "FitReport",

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from .pace import amount, certificate, duration
-from .screens import Screen
+from .screen import Screen
 from .standing import Standing
 
 #: Seconds between two updates of what is shown.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 import threading
 from types import TracebackType
 from typing import Any, TextIO
 
 from .pace import describe
-from .screens import Screen, screen_for
+from .screen import Screen
+from .screens import screen_for
 from .standing import Standing
-
-_LABEL = 11  # characters of the labels of plans and reports
 
 
 class ProgressReport:
@@ -172,26 +170,3 @@ def _is_ours(estimator: Any) -> bool:
 def _number(context: Any) -> Any:
     """Tasks are counted from one; some have names."""
     return context.task_id + 1 if isinstance(context.task_id, int) else context.task_id
-
-
-def fold(text: str, width: int, indent: int = _LABEL) -> str:
-    """Fold lines longer than ``width`` at spaces; what follows begins below the text.
-
-    Examples
-    --------
-    >>> print(fold("passes     one and two and three", 24))
-    passes     one and two
-               and three
-    """
-    return "\n".join(
-        line
-        if len(line) <= width
-        else textwrap.fill(
-            line,
-            max(width, 2 * indent),
-            subsequent_indent=" " * indent,
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
-        for line in text.splitlines()
-    )

@@ -1,41 +1,17 @@
-"""Where progress is shown: the protocol of a screen, plain lines, and the choice among screens."""
+"""Where progress is shown: plain lines, and the choice among screens."""
 
 from __future__ import annotations
 
 import sys
 import time
-from abc import ABC, abstractmethod
 from math import inf
 from typing import Any, TextIO
 
+from .screen import Screen
 from .standing import Standing
 
 _EVERY_LINE = 10  # passes that get a line each in a log; later ones one a second
 _LINE_SECONDS = 1.0
-
-
-class Screen(ABC):
-    """Shows where a fit stands; called from any thread."""
-
-    @abstractmethod
-    def start(self) -> None:
-        """A fit begins."""
-
-    @abstractmethod
-    def stop(self, standing: Standing, line: str) -> None:
-        """The fit has ended; ``line`` describes its last iteration, empty if there was none."""
-
-    @abstractmethod
-    def show_rows(self, standing: Standing) -> None:
-        """The running pass has come further."""
-
-    @abstractmethod
-    def show_iteration(self, standing: Standing, line: str) -> None:
-        """An iteration has ended; ``line`` describes it."""
-
-    @abstractmethod
-    def say(self, text: str) -> None:
-        """Print some text."""
 
 
 class Lines(Screen):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import Any, TextIO
 
+from .folding import fold
 from .pace import amount, certificate, duration, model
-from .screens import Screen
+from .screen import Screen
 from .standing import Standing
 
 
@@ -79,8 +80,6 @@ class Terminal(Screen):
         self._bars.update(self._tasks[2], completed=pace.fraction, text=below, visible=True)
 
     def say(self, text: str) -> None:
-        from .report import fold
-
         if self._bars is None:
             print(text, file=self._stream, flush=True)
         else:
