@@ -1,10 +1,4 @@
-"""Penalties: what they cost, their prox, their optimality conditions and their conjugate.
-
-A penalty knows the coefficients only.  Arrays of coefficients are (n_features, n_outputs,
-n_problems); everything that depends on alpha has the problems on its last axis.  What takes
-coefficients takes arrays of any library that knows the array API, on any device, and returns the
-like; the penalty itself is small and stays on the host.
-"""
+"""The elastic net, and the lasso and ridge penalties as its two ends."""
 
 from __future__ import annotations
 
@@ -15,8 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ._array import beside, is_on_host, namespace
-from ._typing import Float
+from daskreg._array import beside, namespace
+from daskreg._typing import Float
+
+from .dual_scale import root_of_slope
+from .strongest import alpha_max
 
 #: A dual point may break its constraint by this much, relative to the bound: what rounding in
 #: ``dual_scale(v) * v`` needs, and far below any gap that is asked for.
@@ -250,9 +247,6 @@ class ElasticNet:
         sum s_i r_i^2 and ``v`` = X' S r, this is the best dual value along r: a lower bound of the
         optimum.  (For y centred, or without intercept.)
 
-        Where L2 leaves s free, the derivative in s is concave, piecewise linear and decreasing, so
-        Newton's method from the right of its root ends after finitely many steps.
-
         References
         ----------
         Mairal (2010), Sparse coding for machine learning, image processing and computer vision,
@@ -263,26 +257,10 @@ class ElasticNet:
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = xp.where(quadratic > 0, linear / quadratic, 0.0)
         if self.has_l2.any():
-            scale = self._root(scale, linear, quadratic, v)
+            size = xp.maximum(v, 0.0) if self.positive else xp.abs(v)
+            scale = root_of_slope(scale, linear, quadratic, size, *self._beside(v)[1:])
         scale = xp.minimum(scale, self.dual_scale(v))
         return scale * linear - 0.5 * scale**2 * quadratic - self.conjugate(scale * v)
-
-    def _root(self, scale: Float, linear: Float, quadratic: Float, v: Float) -> Float:
-        """Root of the derivative in s by Newton's method, from ``scale`` on its right."""
-        xp, l1, l2 = self._beside(v)
-        size = xp.where(l2 > 0, xp.maximum(v, 0.0) if self.positive else xp.abs(v), 0.0)
-        per_l2 = xp.where(l2 > 0, size / xp.where(l2 > 0, l2, 1.0), 0.0)
-        for _ in range(50):
-            excess = xp.maximum(scale * size - l1, 0.0)
-            slope = linear - scale * quadratic - xp.sum(excess * per_l2, axis=(0, 1))
-            active = xp.where(excess > 0, size * per_l2, 0.0)
-            bend = quadratic + xp.sum(active, axis=(0, 1))
-            lower = xp.maximum(scale + slope / xp.where(bend > 0, bend, 1.0), 0.0)
-            # From a device nothing is fetched: there the last steps change nothing.
-            if is_on_host(lower) and (lower >= scale * (1 - 1e-15)).all():
-                break
-            scale = xp.minimum(lower, scale)
-        return scale
 
     def alpha_max(self, null_grad: Float, l1_ratio: npt.ArrayLike | None = None) -> Float:
         """Smallest alpha whose solution has no penalised coefficient; see :func:`alpha_max`.
@@ -291,37 +269,6 @@ class ElasticNet:
         """
         ratio = self.l1_ratio if l1_ratio is None else l1_ratio
         return alpha_max(null_grad, ratio, self.penalty_weight, self.positive)
-
-
-def alpha_max(
-    null_grad: Float,
-    l1_ratio: npt.ArrayLike = 1.0,
-    penalty_weight: npt.ArrayLike | None = None,
-    positive: bool = False,
-) -> Float:
-    """Smallest alpha at which every penalised coefficient is zero, shape (n_problems,).
-
-    Parameters
-    ----------
-    null_grad : array of shape (n_features, n_outputs, n_problems)
-        Gradient of the datafit at the null model (with the optimal intercept, and optimal
-        unpenalised coefficients where there are any).
-    l1_ratio : float or array of shape (n_problems,)
-        Where it is 0 the answer is infinite, unless the gradient vanishes.
-    penalty_weight : array of shape (n_features,), optional
-    positive : bool
-        Only coefficients that want to grow from zero to above count.
-    """
-    xp = namespace(null_grad)
-    ratio = beside(null_grad, np.asarray(l1_ratio, dtype=np.float64))
-    slope = xp.maximum(-null_grad, 0.0) if positive else xp.abs(null_grad)
-    n_features = slope.shape[0]
-    weight = np.ones(n_features) if penalty_weight is None else np.asarray(penalty_weight, float)
-    weight = beside(null_grad, weight.reshape(-1, 1, 1))
-    per_weight = xp.where(weight > 0, slope / xp.where(weight > 0, weight, 1.0), 0.0)
-    largest = xp.max(per_weight, axis=(0, 1))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return xp.where(largest > 0, largest / ratio, 0.0)
 
 
 def L1(
