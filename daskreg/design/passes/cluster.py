@@ -13,9 +13,9 @@ import distributed  # noqa: TID253 - loaded only where a client is active
 from daskreg._typing import State
 from daskreg.design.workers import Worker
 from daskreg.events import record
-from daskreg.exceptions import ClusterLostError, WorkersLostError
 
 from . import calls
+from .errors import meaning
 from .jobs import Attempt, Job
 from .message import Message
 from .outcome import Outcome
@@ -27,6 +27,10 @@ from .running import Running
 from .scheduler import FAN_IN, Progress, Scheduler, adds_on_workers, fresh, payload_of
 from .shards import Shard
 from .standing import measured
+from .tasks import Task, forget_calls, send
+
+#: Passes after which the scheduler is asked to forget the calls of all of them.
+FORGET = 100
 
 
 class Cluster(Scheduler):
@@ -67,6 +71,7 @@ class Cluster(Scheduler):
         #: Names of tasks that there were, and of those that come again one that stays.
         self._named: set[str] = set()
         self._staying: dict[str, Any] = {}
+        self._n_passes = 0
 
     @property
     def workers(self) -> list[Worker]:
@@ -121,7 +126,7 @@ class Cluster(Scheduler):
             relay.settle()
         except BaseException as error:
             self._futures = [None for _ in self.shards]
-            told = self._told(error)
+            told = meaning(self.client, error)
             if told is error:
                 raise
             raise told from error
@@ -129,25 +134,18 @@ class Cluster(Scheduler):
             relay.release(self._futures)
             message.release()
         self._seal(outcomes)
+        self._forget()
         listener.catch_up(self.shards, outcomes)
         return outcomes
 
-    def _told(self, error: BaseException) -> BaseException:
-        """What an error in a pass means."""
-        if isinstance(error, Exception) and self.client.status != "running":
-            if isinstance(error, ClusterLostError):
-                return error
-            return ClusterLostError(
-                "the Dask client was closed, or has lost its scheduler, during a pass: start a "
-                f"cluster and a client, and fit again ({type(error).__name__}: {error})"
-            )
-        if isinstance(error, distributed.CancelledError):
-            return WorkersLostError(
-                "tasks of the pass were cancelled, most likely since blocks that they need were "
-                "lost with a worker and cannot be made again (scattered data, or futures that were "
-                f"cancelled): make them anew and fit again ({error})"
-            )
-        return error
+    def _forget(self) -> None:
+        """Now and then, let the scheduler forget what it would keep of every pass."""
+        self._n_passes += 1
+        if self._n_passes % FORGET == 0:
+            with suppress(OSError, RuntimeError):  # whether it is there is asked before each pass
+                self.client.sync(
+                    self.client._run_on_scheduler, forget_calls, callback_timeout=float(LOOK_UP)
+                )
 
     # ------------------------------------------------------------------ where shards are
 
@@ -209,30 +207,29 @@ class Cluster(Scheduler):
 
     # ------------------------------------------------------------------ tasks
 
-    def attempt(self, job: Job, address: str, message: Message) -> Attempt:
-        """Start a job on a worker."""
+    def attempts(self, jobs: Sequence[tuple[Job, str]], message: Message) -> list[Attempt]:
+        """Start jobs, each on the worker with the address beside it."""
+        tasks = [self._task(job, address, message) for job, address in jobs]
+        return [
+            Attempt(future, address, makes=task.function is make_shard)
+            for task, future, (_, address) in zip(
+                tasks, send(self.client, tasks), jobs, strict=True
+            )
+        ]
+
+    def _task(self, job: Job, address: str, message: Message) -> Task:
         future = self._futures[job.number]
-        told = message.arguments
-        values = job.shard.futures
+        told = *message.arguments, list(job.shard.futures)
         if job.whole and future is not None and address == self._homes[job.number]:
-            task = self._submit(run_shard, message.name, address, future, *told, *values)
-            return Attempt(task, address)
+            return Task(run_shard, message.name, (future, *told), address)
         makes = job.whole and self._keep
         if job.whole:
             self._futures[job.number] = None
             self._homes[job.number] = address
-        task = self._submit(
-            make_shard if makes else run_recipe,
-            "shard" if makes else message.name,
-            address,
-            cloudpickle.dumps(job.shard),
-            *told,
-            *values,
-        )
-        return Attempt(task, address, makes)
-
-    def _submit(self, function: Any, name: str, address: str, *args: Any) -> Any:
-        return self.client.submit(function, *args, key=fresh(name), workers=[address], pure=False)
+        recipe = cloudpickle.dumps(job.shard)
+        if makes:
+            return Task(make_shard, "shard", (recipe, *told), address)
+        return Task(run_recipe, message.name, (recipe, *told), address)
 
     def _stay(self, name: str) -> None:
         """Keep a small task of a name that comes again.
@@ -247,22 +244,21 @@ class Cluster(Scheduler):
             task = self.client.submit(itself, None, key=fresh(name), pure=False)
             self._staying[name] = task
 
-    def outcome_task(self, attempt: Attempt) -> Any:
-        """What a shard found: the shard itself stays where it is."""
-        if not attempt.makes:
-            return attempt.future
-        return self._submit(outcome_of, "outcome", attempt.address, attempt.future)
+    def outcome_tasks(self, attempts: Sequence[Attempt]) -> list[Any]:
+        """What shards found: the shards themselves stay where they are."""
+        made = [attempt for attempt in attempts if attempt.makes]
+        tasks = [Task(outcome_of, "outcome", (one.future,), one.address) for one in made]
+        found = dict(zip(map(id, made), send(self.client, tasks), strict=True))
+        return [found.get(id(attempt), attempt.future) for attempt in attempts]
 
     def tree(self, tasks: list[Any]) -> list[Any]:
         """Tasks that add outcomes on the workers; the last of them is the sum."""
         n_segments = self.shards[0].n_segments
         while len(tasks) > 1:
-            tasks = [
-                self.client.submit(
-                    merge, n_segments, *tasks[i : i + FAN_IN], key=fresh("tree-sum"), pure=False
-                )
-                for i in range(0, len(tasks), FAN_IN)
-            ]
+            parts = [tasks[i : i + FAN_IN] for i in range(0, len(tasks), FAN_IN)]
+            tasks = send(
+                self.client, [Task(merge, "tree-sum", (n_segments, part)) for part in parts]
+            )
         return tasks
 
     def gathered(self, tasks: list[Any], timeout: float) -> list[Any]:
@@ -288,7 +284,7 @@ class Cluster(Scheduler):
         try:
             return calls.results(self, pickled)
         except distributed.CancelledError as error:
-            raise self._told(error) from error
+            raise meaning(self.client, error) from error
 
     def release(self) -> None:
         self._futures = []

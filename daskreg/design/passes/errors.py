@@ -6,6 +6,8 @@ from typing import Any
 
 import distributed  # noqa: TID253 - loaded only where a client is active
 
+from daskreg.exceptions import ClusterLostError, WorkersLostError
+
 from .cancelled import Cancelled
 
 #: Seconds that an error may take to come.
@@ -27,3 +29,21 @@ def raise_own_error(task: Any) -> None:
     if not isinstance(error, distributed.scheduler.KilledWorker | Cancelled):
         task.result()
         raise error
+
+
+def meaning(client: Any, error: BaseException) -> BaseException:
+    """What an error in a pass means."""
+    if isinstance(error, Exception) and client.status != "running":
+        if isinstance(error, ClusterLostError):
+            return error
+        return ClusterLostError(
+            "the Dask client was closed, or has lost its scheduler, during a pass: start a "
+            f"cluster and a client, and fit again ({type(error).__name__}: {error})"
+        )
+    if isinstance(error, distributed.CancelledError):
+        return WorkersLostError(
+            "tasks of the pass were cancelled, most likely since blocks that they need were "
+            "lost with a worker and cannot be made again (scattered data, or futures that were "
+            f"cancelled): make them anew and fit again ({error})"
+        )
+    return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +66,7 @@ class Relay:
 
     def run(self) -> list[Outcome]:
         """Outcomes of all shards."""
-        for job in self._jobs:
-            self._start(job, self._cluster.home(job.number))
+        self._start([(job, self._cluster.home(job.number)) for job in self._jobs])
         timeout = float(LOOK_UP)
         while True:
             while not self._all_there():
@@ -117,10 +116,10 @@ class Relay:
 
     def _last_tasks(self) -> list[Any]:
         winners = [job.winner for job in self._jobs]
-        tasks = [winner.future for winner in winners if winner is not None]
+        won = [winner for winner in winners if winner is not None]
         if not self._large:
-            return tasks
-        return self._cluster.tree([self._cluster.outcome_task(w) for w in winners if w is not None])
+            return [winner.future for winner in won]
+        return self._cluster.tree(self._cluster.outcome_tasks(won))
 
     def _check_errors(self) -> None:
         """Raise what a task of the sums raised, unless that was the loss of a worker."""
@@ -269,15 +268,17 @@ class Relay:
     def _move(self, job: Job, address: str) -> None:
         """Try a job on another worker, which becomes the home of its shard."""
         before = job.attempts[-1].address if job.attempts else None
-        self._start(job, address)
+        self._start([(job, address)])
         record(
             "shard_moved",
             f"rows {job.rows[0]} to {job.rows[1]} are with {address} now",
             {**job.details, "from": before, "to": address},
         )
 
-    def _start(self, job: Job, address: str) -> None:
-        job.attempts.append(self._cluster.attempt(job, address, self._message))
+    def _start(self, jobs: Sequence[tuple[Job, str]]) -> None:
+        attempts = self._cluster.attempts(jobs, self._message)
+        for (job, _), attempt in zip(jobs, attempts, strict=True):
+            job.attempts.append(attempt)
 
     def _busy(self) -> set[str]:
         """Workers with something to do."""
@@ -293,5 +294,5 @@ class Relay:
         for job, address in started:
             waiting.remove(job)
             self._jobs.append(job)
-            self._start(job, address)
+            self._start([(job, address)])
         return bool(started)

@@ -41,19 +41,23 @@ def call(pickled: bytes) -> Any:
     return function(*arguments)
 
 
-def make_shard(recipe: bytes, payload: bytes, topic: tuple[str, str] | None, *values: Any) -> Shard:
+def make_shard(
+    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, values: list[Any]
+) -> Shard:
     shard: Shard = pickle.loads(recipe)
     shard.first = _run(shard, payload, topic, values)
     return shard
 
 
-def run_shard(shard: Shard, payload: bytes, topic: tuple[str, str] | None, *values: Any) -> Outcome:
+def run_shard(
+    shard: Shard, payload: bytes, topic: tuple[str, str] | None, values: list[Any]
+) -> Outcome:
     shard.first = None
     return _run(shard, payload, topic, values)
 
 
 def run_recipe(
-    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, *values: Any
+    recipe: bytes, payload: bytes, topic: tuple[str, str] | None, values: list[Any]
 ) -> Outcome:
     return _run(pickle.loads(recipe), payload, topic, values)
 
@@ -74,7 +78,7 @@ def _run(
     return outcome.at(worker.address)
 
 
-def merge(n_segments: int, *results: Any) -> Outcome:
+def merge(n_segments: int, results: list[Any]) -> Outcome:
     return merge_outcomes(n_segments, *(outcome_of(result) for result in results))
 
 

@@ -202,7 +202,7 @@ class Shard:
 
     def _sum(
         self,
-        blocks: Iterator[tuple[BlockSpec, tuple[Any, int]]],
+        runs: Iterator[tuple[int, list[Any], int]],
         share_of: Callable[[Any], Partial],
         tally: Tally,
         lane: Lane | None,
@@ -215,24 +215,26 @@ class Shard:
         """
         total = DyadicSum(self.n_segments, own=True)
         segment, partial, bytes_read = -1, None, 0
-        for spec, (block, read) in blocks:
-            if partial is not None and spec.segment != segment:
+        for number, blocks, read in runs:
+            if partial is not None and number != segment:
                 total.add((0, segment), partial)
                 partial = None
             if cancel is not None and cancel.is_set():
                 return total, bytes_read, True
+            segment = number
             bytes_read += read
             before = time.perf_counter()
-            share = share_of(block)
+            for block in blocks:
+                share = share_of(block)
+                partial = share if partial is None else absorbed(partial, share)
             tally.compute += time.perf_counter() - before
-            tally.add_block(block, read)
+            n_rows = tally.add_blocks(blocks, read)
             if lane is not None:
-                self.keeper.keep(block, lent=True)
-            segment = spec.segment
-            partial = share if partial is None else absorbed(partial, share)
+                for block in blocks:
+                    self.keeper.keep(block, lent=True)
             if progress is not None:
-                progress(block.n_rows, read)
-            del block, share  # the next one is being made
+                progress(n_rows, read)
+            del block, blocks, share  # the next one is being made
         if partial is not None:
             total.add((0, segment), partial)
         return total, bytes_read, False

@@ -19,6 +19,9 @@ from .tally import Tally
 if TYPE_CHECKING:
     from .shards import Shard
 
+#: Blocks that are kept and summed before anybody looks whether the pass is to stop.
+TOGETHER = 16
+
 
 class Supply:
     """Gives what is kept as it is, and reads, looks at and keeps the rest.
@@ -55,8 +58,11 @@ class Supply:
 
     def blocks(
         self, stack: ExitStack, skip: frozenset[int]
-    ) -> Iterator[tuple[BlockSpec, tuple[Any, int]]]:
-        """Yield each block and the bytes that were read for it; whoever leaves ``stack`` ends it.
+    ) -> Iterator[tuple[int, list[Any], int]]:
+        """Yield a segment, blocks of it and the bytes that were read for them: one block that had
+        to be made, or several that are kept, for which there is one account.
+
+        Whoever leaves ``stack`` ends it.
 
         Parameters
         ----------
@@ -73,18 +79,27 @@ class Supply:
             specs = [spec for spec in run.specs if spec.index not in skip]
             missing = [s for s in specs if s.index not in lent and s.index not in pinned]
             blocks = self._stream(stack, run.columns, missing, own)
+            kept, segment = list[Any](), -1
             for spec in specs:
                 block = pinned.get(spec.index)
+                if kept and (block is None or spec.segment != segment or len(kept) == TOGETHER):
+                    yield segment, kept, 0
+                    kept = []
+                segment = spec.segment
                 if block is not None:
                     if self._lane is None and isinstance(block, DeviceBlock):
                         block = block.on_host(self._reads_X)
-                    yield spec, (block, 0)
+                    kept.append(block)
                 elif shard.lender is not None and spec.index in lent:
-                    block = shard.lender.selected(lent[spec.index])
-                    yield spec, self._taken((block, 0))
+                    yield segment, [self._taken(shard.lender.selected(lent[spec.index]))], 0
                 else:
-                    yield spec, self._taken(next(blocks))
+                    block, read = next(blocks)
+                    taken, block = [self._taken(block)], None
+                    yield segment, taken, read
+                    taken = []
                     blocks.finish()
+            if kept:
+                yield segment, kept, 0
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
 
@@ -107,11 +122,11 @@ class Supply:
             empty=None if self._lane is None else self._lane.host_buffer,
         )
 
-    def _taken(self, result: tuple[Block, int]) -> tuple[Block, int]:
-        block, keeper = result[0], self._shard.keeper
+    def _taken(self, block: Block) -> Block:
+        keeper = self._shard.keeper
         # Sums tell whether all values are finite: no look of its own at what lies in memory.
         by_sums = self._proves and block.index not in keeper.to_come
         self._shard.proofs.take(block, self._reads_X, by_sums)
         if self._reads_X and self._lane is None:  # a card may take it first
             keeper.keep(block)
-        return result
+        return block

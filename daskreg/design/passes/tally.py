@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from daskreg.design.blocks import Block
@@ -26,7 +26,7 @@ PHASES, TIERS = ("read", "decode", "compute", "wait"), ("memory", "disk", "sourc
 
 
 class Tally:
-    """Counts one shard's share of a pass; two clock readings a block.
+    """Counts one shard's share of a pass; two clock readings for blocks that come together.
 
     The thread that reads ahead and the one that computes fill different fields.
 
@@ -38,7 +38,7 @@ class Tally:
         copying from the system) is reading.  Zarr decodes in threads of its own: its seconds
         are all counted as reading.
     compute : float
-        Seconds in the kernel.
+        Seconds in the kernel, and in which its sums were added up.
     wait : float
         Seconds in which the kernel's thread waited for a block that was being read.
     memory, disk, source, device : int
@@ -58,16 +58,21 @@ class Tally:
         """Since the count began."""
         return time.perf_counter() - self._began
 
-    def add_block(self, block: Block | DeviceBlock, read: int) -> None:
-        """Count a block that a kernel has seen; of those that were read, bytes are counted then."""
-        n_rows, n_columns = block.X.shape
-        self.n_blocks += 1
-        self.n_rows += n_rows
-        if not read and n_columns:
-            if isinstance(block, Block):
-                self.memory += block_nbytes(block)
-            else:
-                self.device += device_nbytes(block.X)
+    def add_blocks(self, blocks: Sequence[Block | DeviceBlock], read: int) -> int:
+        """Count blocks that a kernel has seen, and return their rows; of those that were read,
+        bytes are counted then."""
+        total = 0
+        for block in blocks:
+            n_rows, n_columns = block.X.shape
+            total += n_rows
+            if not read and n_columns:
+                if isinstance(block, Block):
+                    self.memory += block_nbytes(block)
+                else:
+                    self.device += device_nbytes(block.X)
+        self.n_blocks += len(blocks)
+        self.n_rows += total
+        return total
 
     def add_making(self, seconds: float, user_seconds: float) -> None:
         """Count what it took to make a block."""
