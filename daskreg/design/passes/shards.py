@@ -213,7 +213,8 @@ class Shard:
 
         What it has seen is known in here alone: where an error passes, a lane takes it from here.
         """
-        total = DyadicSum(self.n_segments, own=True)
+        plus = absorbed if lane is None else lane.plus
+        total = DyadicSum(self.n_segments, plus=plus)
         segment, partial, bytes_read = -1, None, 0
         for spec, (block, read) in blocks:
             if partial is not None and spec.segment != segment:
@@ -229,7 +230,7 @@ class Shard:
             if lane is not None:
                 self.keeper.keep(block, lent=True)
             segment = spec.segment
-            partial = share if partial is None else absorbed(partial, share)
+            partial = share if partial is None else plus(partial, share)
             if progress is not None:
                 progress(block.n_rows, read)
             del block, share  # the next one is being made
