@@ -153,7 +153,8 @@ class Program:
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels in the source."""
         if self.indices is not None:
-            return "csr_times", "csc_pieces", "csc_join", "between_sparse", "between_products"
+            sparse = "csr_times", "csc_pieces", "csc_moments", "csc_join"
+            return *sparse, "between_sparse", "between_products"
         return ("gradient_rows",) if self.fused else ("between_products",)
 
     @property
