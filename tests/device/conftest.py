@@ -28,8 +28,11 @@ def card_with(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     def make(room: int, kind: type[StandInCard] = StandInCard, **settings: Any) -> StandInCard:
         card = kind(limit=LIBRARIES + SLOTS * 2 * BLOCK + room, **settings)
         install(card)
+        cards.append(card)
         return card
 
+    cards: list[StandInCard] = []
     yield make
     install(None)
+    assert not [fault for card in cards for fault in card.faults]
     assert SHELF.nbytes == 0, "a design was left on the card"

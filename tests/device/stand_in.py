@@ -2,7 +2,7 @@
 
 Copies are made as late as their events allow, so that a missing wait gives wrong numbers; reads and
 writes of a buffer carry clocks, so that a missing wait is an assertion even where the numbers would
-have been right.
+have been right.  Memory that is let go of on either side while it is copied is noted as a fault.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -40,12 +41,20 @@ class Event:
         self.stream, self.time = stream, stream.time
 
 
+@dataclass
+class Times:
+    """When a buffer was last written, by the copying stream's clock, and read, by the other's."""
+
+    written: int
+    read: int
+
+
 class Buffer:
-    """Memory of the card, with the times at which it was last written and read."""
+    """Memory of the card."""
 
     def __init__(self, nbytes: int, now: int) -> None:
         self.bytes = np.full(nbytes, 0xFF, dtype=np.uint8)
-        self.written, self.read = 0, now
+        self.times = Times(0, now)
 
 
 class Watched(np.ndarray):
@@ -85,6 +94,7 @@ class Watched(np.ndarray):
         if not isinstance(result, np.ndarray | np.generic):
             return result
         assert self.card is not None
+        self.card.allocates()
         return self.card.array(np.asarray(result))
 
     def _refuse(self, *_: Any) -> Any:
@@ -114,6 +124,8 @@ class StandInCard(Card):
         Whether memory of the host can be page-locked.
     waits, fetches, puts, moved : int
         Times that a thread waited for a copy, arrays fetched, copies to buffers and their bytes.
+    faults : list of str
+        What would have gone wrong on a card, where nobody could be told.
     """
 
     def __init__(
@@ -126,6 +138,8 @@ class StandInCard(Card):
         self.limit, self.name, self.strict, self.mixes = limit, name, strict, mixes
         self.locks = True
         self.used = self.most = self.waits = self.fetches = self.moved = self.puts = 0
+        self.faults: list[str] = []
+        self._locked: list[weakref.ref[Any]] = []
         self.compute, self.copy = Stream(), Stream()
         self._lock, self._local = threading.RLock(), threading.local()
         self.xp: Any = np
@@ -151,13 +165,17 @@ class StandInCard(Card):
             return
         with self._lock:
             self.compute.time += 1
-            buffer.read = self.compute.time
-            assert buffer.written <= self.compute.seen, "a kernel reads what may not be there yet"
+            buffer.times.read = self.compute.time
+            there = buffer.times.written <= self.compute.seen
+            assert there, "a kernel reads what may not be there yet"
 
     def is_array(self, value: Any) -> bool:
         return isinstance(value, Watched) or (hasattr(value, "__array_namespace__") and self.strict)
 
     # ------------------------------------------------------------------ memory
+
+    def allocates(self) -> None:
+        """Called whenever memory of the card, or what only CUDA can give, is asked for."""
 
     def free_bytes(self) -> int:
         return self.limit - self.used
@@ -165,9 +183,15 @@ class StandInCard(Card):
     def page_locked(self, shape: tuple[int, ...], dtype: Any, stays: bool = False) -> Any:
         if not self.locks:
             raise StandInOutOfMemory("no more memory of the host can be locked")
-        return np.empty(shape, dtype)
+        self.allocates()
+        array = np.empty(shape, dtype)
+        if not stays:
+            self._locked = [one for one in self._locked if one() is not None]
+            self._locked.append(weakref.ref(array))
+        return array
 
     def empty(self, nbytes: int) -> Buffer:
+        self.allocates()
         with self._lock:
             if self.used + nbytes > self.limit:
                 raise StandInOutOfMemory(f"{nbytes} bytes asked for, {self.free_bytes()} free")
@@ -175,25 +199,41 @@ class StandInCard(Card):
             self.most = max(self.most, self.used)
             # Its memory may be what the computing stream has been asked to read just before.
             buffer = Buffer(nbytes, self.compute.time)
-        weakref.finalize(buffer, self._freed, nbytes)
+        weakref.finalize(buffer, self._freed, nbytes, buffer.times)
         return buffer
 
-    def _freed(self, nbytes: int) -> None:
+    def _freed(self, nbytes: int, times: Times) -> None:
         with self._lock:
             self.used -= nbytes
+            if times.written > self.compute.seen:  # whose next memory this is going to be
+                self.faults.append("memory of the card was let go of while it was copied to")
 
     def put(self, host: Any, buffer: Buffer, at: int = 0) -> Any:
         assert host.flags.c_contiguous
         part = buffer.bytes[at : at + host.nbytes].view(host.dtype).reshape(host.shape)
         with self._lock:
-            assert buffer.read <= self.copy.seen, "a buffer is filled that may still be read"
+            free = buffer.times.read <= self.copy.seen
+            assert free, "a buffer is filled that may still be read"
             self.copy.time += 1
             self.moved, self.puts = self.moved + host.nbytes, self.puts + 1
-            buffer.written = self.copy.time
-            self.copy.pending.append((self.copy.time, lambda: np.copyto(part, host)))
+            buffer.times.written = self.copy.time
+            source = weakref.ref(host)
+            self.copy.pending.append((self.copy.time, lambda: self._copy(source(), part)))
         return self.array(part, buffer)
 
+    def _copy(self, host: Any, part: Any) -> None:
+        if host is None:
+            self.faults.append("memory of the host was let go of before it was copied")
+        else:
+            np.copyto(part, host)
+
     def send(self, host: Any) -> Any:
+        self.allocates()
+        # Page-locked memory is read later, and nothing waits for that.
+        for one in self._locked:
+            locked = one()
+            if locked is not None and np.may_share_memory(locked, host):
+                self.faults.append("memory that is read into again was sent without waiting")
         return self.array(np.array(host))
 
     def fetch(self, array: Any) -> Any:
@@ -202,11 +242,14 @@ class StandInCard(Card):
             if self.strict:
                 return np.array(array._array)
             self.reads(array.buffer)
+            if not array.flags.c_contiguous:
+                self.allocates()  # room for a copy
             return np.array(array.view(np.ndarray))
 
     # ------------------------------------------------------------------ order
 
     def event(self, stream: Stream) -> Event:
+        self.allocates()
         with self._lock:
             return Event(stream)
 

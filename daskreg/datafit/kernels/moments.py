@@ -105,12 +105,17 @@ class MomentsKernel:
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
     def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
-        """Whether a card can sum such blocks: dense ones, with all Gram columns or none.
+        """Whether a card can sum such blocks: dense ones with all Gram columns or none, and sparse
+        ones without; these are sorted by column there, which the gradient needs as well.
 
-        Sparse rows are looked at once, as fast as a processor can read them, and the card would
-        have to sort them first.  Moments of many resamples are sums over lists of rows.
+        Gram matrices of sparse rows are sums over pairs of numbers of a row, at places that no two
+        threads could write to in a fixed order.  Moments of many resamples are sums over lists of
+        rows, and each of a batch would be one more array of the card's memory.
         """
-        known = np.dtype(X_dtype).name in STORED and not sparse and self.columns in ((), None)
+        kinds = ((),) if sparse else ((), None)
+        known = np.dtype(X_dtype).name in STORED and self.columns in kinds
+        if sparse and X_dtype.kind != "f":
+            return False
         return known and (self.weightings.by_atoms or not self._batched)
 
     def on_device(self, block: DeviceBlock, state: State) -> Sums:

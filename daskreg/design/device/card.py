@@ -6,7 +6,7 @@ import threading
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import numpy as np
@@ -192,6 +192,23 @@ def _opened() -> Card | None:
         return _found
 
 
+def give_up(card: Card, error: BaseException) -> None:
+    """Use this process's card no more: after an error that stays nothing can be asked of it.
+
+    Warns
+    -----
+    UserWarning
+        Which error that was.
+    """
+    global _found, _refused
+    with _lock:
+        if card is not _found:
+            return
+        _found, _refused = None, f"it has failed with {type(error).__name__}: {error}"
+    told = f"this process leaves the GPU alone from now on: {_refused}"
+    warnings.warn(told, UserWarning, stacklevel=2)
+
+
 def card_at_hand() -> Card | None:
     """Return the card that this process uses already; nothing is imported to find one."""
     if wanted_device() == "cpu":
@@ -215,12 +232,25 @@ def _aligned(nbytes: int) -> int:
     return -(-nbytes // ALIGNMENT) * ALIGNMENT
 
 
-def put_parts(card: Card, parts: Sequence[AnyArray], buffer: Any) -> list[DeviceArray]:
-    """Copy C-contiguous host arrays into a buffer, one after the other."""
+def copied_parts(card: Card, parts: Sequence[AnyArray], buffer: Any) -> list[DeviceArray]:
+    """Copy C-contiguous host arrays into a buffer, one after the other.
+
+    Returns when they may be written to; what the computing stream is asked from now on finds the
+    numbers there.
+    """
     at, arrays = 0, []
-    for part in parts:
-        arrays.append(card.put(part, buffer, at))
-        at += _aligned(part.nbytes)
+    try:
+        for part in parts:
+            arrays.append(card.put(part, buffer, at))
+            at += _aligned(part.nbytes)
+        copied = card.event(card.copy)
+        card.wait(card.compute, copied)
+        card.wait_here(copied)
+    except Exception:
+        # Memory on both sides is let go of, and a copy may still be under way.
+        with suppress(Exception):
+            card.synchronize()
+        raise
     return arrays
 
 

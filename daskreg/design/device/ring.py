@@ -64,14 +64,21 @@ class Ring:
         """
         slot = self._back.get()
         try:
-            if slot.nbytes < nbytes:
+            if slot.buffer is None or slot.nbytes < nbytes:
                 self._replace(slot, nbytes)
             self._card.wait(self._card.copy, slot.free)
             yield slot.buffer
         finally:
-            with suppress(Exception):  # a broken card has been told of by what broke it
-                slot.free = self._card.event(self._card.compute)
-            self._back.put(slot)
+            self._leave(slot)
+
+    def _leave(self, slot: Slot) -> None:
+        """Put a slot back, to be written to behind all that reads it."""
+        try:
+            slot.free = self._card.event(self._card.compute)
+        except Exception:  # what broke a card tells of it; a full one has no room for an event
+            # Memory that is freed comes back behind what reads it, see Card.
+            slot.buffer, slot.nbytes, slot.free = None, 0, None
+        self._back.put(slot)
 
     def _replace(self, slot: Slot, nbytes: int) -> None:
         if slot.free is not None:

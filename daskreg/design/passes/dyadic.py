@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import add
 
 from daskreg._typing import Partial
-from daskreg.design.partials import absorbed
 
 #: (level, position): covers segments ``position * 2**level`` up to the next such node.
 Node = tuple[int, int]
@@ -20,6 +19,14 @@ class DyadicSum:
     the largest nodes that its segments complete, and any way of cutting the segments into shards
     ends in the same bits.
 
+    Parameters
+    ----------
+    n_segments : int
+    nodes : mapping, optional
+        What is there already.
+    plus : callable
+        Adds two values; one that changes the first is for what nobody else knows.
+
     Examples
     --------
     >>> import numpy as np
@@ -31,11 +38,13 @@ class DyadicSum:
     """
 
     def __init__(
-        self, n_segments: int, nodes: Mapping[Node, Partial] | None = None, own: bool = False
+        self,
+        n_segments: int,
+        nodes: Mapping[Node, Partial] | None = None,
+        plus: Callable[[Partial, Partial], Partial] = add,
     ) -> None:
         self.n_segments = n_segments
-        #: Nobody else knows what is put in: sums may take its place in memory.
-        self._plus = absorbed if own else add
+        self._plus = plus
         self.top = max(0, (n_segments - 1).bit_length())
         self.nodes: dict[Node, Partial] = dict(nodes or {})
 

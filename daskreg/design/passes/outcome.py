@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from operator import add
 
 from daskreg._typing import Partial
 from daskreg.design.device.use import DeviceUse
+from daskreg.design.partials import absorbed
 
 from .dyadic import DyadicSum, Node
 from .retries import Retries
@@ -69,7 +71,7 @@ def merge_outcomes(n_segments: int, *outcomes: Outcome, own: bool = False) -> Ou
     """
     if len(outcomes) == 1:
         return outcomes[0]
-    total = DyadicSum(n_segments, own=own)
+    total = DyadicSum(n_segments, plus=absorbed if own else add)
     for outcome in outcomes:
         total.update(outcome.nodes)
     return replace(

@@ -213,7 +213,8 @@ class Shard:
 
         What it has seen is known in here alone: where an error passes, a lane takes it from here.
         """
-        total = DyadicSum(self.n_segments, own=True)
+        plus = absorbed if lane is None else lane.plus
+        total = DyadicSum(self.n_segments, plus=plus)
         segment, partial, bytes_read = -1, None, 0
         for number, blocks, read in runs:
             if partial is not None and number != segment:
@@ -226,7 +227,7 @@ class Shard:
             before = time.perf_counter()
             for block in blocks:
                 share = share_of(block)
-                partial = share if partial is None else absorbed(partial, share)
+                partial = share if partial is None else plus(partial, share)
             tally.compute += time.perf_counter() - before
             n_rows = tally.add_blocks(blocks, read)
             if lane is not None:

@@ -35,6 +35,9 @@ class Array(np.ndarray):
     def data(self):
         return types.SimpleNamespace(ptr=self.ctypes.data)
 
+    def is_read(self):
+        """Called when a kernel is given the array."""
+
 
 class RawModule:
     """Compiled by the host's compiler; records every launch.
@@ -89,6 +92,7 @@ def _by_value(argument):
         return np.zeros(1, np.uint64)
     if isinstance(argument, Array):
         assert argument.flags.c_contiguous
+        argument.is_read()
         return np.array([argument.ctypes.data], np.uint64)
     # Nothing that CuPy would have to guess the type of, and no array of the host.
     assert isinstance(argument, np.generic) or argument.shape == ()

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.weightings import Weightings
@@ -10,8 +11,14 @@ from daskreg.splits import PoissonBootstrap, ShuffledFolds
 from tests.stand_in import KINDS
 
 from .blocks import blocks, device_block
+from .emulated import KIND as EMULATED
+from .emulated import needs_compiler
 
 N, P = 4500, 6
+#: With CUDA C that runs on the host.
+EVERY_KIND = pytest.mark.parametrize(
+    "kind", [*KINDS, pytest.param(EMULATED, marks=needs_compiler)], ids=lambda kind: kind.name
+)
 FIELDS = ("mean", "m2", "target_mean", "target_m2", "cross", "gram")
 
 
@@ -108,6 +115,72 @@ def test_gram_matrices_of_resamples(kind):
     same_moments(found.moments, expected, True)
 
 
+def sparse_rows(storage="float64"):
+    """Return rows with a column far from zero that all of them store, a constant and an empty one,
+    and one of small numbers."""
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((2600, P)) < 0.3, rng.normal(size=(2600, P)), 0.0)
+    X[:, 1] = 1000.0 + rng.normal(size=len(X))
+    X[:, 3], X[:, 4] = 7.0, 0.0
+    X[:, 2] *= 1e-4
+    return sp.csr_array(X.astype(storage)), rng
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("folds", [False, True])
+@pytest.mark.parametrize("extras", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 70])
+def test_moments_of_sparse_rows(kind, folds, extras, n_targets):
+    X, rng = sparse_rows()
+    y = X[:, [5, 0]].toarray() @ rng.normal(size=(2, n_targets)) + 50
+    weight = rng.integers(0, 3, len(y)).astype(float) if extras else None
+    offset = rng.normal(size=(len(y), 1)) if extras else None
+    if extras:
+        weight[2400:] = 0.0
+    kernel = MomentsKernel(weightings=weightings([0, 1] if folds else [-1]))
+    assert kernel.runs_on_device(X.dtype, True, {})
+    parts = blocks(X, y, weight, offset, borders=(100, 140, 2400))
+    found, expected = both_moments(kind, kernel, parts)
+    same_moments(found.moments, expected.moments, False)
+    for key, part in found.moments.items():
+        assert part.m2[3] == part.m2[4] == 0.0
+        # Functions of any library add up all columns in one sum.
+        rtol = 1e-12 if kind is EMULATED else 1e-6
+        np.testing.assert_allclose(part.m2[:3], expected.moments[key].m2[:3], rtol=rtol)
+
+
+@EVERY_KIND
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("storage", ["float32", "float64"])
+def test_moments_of_sparse_rows_by_label(kind, apart, storage):
+    X, _ = sparse_rows(storage)
+    y = np.repeat(["b", "c", "a", "b"], [700, 900, 200, 800])[:, None]
+    kernel = MomentsKernel(by_label=True, apart_by_label=apart)
+    parts = blocks(X, y, borders=(300, 901))
+    found, expected = both_moments(kind, kernel, parts)
+    assert found.labels.tolist() == ["a", "b", "c"]
+    assert found.tallies == expected.tallies
+    same_moments(found.moments, expected.whole().moments, False)
+
+
+@EVERY_KIND
+def test_moments_of_rows_that_store_nothing(kind):
+    X, y = sp.csr_array((40, P)), np.arange(40.0)[:, None]
+    found, expected = both_moments(kind, MomentsKernel(), blocks(X, y))
+    same_moments(found.moments, expected.moments, False)
+
+
+def both_moments(kind, kernel, parts):
+    """Return the moments of blocks as a card and as the host sums them."""
+    shares = [kernel(part, {})["moments"] for part in parts]
+    cards = [device_block(kind, part) for part in parts]
+    with kind.pure():
+        found = [kernel.on_device(card, {})["moments"] for card in cards]
+        total = sum(found[1:], found[0])
+    fetched = total.mapped(lambda one: one if one is None else kind.fetch(one))
+    return fetched, sum(shares[1:], shares[0])
+
+
 def same_moments(found, expected, gram):
     """Check moments of every group against those of the host."""
     filled = {key for key, part in expected.items() if part.weight}
@@ -129,7 +202,8 @@ def same_moments(found, expected, gram):
 
 def test_what_stays_on_the_host():
     float32 = np.dtype("float32")
-    assert not MomentsKernel().runs_on_device(float32, True, {})
+    assert not MomentsKernel(columns=None).runs_on_device(float32, True, {})
+    assert not MomentsKernel().runs_on_device(np.dtype("int8"), True, {})
     assert not MomentsKernel(columns=(1, 2)).runs_on_device(float32, False, {})
     resampled = weightings([-1, -1], [0, 1])
     for settings in ({}, {"by_label": True}, {"columns": None, "plain_gram": True}):

@@ -40,6 +40,13 @@ PROGRAMS = [
     lone("bfloat16", 256),
     lone("bfloat16", MOST_FEATURES["float32"]),
     lone("uint16", 155),
+    # Two bytes a number and many rows, which a compiler may keep decoded.
+    lone("float16", 256, shifted=False, loss=Squared()),
+    lone("bfloat16", 256, loss=Squared()),
+    lone("int16", 255, shifted=False),
+    lone("bfloat16", 223),
+    lone("float16", 126, loss=Squared()),
+    lone("uint16", 252, loss=Squared()),
     lone("float16", 512, shifted=False),
     lone("int8", 512),
     lone("bool", 256, shifted=False),

@@ -13,9 +13,12 @@ from daskreg.design.device import card as room
 from daskreg.design.device import cupy_card
 from daskreg.design.device.card import card_of_process, locked_copy
 from daskreg.design.device.facts import card_facts
+from daskreg.design.device.lane import Lane
+from daskreg.design.device.need import DeviceShare
 from daskreg.design.device.ring import ring_of
 from daskreg.exceptions import MissingDependencyError
 from tests.device import fake_cupy
+from tests.device.fake_cupy import OutOfMemoryError
 
 
 @pytest.fixture
@@ -110,6 +113,59 @@ def test_a_card_that_does_not_open_is_told_of_once_and_left_alone(card, monkeypa
     monkeypatch.setenv("DASKREG_DEVICE", "gpu")
     with pytest.raises(MissingDependencyError, match=r"cannot be used: .*Unavailable"):
         card_of_process()
+
+
+def test_a_card_that_answers_nothing_any_more_is_left_alone(card, monkeypatch):
+    """An address that is not there, say, stays the answer to everything that is asked later."""
+
+    def fails(*_):
+        raise RuntimeError("cudaErrorIllegalAddress: an illegal memory access was encountered")
+
+    def run_pass():
+        with Lane(card, "shard", None, {}, DeviceShare(), lambda index: None):
+            monkeypatch.setattr(type(card.copy), "synchronize", fails)
+            raise RuntimeError("what the kernel said")
+
+    with pytest.warns(UserWarning, match=r"leaves the GPU alone from now on: .*IllegalAddress"):  # noqa: SIM117
+        with pytest.raises(RuntimeError, match="what the kernel said"):
+            run_pass()
+    assert card_of_process() is None  # without another warning
+    assert room.card_at_hand() is None
+    assert card_facts() is None
+    monkeypatch.setenv("DASKREG_DEVICE", "gpu")
+    with pytest.raises(MissingDependencyError, match=r"cannot be used: it has failed with Runtime"):
+        card_of_process()
+
+
+def test_an_error_that_says_nothing_of_the_card_leaves_it_in_use(card):
+    lane = Lane(card, "shard", None, {}, DeviceShare(), lambda index: None)
+    with pytest.raises(ZeroDivisionError), lane:
+        raise ZeroDivisionError
+    assert card_of_process() is card
+
+
+def test_a_slot_without_an_event_loses_its_buffer(card, monkeypatch):
+    """Else it would be filled after what was asked before the one before it."""
+    ring, events = ring_of(card), []
+
+    class Refused(card.xp.cuda.Event):
+        def record(self, stream):
+            events.append(stream)
+            if len(events) == 2:
+                raise OutOfMemoryError("cudaErrorMemoryAllocation: out of memory")
+            super().record(stream)
+
+    for _ in range(3):
+        with ring.slot(100):
+            pass
+    before = ring.nbytes
+    monkeypatch.setattr(card.xp.cuda, "Event", Refused)
+    for _ in range(2):
+        with ring.slot(100):
+            pass
+    assert ring.nbytes == before * 2 // 3
+    with ring.slot(100), ring.slot(100), ring.slot(100):
+        assert ring.nbytes == before
 
 
 def test_a_card_that_nobody_has_asked_for_is_used_with_a_warning(card, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse
 
 from daskreg.datafit.kernels.cuda.packed import PackedSums
-from daskreg.design.device.lane import _mapped
+from daskreg.design.device.landing import mapped
 from daskreg.design.device.shelf import SHELF
 from daskreg.design.partials import Sums
 from daskreg.linear_model import Lasso, LogisticRegression
@@ -76,7 +76,7 @@ def test_a_fit_has_the_coefficients_of_processors(
 def test_sums_that_lie_in_one_array_are_plain_ones_when_fetched():
     """Checkpoints keep plain sums, and other processes need nothing of cards to read them."""
     packed = PackedSums.of(np.arange(6.0), ("value", "residual"), (4, 1))
-    fetched = _mapped(packed, lambda value: isinstance(value, np.ndarray), np.copy)
+    fetched = mapped(packed, lambda value: isinstance(value, np.ndarray), np.copy)
     assert type(fetched) is Sums
     assert {name: part.tolist() for name, part in fetched.items()} == {
         "value": [0.0],

@@ -170,10 +170,25 @@ class NotHere(StandInCard):
 
 @pytest.mark.parametrize("kind", [ForCopy, ForCompute, NotHere])
 def test_a_forgotten_wait_is_seen(card_with, kind):
-    card_with(0, kind)
+    card = card_with(0, kind)
     X, y = whole_numbers()
     with make_design(X, y, block_size=BLOCK) as design, pytest.raises(AssertionError):
         passes(design, X, y)
+    card.faults.clear()
+
+
+def test_memory_that_is_let_go_of_while_it_is_copied_is_a_fault(card_with):
+    card = card_with(LARGE)
+    card.put(np.arange(3.0), card.empty(24))  # nobody has a name for either
+    card.synchronize()
+    assert card.faults == [
+        "memory of the card was let go of while it was copied to",
+        "memory of the host was let go of before it was copied",
+    ]
+    card.faults.clear()
+    locked = card.page_locked((3,), np.dtype(float))
+    card.send(locked[1:])
+    assert card.faults.pop() == "memory that is read into again was sent without waiting"
 
 
 def test_blocks_that_stay_are_not_waited_for(card_with):
@@ -189,7 +204,7 @@ def test_blocks_that_stay_are_not_waited_for(card_with):
 
 
 def test_large_sums_are_fetched_by_themselves(card_with, monkeypatch):
-    monkeypatch.setattr("daskreg.design.device.lane.APART", 100)
+    monkeypatch.setattr("daskreg.design.device.landing.APART", 100)
     card = card_with(LARGE)
     X, y = whole_numbers()
     with make_design(X, y, block_size=BLOCK) as design:

@@ -187,14 +187,14 @@ class SparseRows(_Form):
     def sums(self, block: DeviceBlock, rows: DeviceRows) -> Sums:
         """Return the sums of a block: those of all lines, in their order."""
         xp = block.xp
-        by_column = [block.kept.get(("csc", part), make) for part, make in _by_column(xp, block.X)]
+        stored = by_column(block)
         groups = tile_borders(self.shape[1], GROUP)
-        found = [self._group(block, rows, group, by_column) for group in groups]
+        found = [self._group(block, rows, group, stored) for group in groups]
         sums, grads = zip(*found, strict=True)
         return self.packed(xp, xp.concatenate(sums, axis=1), xp.concatenate(grads, axis=1))
 
     def _group(
-        self, block: DeviceBlock, rows: DeviceRows, group: tuple[int, int], by_column: list[Any]
+        self, block: DeviceBlock, rows: DeviceRows, group: tuple[int, int], stored: list[Any]
     ) -> tuple[Any, Any]:
         """Return the sums (n_sums, c) and the gradient (p, c) of c columns of coefficients."""
         xp, X, (first, last) = block.xp, block.X, group
@@ -206,24 +206,42 @@ class SparseRows(_Form):
             coef = np.ascontiguousarray(self.state["coef"][:, first:last], dtype=np.float64)
             coef = block.upload(f"coef-{first}", coef)
         eta = xp.empty((block.n_rows, last - first), dtype=xp.float64)
-        stored = X.data, X.indices, X.indptr
-        self._warps(xp, "csr_times", block.n_rows, *stored, n_rows, coef, columns, lanes, eta)
+        program, by_row = self.program, (X.data, X.indices, X.indptr)
+        warps(program, xp, "csr_times", block.n_rows, *by_row, n_rows, coef, columns, lanes, eta)
         sums = xp.zeros((tile_lines(GROUP), self.n_sums, last - first), dtype=xp.float64)
         self.between("between_sparse", eta, block, rows, 0, sums, group)
-        n_pieces = block.n_features + X.data.shape[0] // PIECE
+        n_pieces = column_pieces(X)
         partial = xp.empty((n_pieces, last - first), dtype=xp.float64)
         after = n_features, eta, columns, lanes, partial
-        self._warps(xp, "csc_pieces", n_pieces, *by_column, *after)
-        grad = xp.empty((block.n_features, last - first), dtype=xp.float64)
-        grid = (-(-block.n_features * (last - first) // THREADS),)
-        arguments = partial, by_column[3], n_features, columns, grad
-        launch(self.program, xp, "csc_join", grid, (THREADS,), *arguments)
-        return xp.sum(sums, axis=0), grad
+        warps(program, xp, "csc_pieces", n_pieces, *stored, *after)
+        return xp.sum(sums, axis=0), join_pieces(program, block, partial, stored[3])
 
-    def _warps(self, xp: Any, name: str, n: int, *arguments: Any) -> None:
-        """Start a kernel with a warp for each of n things."""
-        grid = (max(1, -(-32 * n // THREADS)),)
-        launch(self.program, xp, name, grid, (THREADS,), *arguments)
+
+def warps(program: Program, xp: Any, name: str, n: int, *arguments: Any) -> None:
+    """Start a kernel with a warp for each of n things."""
+    grid = (max(1, -(-32 * n // THREADS)),)
+    launch(program, xp, name, grid, (THREADS,), *arguments)
+
+
+def column_pieces(X: Any) -> int:
+    """Return how many pieces the columns of a sparse block have at most."""
+    return int(X.shape[1] + X.data.shape[0] // PIECE)
+
+
+def join_pieces(program: Program, block: DeviceBlock, partial: Any, pieces: Any) -> Any:
+    """Return the sums of the pieces (n_pieces, C) of each column, (p, C), in their order."""
+    xp, n_columns = block.xp, int(partial.shape[1])
+    joined = xp.empty((block.n_features, n_columns), dtype=xp.float64)
+    grid = (-(-block.n_features * n_columns // THREADS),)
+    sizes = np.int64(block.n_features), np.int64(n_columns)
+    launch(program, xp, "csc_join", grid, (THREADS,), partial, pieces, *sizes, joined)
+    return joined
+
+
+def by_column(block: DeviceBlock) -> list[Any]:
+    """Return values and rows of a sparse block by column, column pointers and piece pointers; they
+    are kept beside it."""
+    return [block.kept.get(("csc", part), make) for part, make in _by_column(block.xp, block.X)]
 
 
 def _by_column(xp: Any, X: Any) -> list[tuple[str, Any]]:

@@ -1,4 +1,4 @@
-"""The first pass over dense blocks on a card: moments of columns, with or without Gram matrix."""
+"""The first pass over blocks on a card: moments of columns, of dense ones with a Gram matrix."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from daskreg._array import beside
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.kernels.one_hot import OneHot
 from daskreg.datafit.kernels.tiles import tile_borders
+from daskreg.datafit.label_sums import SPARSE_NOISE
 from daskreg.datafit.moments import Moments
-from daskreg.design.device import DeviceBlock
+from daskreg.design.device import Csr, DeviceBlock
 
+from .column_sums import column_sums
 from .tiles import CARD_TILE_BYTES, widened
 
 #: Rows whose mean is the shift of their columns.
@@ -37,13 +39,12 @@ def device_moments(
     Parameters
     ----------
     block : DeviceBlock
-        Dense.
     chosen : ndarray of int, or None
         Numbers of the rows; None: all.
     z : ndarray or OneHot, shape (n_rows, n_targets)
     weight : ndarray, shape (n_rows,), or None
     gram_dtype : numpy.dtype or None
-        Of the products of a tile; None: no Gram matrix.
+        Of the products of a tile; None: no Gram matrix, as always of sparse rows.
     """
     if chosen is not None:
         z, weight = z[chosen], None if weight is None else weight[chosen]
@@ -54,16 +55,21 @@ def device_moments(
     z_mean, z_m2 = _targets(z, weight, total)
     rows = np.flatnonzero(weight) if chosen is None else chosen[np.flatnonzero(weight)]
     counts = total, len(rows)
-    if not len(rows):
+    if not len(rows) or (isinstance(block.X, Csr) and not block.X.data.shape[0]):
         zeros = Moments(*counts, np.zeros(p), np.zeros(p), z_mean, z_m2, np.zeros((p, q)))
         gram = None if gram_dtype is None else np.zeros((p, p))
         return replace(zeros, gram=gram).mapped(lambda one: one if one is None else send(one))
-    shift = _inner_point(xp, xp.take(block.X, send(rows[:FIRST_ROWS]), axis=0))
-    sums = _sums(block, chosen, shift, (np.sqrt(weight), z, z_mean), gram_dtype)
-    first, squares, gram = sums
+    if isinstance(block.X, Csr):
+        assert gram_dtype is None, "processors make Gram matrices of sparse rows"
+        shift, first, squares = column_sums(block, chosen, weight, z, z_mean)
+        gram, noise = None, SPARSE_NOISE
+    else:
+        shift = _inner_point(xp, xp.take(block.X, send(rows[:FIRST_ROWS]), axis=0))
+        sums = _sums(block, chosen, shift, (np.sqrt(weight), z, z_mean), gram_dtype)
+        (first, squares, gram), noise = sums, 0.0
     apart = first[:, 0] / total
     m2 = squares - apart * first[:, 0]
-    m2 = xp.where(m2 <= 0.0, 0.0, m2)  # what overflowed stays NaN, and is refused later
+    m2 = xp.where(m2 <= noise * squares, 0.0, m2)  # what overflowed is NaN, and refused later
     if gram is not None:
         gram = gram - apart[:, None] * first[:, 0][None, :]
     # Targets are centred: there is nothing to take from their products.

@@ -107,11 +107,14 @@ class Program:
 
     @property
     def blocks_per_sm(self) -> int:
-        """Blocks that share a multiprocessor: as many as their registers leave room for."""
+        """Blocks that share a multiprocessor: as many as their registers leave room for.
+
+        Two blocks with many rows have 64 KiB on their way, which is more than the fastest memory
+        delivers in the time that a load takes.
+        """
         heavy = self.values * SIZES[self.product] * (3 if self.shifted else 2)
         many = self.rows * self.values * SIZES[self.product] > LANE_BYTES
-        packed = SIZES[self.stored] == 2 and self.values <= 8
-        crowded = self.product == "float64" or heavy > 128 or (many and not packed)
+        crowded = self.product == "float64" or heavy > 128 or many
         return 2 if crowded else 3
 
     @property
@@ -150,7 +153,8 @@ class Program:
     def kernels(self) -> tuple[str, ...]:
         """Names of the kernels in the source."""
         if self.indices is not None:
-            return "csr_times", "csc_pieces", "csc_join", "between_sparse", "between_products"
+            sparse = "csr_times", "csc_pieces", "csc_moments", "csc_join"
+            return *sparse, "between_sparse", "between_products"
         return ("gradient_rows",) if self.fused else ("between_products",)
 
     @property

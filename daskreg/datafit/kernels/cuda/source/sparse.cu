@@ -24,6 +24,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) csr_times(
     if (lane < n_columns) eta[row * n_columns + lane] = sum;
 }
 
+// The column of a piece, and the stored numbers from `start` to `stop` that it consists of.
+__device__ inline index_t piece_of(
+    index_t number, const index_t *pointers, const index_t *piece, index_t n_features,
+    index_t &start, index_t &stop
+) {
+    index_t low = 0, high = n_features;  // piece[low] <= number < piece[high]
+    while (high - low > 1) {
+        const index_t middle = (low + high) / 2;
+        if (piece[middle] <= number) low = middle;
+        else high = middle;
+    }
+    start = pointers[low] + (number - piece[low]) * PIECE;
+    stop = start + PIECE < pointers[low + 1] ? start + PIECE : pointers[low + 1];
+    return low;
+}
+
 // partial (n_pieces, n_columns): values and rows are sorted by column; piece[j] counts the pieces
 // of the columns before j.
 extern "C" __global__ void __launch_bounds__(THREADS) csc_pieces(
@@ -33,20 +49,37 @@ extern "C" __global__ void __launch_bounds__(THREADS) csc_pieces(
     const int lane = threadIdx.x & 31, column = lane % width;
     const index_t number = ((index_t)blockIdx.x * blockDim.x + threadIdx.x) >> 5;
     if (number >= piece[n_features]) return;
-    index_t low = 0, high = n_features;  // piece[low] <= number < piece[high]
-    while (high - low > 1) {
-        const index_t middle = (low + high) / 2;
-        if (piece[middle] <= number) low = middle;
-        else high = middle;
-    }
-    const index_t start = pointers[low] + (number - piece[low]) * PIECE;
-    const index_t stop = start + PIECE < pointers[low + 1] ? start + PIECE : pointers[low + 1];
+    index_t start, stop;
+    piece_of(number, pointers, piece, n_features, start, stop);
     double sum = 0.0;
     if (column < n_columns)
         for (index_t e = start + lane / width; e < stop; e += 32 / width)
             sum += decode(values[e]) * residual[rows[e] * n_columns + column];
     sum = met(sum, width);
     if (lane < n_columns) partial[number * n_columns + lane] = sum;
+}
+
+// partial (n_pieces, n_columns + 1): as before, of numbers less the shift of their column; the last
+// sum is that of their squares times the first column of `right`.
+extern "C" __global__ void __launch_bounds__(THREADS) csc_moments(
+    const stored_t *values, const int *rows, const index_t *pointers, const index_t *piece,
+    index_t n_features, const double *shift, const double *right, index_t n_columns, int width,
+    double *partial
+) {
+    const int lane = threadIdx.x & 31, column = lane % width;
+    const index_t number = ((index_t)blockIdx.x * blockDim.x + threadIdx.x) >> 5;
+    if (number >= piece[n_features]) return;
+    index_t start, stop;
+    const index_t feature = piece_of(number, pointers, piece, n_features, start, stop);
+    double sum = 0.0;
+    if (column <= n_columns)
+        for (index_t e = start + lane / width; e < stop; e += 32 / width) {
+            const double d = decode(values[e]) - shift[feature];
+            const double *own = right + rows[e] * n_columns;
+            sum += column < n_columns ? d * own[column] : d * d * own[0];
+        }
+    sum = met(sum, width);
+    if (lane <= n_columns) partial[number * (n_columns + 1) + lane] = sum;
 }
 
 // grad (n_features, n_columns): the pieces of each feature, in their order.
