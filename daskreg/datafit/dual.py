@@ -253,6 +253,8 @@ def best_between(
     if not (penalty.has_l1.any() or penalty.positive):
         with np.errstate(invalid="ignore"):  # of no use where it is infinite, at scales of zero
             return np.fmax(best, np.fmax.reduce(bounds - scales**2 * penalty.conjugate(v)))
+    if not penalty.has_l2.any():  # feasible points have conjugate zero: no further look at v
+        return np.fmax(best, np.fmax.reduce(bounds))
     for scale, bound in zip(scales, bounds, strict=True):  # all at once would take room for all v
         best = np.fmax(best, bound - penalty.conjugate(scale * v))
     return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from daskreg._array import beside, concatenated, namespace
 from daskreg._typing import AnyArray
 
-from .label_sums import LabelSums, centred
+from .label_sums import LabelSums, absorbed, centred
 from .moments import Moments, MomentsBatch, sum_of
 
 #: Part of :class:`Groups` that stands for all rows.
@@ -59,6 +60,13 @@ class Groups:
     def __add__(self, other: Any) -> Groups:
         if not isinstance(other, Groups):
             return NotImplemented
+        return self._joined(other, operator.add)
+
+    def absorb(self, other: Groups) -> Groups:
+        """Add like ``+``, sums of sparse columns in their own memory: of no use afterwards."""
+        return self._joined(other, absorbed)
+
+    def _joined(self, other: Groups, plus: Callable[[Any, Any], Any]) -> Groups:
         labels = np.union1d(self.labels, other.labels)
         moments, added = self.moments, other.moments
         whole = (ALL, None) in moments or (ALL, None) in added
@@ -71,7 +79,7 @@ class Groups:
             )
         moments, batches = dict(moments), dict(self.batches)
         for key, more in added.items():
-            moments[key] = moments[key] + more if key in moments else more
+            moments[key] = plus(moments[key], more) if key in moments else more
         for label, batch in other.batches.items():
             batches[label] = batches[label] + batch if label in batches else batch
         tallies = dict(self.tallies)

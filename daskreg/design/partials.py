@@ -16,8 +16,9 @@ LARGE = 2**17
 class Sums(dict[str, Any]):
     """Sums by name; ``+`` adds key by key and leaves both operands as they are.
 
-    Values are float64 arrays, numbers or anything else with ``+``.  Both operands must have
-    the same keys: a sum that one block leaves out would silently be wrong.
+    Values are float64 arrays, numbers or anything else with ``+``, and with ``absorb`` if it is
+    to add in its own memory.  Both operands must have the same keys: a sum that one block leaves
+    out would silently be wrong.
     """
 
     def __add__(self, other: Any) -> Sums:
@@ -48,7 +49,8 @@ def _absorbed(value: Any, other: Any) -> Any:
     if isinstance(value, np.ndarray) and value.nbytes >= LARGE and _fits(value, other):
         value += other
         return value
-    return value + other
+    absorb = getattr(value, "absorb", None)  # of those that hold large arrays
+    return value + other if absorb is None else absorb(other)
 
 
 def _fits(value: AnyArray, other: Any) -> bool:

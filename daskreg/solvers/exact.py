@@ -19,8 +19,9 @@ from .quasi_newton_state import Point
 from .shared_ridge import SharedRidge
 from .subproblem import Aim
 
-#: Rows on which the first steps are taken, of at least so many times as many.
-OPENING_ROWS, FEW = 20_000, 5
+#: Rows on which the first steps are taken, of at least so many times as many: of fewer all rows
+#: cost less than what it takes to pick some.
+OPENING_ROWS, FEW = 20_000, 50
 #: Coefficients that may join those in use at a time, at least.
 LEAST_NEW = 100
 

@@ -46,7 +46,7 @@ class QuasiNewton(Solver):
     - "exact": the Hessian of all rows over the coefficients in use and those that should be, in
       one more pass; the others wait for a later step.  Steps are Newton's and keep no pairs: for
       few columns of sparse rows in memory, where such a pass costs less than the steps it saves.
-      Of 100,000 rows and more the first step is taken on a sample of 20,000, as with "sample".
+      Of a million rows and more the first step is taken on a sample of 20,000, as with "sample".
 
     Where the objective would rise, the pair is kept and fractions .5, .2 and .05 of the step are
     evaluated in one more pass; where those fail too, the metric is multiplied by ten.  The

@@ -20,9 +20,9 @@ from .screening_state import ScreeningState
 
 #: The problems of a round are solved to this share of the gap that is asked for.
 INNER = 0.1
-#: ... or to this one by solvers whose last digits are as dear as the first: sweeps over rows, and
-#: gradients.
-INNER_OF_ROWS, INNER_OF_GRADIENTS = 0.8, 0.5
+#: ... or to this one by solvers whose last digits are as dear as the first: sweeps over rows,
+#: Newton's steps with a Hessian each, and gradients.
+INNER_OF_ROWS, INNER_OF_HESSIANS, INNER_OF_GRADIENTS = 0.8, 0.8, 0.5
 #: No smaller relative gap is asked of the problems of a round.
 SMALLEST_TOL = 1e-13
 #: Iterations of the solver of a round at most.
@@ -49,13 +49,10 @@ def solve_round(
     A little further than that, lest all columns together miss it by a hair.  What sweeps over rows
     or gradients would not certify is rare.
     """
-    share = INNER_OF_ROWS if isinstance(solver, Gram) and solver.factored else INNER
-    if isinstance(solver, Fista):
-        share = INNER_OF_GRADIENTS
     members = np.flatnonzero(columns)
-    fine = max(share * state.goal.tol, SMALLEST_TOL)
+    fine = max(_share(solver) * state.goal.tol, SMALLEST_TOL)
 
-    def solved(solver: Solver, tol: float, start: tuple[Float, Float]) -> Solution:
+    def solved(solver: Solver, tol: float, start: tuple[Float, Float] | None) -> Solution:
         return solve(
             solver,
             part,
@@ -65,7 +62,9 @@ def solve_round(
             start=start,
         )
 
-    start = state.coef[members][..., chosen], state.intercept[:, chosen]
+    start: tuple[Float, Float] | None = state.coef[members][..., chosen], state.intercept[:, chosen]
+    if _is_null(part, *start):
+        start = None  # what the first pass has told of it needs no other one
     solution = solved(solver, max(fine, aim), start)
     if aim > fine and not solution.n_iter.any():
         # Near enough on these columns, though far over all: without a step the round that follows
@@ -75,6 +74,20 @@ def solve_round(
         # As would be a round that starts where this one can go no further.
         solution = solved(Fista(), max(fine, aim), (solution.coef, solution.intercept))
     return solution
+
+
+def _share(solver: Solver) -> float:
+    """Share of the gap asked for to which the problems of a round are solved."""
+    if isinstance(solver, Gram) and solver.factored:
+        return INNER_OF_ROWS
+    if isinstance(solver, QuasiNewton) and solver.metric == "exact":
+        return INNER_OF_HESSIANS
+    return INNER_OF_GRADIENTS if isinstance(solver, Fista) else INNER
+
+
+def _is_null(part: Any, coef: Float, intercept: Float) -> bool:
+    """Whether problems start from their null models."""
+    return not coef.any() and np.array_equal(intercept, part.null_intercept)
 
 
 def aim_of(

@@ -115,6 +115,7 @@ def test_newton_steps_end_where_others_do_in_fewer_passes(ratio, kind, monkeypat
 def test_many_rows_open_with_a_sample_in_place_of_a_hessian(monkeypatch):
     from daskreg.solvers import exact
 
+    monkeypatch.setattr(exact, "FEW", 5)
     X, y, w = problem(n=4000, p=30, seed=3)
 
     def solved(opening):

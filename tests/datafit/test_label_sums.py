@@ -70,3 +70,18 @@ def test_sums_tell_of_entries_that_are_not_finite(bad):
     block.X.data[5] = bad
     with np.errstate(invalid="ignore"):
         assert not KERNEL.proves_finite(KERNEL(block, {}), block)
+
+
+def test_sums_are_absorbed_in_the_memory_of_the_first():
+    X, y, _ = rows()
+    y = y[np.random.default_rng(0).permutation(300)]  # blocks of all labels
+    first, second, expected = (share(X, y, None, *ends) for ends in ((0, 200), (200, 300), (0, 300)))
+    table, added = first.moments[ALL, None].table, second.moments[ALL, None].table.copy()
+    apart = first + second
+    assert not np.may_share_memory(apart.moments[ALL, None].table, table)
+    total = first.absorb(second)
+    assert total.moments[ALL, None].table is table
+    np.testing.assert_array_equal(table, apart.moments[ALL, None].table)
+    np.testing.assert_array_equal(second.moments[ALL, None].table, added)
+    np.testing.assert_allclose(table, expected.moments[ALL, None].table, rtol=1e-13)
+    assert total.tallies == expected.tallies

@@ -13,8 +13,11 @@ from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import PointwiseLoss
 
-from .fused import SPARSE_ROWS
 from .tiles import BLOCK_BYTES, Labels, RowData, row_data, stored, tile_borders
+
+#: Linear predictors of a tile: what surrounds its loops costs next to nothing, and they stay in
+#: the second-level cache.
+PREDICTORS, LEAST_ROWS = 2**15, 2**10
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class HessianKernel:
         places = np.full((len(hessians), block.X.shape[1]), -1, dtype=np.int32)
         for place, start, stop in zip(places, borders[:-1], borders[1:], strict=True):
             place[state["members"][start:stop]] = np.arange(stop - start)
-        for start, stop in tile_borders(block.n_rows, SPARSE_ROWS):
+        for start, stop in tile_borders(block.n_rows, _tile(len(hessians))):
             self._add(block, state, rows.tile(start, stop), start, places, hessians)
         return Sums({str(number): hessian for number, hessian in enumerate(hessians)})
 
@@ -60,9 +63,10 @@ class HessianKernel:
     ) -> None:
         from .compiled.csr import add_hessian
 
-        X, target = block.X, state["target"]
+        X, target, stop = block.X, state["target"], start + len(rows.y)
         parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
-        eta = np.ascontiguousarray((X[start : start + len(rows.y)] @ state["coef"]).T)
+        tile = X if stop - start == block.n_rows else X[start:stop]
+        eta = np.ascontiguousarray((tile @ state["coef"]).T)
         eta += np.asarray(state["intercept"])[:, None]
         if rows.offset is not None:
             eta += rows.offset.T[target if rows.offset.shape[1] > 1 else [0] * len(target)]
@@ -78,4 +82,9 @@ class HessianKernel:
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False
     ) -> int:
         """Return the bytes that one call needs beside its block and its result."""
-        return 8 * n_columns * (20 * SPARSE_ROWS + 2 * n_features) + BLOCK_BYTES
+        return 8 * n_columns * (20 * _tile(n_columns) + 2 * n_features) + BLOCK_BYTES
+
+
+def _tile(n_columns: int) -> int:
+    """Return the rows of a tile."""
+    return max(LEAST_ROWS, PREDICTORS // max(1, n_columns))
