@@ -20,6 +20,7 @@ from .footprint import Footprint
 from .held_out import held_out_error, held_out_scores
 from .hessians import has_cheap_hessians, hessians_of
 from .kernels.closing import ClosingKernel
+from .kernels.coupled import MOST_BENT
 from .kernels.fused import LIBRARIES, pays
 from .kernels.gradient import GradientKernel
 from .scores import Scores
@@ -179,6 +180,7 @@ class Datafit(Surveyed):
         columns: npt.ArrayLike | None = None,
         *,
         precise: bool = False,
+        bends: bool = False,
     ) -> Evaluation:
         """Evaluate C columns: one pass (and ``first()``, if it was not called before).
 
@@ -194,14 +196,18 @@ class Datafit(Surveyed):
             Multiply in float64 whatever the storage type.  Otherwise float32 is taken where
             storage type, ``tol`` and the size of the coefficients allow, and bounds are lower by
             what it may hide.
+        bends : bool
+            Tell of coupled classes, unless they are many, how the Hessian changes along eta.
         """
         dtype = np.dtype(np.float64) if precise else self.dtype
         part = self if columns is None else self.take(columns)
         state = part._state(coef, intercept, dtype)
+        if bends and 1 < self.n_outputs <= MOST_BENT:
+            state["bends"] = np.ones(1)
         null_value = part.null_value
         hidden = rounding(self.first(), state, null_value, dtype)
         if (hidden > ROUGH * null_value).any():
-            return self.value_and_grad(coef, intercept, columns, precise=True)
+            return self.value_and_grad(coef, intercept, columns, precise=True, bends=bends)
         weightings = self._survey.weightings
         compiled = pays(self.design, len(part.weighting))
         kernel = GradientKernel(self.loss, dtype.name, self.first().labels, weightings, compiled)

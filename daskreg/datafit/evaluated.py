@@ -15,7 +15,7 @@ from .coupled_dual import multinomial_dual, null_class_dual
 from .dual import SquaredDual, logistic_dual, null_dual
 from .evaluation import ByWeighting, DualPoint, Evaluation, joined
 from .first import FirstPass
-from .kernels.coupled import mean_hessian
+from .kernels.coupled import bent, mean_hessian
 from .survey import Survey
 
 
@@ -65,7 +65,8 @@ def evaluation_of(
         for number, own in zip(numbers, columns, strict=True):
             points.append(SquaredDual(square[own], *survey.free_gram(number)))
     point = ByWeighting.of(points, columns)
-    return Evaluation(value, grad, slope, point, curvature, hidden)
+    bends = bent(sums["bends"]) / place.total_weight if "bends" in sums else None
+    return Evaluation(value, grad, slope, point, curvature, hidden, bends)
 
 
 def null_evaluation(survey: Survey) -> Evaluation | None:

@@ -104,6 +104,9 @@ class Evaluation:
     rounding : ndarray, shape (C,), or 0
         What products of low precision may hide of a gap, in the unit of the objective; bounds are
         lower by it.
+    bends : ndarray, shape (q + 1, q + 1, q, q, C), or None
+        Weighted means of ``t_a t_b H_cd``, where they were asked for: t is eta and a 1, H the
+        Hessian of the loss by eta.
     """
 
     value: Float
@@ -112,6 +115,7 @@ class Evaluation:
     dual_point: DualPoint
     mean_curvature: Float
     rounding: Float | float = 0.0
+    bends: Float | None = None
 
     def take(self, columns: npt.ArrayLike) -> Evaluation:
         """Return the evaluation of some columns."""
@@ -123,6 +127,7 @@ class Evaluation:
             self.dual_point.take(index),
             self.mean_curvature[..., index],
             np.broadcast_to(self.rounding, self.value.shape)[index],
+            None if self.bends is None else self.bends[..., index],
         )
 
     def dual(self, penalty: DualPenalty, coef: Float) -> Float:
@@ -154,6 +159,7 @@ def joined(parts: Sequence[Evaluation], columns: Sequence[AnyArray]) -> Evaluati
         return parts[0]
     order = np.argsort(np.concatenate(columns), kind="stable")
     rounding = [np.broadcast_to(part.rounding, part.value.shape) for part in parts]
+    bends = [part.bends for part in parts if part.bends is not None]
     return Evaluation(
         np.concatenate([part.value for part in parts])[order],
         np.concatenate([part.grad for part in parts], axis=-1)[..., order],
@@ -161,6 +167,7 @@ def joined(parts: Sequence[Evaluation], columns: Sequence[AnyArray]) -> Evaluati
         ByWeighting.of([part.dual_point for part in parts], list(columns)),
         np.concatenate([part.mean_curvature for part in parts], axis=-1)[..., order],
         np.concatenate(rounding)[order],
+        np.concatenate(bends, axis=-1)[..., order] if len(bends) == len(parts) else None,
     )
 
 

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 
+from .bent import Bent
+
 #: Added to the diagonal, relative to it: a matrix of few or collinear rows is singular, and so is
 #: that of classes whose unpenalised intercepts may all move together.
 RIDGE = 1e-6
@@ -91,6 +93,11 @@ class Curvature(ABC):
         block[np.diag_indices(len(active))] += self.ridge[active]
         return block
 
+    @property
+    def missing(self) -> tuple[Float, Float]:
+        """Vectors U (n, r) and signs (r,): what the matrix lacks is ``U diag(sign) U'``."""
+        return np.zeros((len(self.diagonal), 0)), np.zeros(0)
+
     def factors(self, features: AnyArray) -> tuple[Float, Float] | None:
         """Symmetric (m, m) and (q, q) whose Kronecker product is the block of all coefficients of
         m varying features; None: it is no such product."""
@@ -111,15 +118,24 @@ class GramCurvature(Curvature):
         W, the weighted mean of the loss's Hessian by eta, positive definite.
     factor : array of shape (p,) or None
         D: from the coordinates of G to those of the problem; 0 for what is constant there.
+    known : Bent or None
+        What is known of the loss's Hessian beyond its mean.
     """
 
     G: Float
     mean: Float
     factor: Float | None = None
+    known: Bent | None = None
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
         return len(self.mean)
+
+    @property
+    def missing(self) -> tuple[Float, Float]:
+        if self.known is None:
+            return super().missing
+        return self.known.missing(self._product(self.known.coef))
 
     @cached_property
     def squares(self) -> Float:
@@ -144,13 +160,17 @@ class GramCurvature(Curvature):
 
     def _image(self, v: Float) -> tuple[Float, Float]:
         q = self.n_outputs
-        plain = v[:-q].reshape(len(self.G), -1)
-        if self.factor is None:
-            coef = self.G @ plain
-        else:
-            coef = self.factor[:, None] * (self.G @ (self.factor[:, None] * plain))
-        coef += (RIDGE * self.squares)[:, None] * plain
+        coef = self._product(v[:-q].reshape(len(self.G), -1))
         return times_outputs(self.mean, coef, v.shape[1]), self.mean @ v[-q:]
+
+    def _product(self, columns: Float) -> Float:
+        """The Gram matrix with its ridge times columns (p, r)."""
+        if self.factor is None:
+            product = self.G @ columns
+        else:
+            product = self.factor[:, None] * (self.G @ (self.factor[:, None] * columns))
+        product += (RIDGE * self.squares)[:, None] * columns
+        return np.asarray(product)
 
     def _block(self, active: AnyArray) -> Float:
         q = self.n_outputs

@@ -53,6 +53,11 @@ class Kronecker:
         return np.asarray(self.G @ v @ self.W + low.reshape(v.shape))
 
     @cached_property
+    def towards(self) -> Float:
+        """``U M``, shape (m q, r), C-contiguous."""
+        return np.ascontiguousarray(self.U @ self.M)
+
+    @cached_property
     def diagonal(self) -> Float:
         """Shape (m, q).
 
@@ -61,7 +66,7 @@ class Kronecker:
         LinAlgError
             Where rounding of the low rank has left nothing positive.
         """
-        low = np.einsum("ir,ir->i", self.U @ self.M, self.U)
+        low = np.einsum("ir,ir->i", self.towards, self.U)
         diagonal = np.outer(np.diag(self.G), np.diag(self.W)) + low.reshape(-1, len(self.W))
         if not (diagonal > 0.0).all():
             raise np.linalg.LinAlgError("a diagonal entry is not positive")
@@ -76,22 +81,6 @@ class Kronecker:
         """``inv(G kron W) v`` for v of shape (m, q)."""
         factor, inverse = self._factors
         return np.asarray(scipy.linalg.cho_solve(factor, v @ inverse))
-
-    @cached_property
-    def _low(self) -> tuple[Float, Float]:
-        q, r = len(self.W), self.U.shape[1]
-        columns = self.U.reshape(len(self.G), q, r).transpose(0, 2, 1)
-        factor, inverse = self._factors
-        images = scipy.linalg.cho_solve(factor, (columns @ inverse).reshape(len(self.G), -1))
-        images = images.reshape(len(self.G), r, q).transpose(0, 2, 1).reshape(len(self.U), r)
-        return images, np.eye(r) + self.M @ (self.U.T @ images)
-
-    def solved(self, v: Float) -> Float:
-        """``inv(B) v`` for v of shape (m, q), by the identity of Sherman, Morrison, Woodbury."""
-        plain = self.plainly_solved(v)
-        images, inner = self._low
-        lost = images @ np.linalg.solve(inner, self.M @ (self.U.T @ plain.ravel()))
-        return np.asarray(plain - lost.reshape(v.shape))
 
 
 @dataclass(frozen=True)
@@ -132,19 +121,19 @@ class Subproblem:
         return np.where(self.free, np.where(x != 0.0, grad + self.l1 * np.sign(x), outside), 0.0)
 
     def excess(self, x: Float, subgradient: Float) -> float:
-        r"""About what x is above the minimum, at most, by its smallest subgradient r.
+        r"""About what x is above the minimum, by its smallest subgradient r.
 
-        The objective is B-strongly convex: :math:`r^T B^{-1} r / 2`.  Where B is nearly singular
-        :math:`r^T x + \max |r| \sum |x|` is smaller, a bound if the minimum is as long as x.
+        The objective is B-strongly convex: at most :math:`r^T B^{-1} r / 2`, here with the product
+        alone as B.  Where that is nearly singular :math:`r^T x + \max |r| \sum |x|` is smaller, a
+        bound if the minimum is as long as x.
         """
         size = float(np.abs(subgradient).max(initial=0.0))
         length = float((subgradient * x).sum()) + size * float(np.abs(x).sum())
-        return min(length, 0.5 * float((subgradient * self.model.solved(subgradient)).sum()))
+        return min(length, 0.5 * float((subgradient * self.model.plainly_solved(subgradient)).sum()))
 
     def minimised(self, start: Float, target: float, enough: float = ENOUGH) -> Float:
         """Return x, (m, q), about ``target`` above the minimum, or little beside what it gained."""
         model, x = self.model, np.maximum(start, 0.0) if self.positive else start.copy()
-        towards = np.ascontiguousarray(model.U @ model.M)
         size = np.sqrt(model.diagonal + self.l2)
         first = self.objective(self.b)
         wrong = self.subgradient(x, self.smooth_grad(x))
@@ -154,7 +143,7 @@ class Subproblem:
             image = np.ascontiguousarray((model.G @ move).T)
             low = model.M @ (model.U.T @ move.ravel())
             descend(
-                *(model.G, model.W, model.U, towards, model.diagonal, image, low, x),
+                *(model.G, model.W, model.U, model.towards, model.diagonal, image, low, x),
                 *(self.slope, self.l1, self.l2, self.free, self.positive, tol, SWEEPS),
             )
             grad = self.smooth_grad(x)

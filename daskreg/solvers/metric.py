@@ -19,7 +19,7 @@ LEAST_TURN = 1e-8
 class Metric:
     r"""``B = factor C + U diag(sign) U'`` over flattened coordinates; never held as a matrix.
 
-    C is the model of the curvature.  U holds the BFGS updates of the pairs, two vectors for each:
+    C is the model of the curvature.  U holds what it knows itself to miss, and the BFGS updates of the pairs, two vectors for each:
     with B the metric so far,
 
     .. math:: B_+ = B + \frac{y y^T}{s^T y} - \frac{B s\, s^T B}{s^T B s}.
@@ -46,7 +46,7 @@ class Metric:
     @classmethod
     def of(cls, curvature: Curvature, steps: Float, turns: Float) -> Metric:
         """The curvature, updated by pairs (n_pairs, n), oldest first."""
-        plain = cls(curvature, np.zeros((steps.shape[1], 0)), np.zeros(0))
+        plain = cls(curvature, *curvature.missing)
         if not len(steps):
             return plain
         images = plain.times(steps.T)
@@ -62,6 +62,7 @@ class Metric:
             signs += [1.0, -1.0]
         if not vectors:
             return plain
+        vectors, signs = [*plain.vectors.T, *vectors], [*plain.sign, *signs]
         return replace(plain, vectors=np.stack(vectors, axis=1), sign=np.array(signs))
 
     @property

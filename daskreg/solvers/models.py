@@ -12,6 +12,7 @@ import numpy.typing as npt
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .bent import Bent
 from .curvature import Curvature, GramCurvature, definite
 from .inner import nonlinear_step
 from .parallel import parallel_map
@@ -37,6 +38,8 @@ class Model(ABC):
     needs: ClassVar[tuple[str, ...]]
     #: Whether there may be an opening.
     opens: ClassVar[bool] = False
+    #: Whether evaluations should tell how the Hessian by eta changes along eta.
+    asks_bends: ClassVar[bool] = False
 
     @abstractmethod
     def prepare(self, datafit: Any) -> None:
@@ -88,6 +91,7 @@ class GramModel(Model):
     """The Gram matrix of the first pass, times the mean curvature of the loss at the point."""
 
     needs: ClassVar[tuple[str, ...]] = ("metric",)
+    asks_bends: ClassVar[bool] = True
 
     def prepare(self, datafit: MetricDatafit) -> None:
         datafit.metric()
@@ -105,6 +109,7 @@ class GramModel(Model):
             np.asarray(datafit.metric(), dtype=np.float64),
             definite(_mean(point), least(datafit)),
             None if factor is None else np.asarray(factor, dtype=np.float64)[:, problem],
+            _bent(point, getattr(datafit, "fit_intercept", True)),
         )
 
     def unforeseen(self, datafit: MetricDatafit, before: Point, after: Point) -> Float:
@@ -222,6 +227,14 @@ def _mean(point: Point) -> Float:
     """The mean Hessian by eta of a point of one problem, (q, q)."""
     mean = point.curvature[..., 0]
     return np.array(mean, dtype=np.float64, ndmin=2)
+
+
+def _bent(point: Point, fit_intercept: bool) -> Bent | None:
+    """What is known beyond the mean Hessian of a point of one problem."""
+    if point.bends is None or not point.bends[-1, -1].any() or not np.isfinite(point.bends).all():
+        return None
+    coef, intercept = (part[..., 0] for part in point.unpacked(point.bends.shape[2]))
+    return Bent(coef, intercept, point.bends[..., 0], fit_intercept)
 
 
 def _of(columns: Float, problem: int) -> Float:

@@ -154,7 +154,8 @@ class QuasiNewton(Solver):
         length = np.concatenate([length, np.repeat(FRACTIONS[1:], again.size)])
         steps = length * direction[:, columns]
         coef, intercept = state.point.take(columns).moved(steps).unpacked(datafit.n_outputs)
-        evaluation = datafit.value_and_grad(coef, intercept, columns, precise=True)
+        more = {"bends": True} if self.model.asks_bends and datafit.n_outputs > 1 else {}
+        evaluation = datafit.value_and_grad(coef, intercept, columns, precise=True, **more)
         seen = Point.of(penalty.take(columns), coef, intercept, evaluation)
 
         best = _lowest(seen.objective, columns, n_problems)

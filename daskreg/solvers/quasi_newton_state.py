@@ -31,12 +31,15 @@ class Point:
     objective : array of shape (n_problems,)
     curvature : array of shape (n_problems,), or (n_outputs, n_outputs, n_problems)
         The weighted mean second derivative of the loss by eta.
+    bends : array of shape (q + 1, q + 1, q, q, n_problems) or None
+        How it changes along eta, see ``bent``; zeros: not known.
     """
 
     position: Float
     grad: Float
     objective: Float
     curvature: Float
+    bends: Float | None = None
 
     @classmethod
     def of(
@@ -50,7 +53,8 @@ class Point:
         admissible = np.isfinite(objective) & np.isfinite(grad).all(axis=0)
         objective = np.where(admissible, objective, np.inf)
         position = np.concatenate([coef.reshape(-1, n_columns), intercept])
-        return cls(position, grad, objective, evaluation.mean_curvature)
+        bends = getattr(evaluation, "bends", None)
+        return cls(position, grad, objective, evaluation.mean_curvature, bends)
 
     def take(self, columns: AnyArray) -> Point:
         return Point(
@@ -58,6 +62,7 @@ class Point:
             self.grad[:, columns],
             self.objective[columns],
             self.curvature[..., columns],
+            None if self.bends is None else self.bends[..., columns],
         )
 
     def unpacked(self, n_outputs: int) -> tuple[Float, Float]:
@@ -83,7 +88,11 @@ class Point:
             np.where(chosen, self.grad, other.grad),
             np.where(chosen, self.objective, other.objective),
             np.where(chosen, self.curvature, other.curvature),
+            None if self.bends is None else self._bends(chosen, other),
         )
+
+    def _bends(self, chosen: npt.NDArray[np.bool_], other: Point) -> Float:
+        return np.where(chosen, self.bends, 0.0 if other.bends is None else other.bends)
 
 
 @dataclass(frozen=True)

@@ -164,9 +164,11 @@ def _iterated(
     n_coef = len(coef)
     gains = estimated_gains(metric, penalty, coef, grad[:n_coef])[:n_coef]
     active = (coef != 0.0) & metric.curvature.movable
-    active |= _best(np.where(active, 0.0, gains), int(active.sum()))
+    least = n_coef if _factored(metric) else LEAST_NEW
+    active |= _best(np.where(active, 0.0, gains), int(active.sum()), least)
     start, step = coef, np.zeros_like(grad)
     while active.any() or not step.any():
+        active = _whole(active, metric)
         members = np.flatnonzero(active)
         step = _on(members, metric, penalty, coef, grad, start, target)
         slope = grad + metric.times(step)
@@ -175,21 +177,35 @@ def _iterated(
         missing = ~active & (gains > target / n_coef)
         if not missing.any():
             break
-        active |= _best(np.where(missing, gains, 0.0), int(np.count_nonzero(start)))
+        active |= _best(np.where(missing, gains, 0.0), int(np.count_nonzero(start)), least)
     return step
 
 
-def _best(gains: Float, n_used: int) -> npt.NDArray[np.bool_]:
-    """Return the coordinates of the largest gains above zero: as many as are in use, or some.
+def _best(gains: Float, n_used: int, least: int) -> npt.NDArray[np.bool_]:
+    """Return the coordinates of the largest gains above zero: as many as are in use, or ``least``.
 
     Far from the optimum nearly all may violate their conditions where few are needed, and a
     matrix of all of them is dear.
     """
-    most = max(LEAST_NEW, n_used)
+    most = max(least, n_used)
     chosen = gains > 0.0
     if np.count_nonzero(chosen) > most:
         chosen &= gains >= np.partition(gains, -most)[-most]
     return chosen
+
+
+def _whole(active: npt.NDArray[np.bool_], metric: Metric) -> npt.NDArray[np.bool_]:
+    """With all coefficients of their features, where those are solved on factors: they are there
+    at no cost, and sweeps pass over them as long as nothing moves them."""
+    if np.count_nonzero(active) <= LARGEST_BLOCK or not _factored(metric):
+        return active
+    features = active.reshape(-1, metric.n_outputs).any(axis=1)
+    return np.repeat(features, metric.n_outputs) & metric.curvature.movable
+
+
+def _factored(metric: Metric) -> bool:
+    """Whether steps need no matrix of all coefficients that they move."""
+    return metric.curvature.factors(np.zeros(0, dtype=np.intp)) is not None
 
 
 def _on(
@@ -202,7 +218,7 @@ def _on(
     target: float,
 ) -> Float:
     """The step over the coefficients ``members`` and the intercepts only."""
-    if len(members) > LARGEST_BLOCK and metric.curvature.factors(members[:0]) is not None:
+    if len(members) > LARGEST_BLOCK and _factored(metric):
         return coupled_step(members, metric, penalty, coef, grad, start, target)
     from .coordinate_descent import solve_one  # numba: loaded only when it is needed
 

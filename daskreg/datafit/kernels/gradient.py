@@ -46,7 +46,8 @@ class GradientKernel:
     class side by side, ``intercept`` (q C,), ``target`` (C,), the column of y for each problem,
     ``weighting`` (C,), how each counts the rows, and, where columns lie far from zero, ``shift``
     (p,), subtracted from every dense tile; eta = offset + intercept + (X - shift) coef, and the
-    gradient (p, q C) is that of shifted columns.  q is 1 unless the loss is multinomial.
+    gradient (p, q C) is that of shifted columns.  q is 1 unless the loss is multinomial; with
+    anything as ``bends`` its sums hold these too, see :func:`add_classes`.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class GradientKernel:
         narrow = ClassProducts if coupled and not is_sparse(block.X) else Products
         products = (WideProducts if wide else narrow)(block, state, self.dtype)
         sums = (
-            empty_class_sums(state["coef"].shape[1], len(state["target"]))
+            empty_class_sums(state["coef"].shape[1], len(state["target"]), "bends" in state)
             if coupled
             else empty_sums(self.loss, state["coef"], rows.offset is not None)
         )

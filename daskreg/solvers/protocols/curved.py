@@ -20,6 +20,9 @@ class CurvedEvaluation(Evaluation, Protocol):
     ----------
     mean_curvature : array of shape (C,), or (q, q, C) for q outputs
         Weighted mean of the loss's second derivative by eta.
+    bends : array of shape (q + 1, q + 1, q, q, C) or None, optional
+        Weighted means of ``t_a t_b H_cd``, where ``bends=True`` has asked for them: t is eta with
+        a 1 behind it, H the Hessian of the loss by eta.
     """
 
     @property

@@ -69,7 +69,7 @@ class ArrayForm:
     def _zeros(self, block: DeviceBlock, has_offset: bool) -> Sums:
         coef = self.state["coef"]
         zeros = (
-            empty_class_sums(coef.shape[1], len(self.state["target"]))
+            empty_class_sums(coef.shape[1], len(self.state["target"]), "bends" in self.state)
             if self.coupled
             else empty_sums(self.loss, coef, has_offset)
         )
