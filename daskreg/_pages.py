@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import sys
 from contextlib import suppress
@@ -10,11 +11,14 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ._typing import AnyArray, Float
 
 #: Bytes from which an array is laid out by the page.
 LARGE = 2**22
+#: Bytes from which what is used for a moment has memory of its own.
+MOMENTARY = 2**20
 #: Share of the rows in use up to which the others are left alone.
 FEW = 1 / 4
 
@@ -29,13 +33,47 @@ def zeros(shape: tuple[int, ...]) -> Float:
     if n_bytes < LARGE or not hasattr(mmap, "MAP_PRIVATE"):
         return np.zeros(shape)
     try:
-        pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        pages = _map(n_bytes, "MADV_NOHUGEPAGE")
     except OSError as error:
         raise MemoryError(f"no {n_bytes} bytes for zeros: {error.strerror}") from None
-    if hasattr(mmap, "MADV_NOHUGEPAGE"):
-        with suppress(OSError):  # a kernel without huge pages
-            pages.madvise(mmap.MADV_NOHUGEPAGE)
     return np.ndarray(shape, np.float64, pages)
+
+
+def momentary(shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> AnyArray:
+    """Return an array of any values; a large one goes back to the system when nobody needs it.
+
+    What a thread frees malloc keeps for this thread, up to 64 MiB for each, and its large pages
+    for whatever comes to lie there.
+    """
+    small = math.prod(shape) * np.dtype(dtype).itemsize < MOMENTARY
+    return np.empty(shape, dtype) if small else mapped(shape, np.dtype(dtype))
+
+
+def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
+    """Return an array of any values, whatever its size with memory of its own.
+
+    Of what is freed malloc keeps all but arrays of more than 32 MiB, as long as anything behind it
+    is in use: blocks of a fit that has ended would count as memory of the process for the next one.
+    """
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if not n_bytes or dtype.hasobject:
+        return np.empty(shape, dtype)
+    try:
+        pages = _map(n_bytes, "MADV_HUGEPAGE" if n_bytes >= LARGE else "")
+    except OSError:  # too little, or too many maps: what numpy raises is known to everybody
+        return np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, pages)
+
+
+def _map(n_bytes: int, advice: str) -> mmap.mmap:
+    """Map memory that forked processes do not share, and give the system advice by name."""
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, n_bytes)
+    pages = mmap.mmap(-1, n_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, advice):
+        with suppress(OSError):  # a kernel without huge pages
+            pages.madvise(getattr(mmap, advice))
+    return pages
 
 
 def rows_in_use(*arrays: Float) -> AnyArray:

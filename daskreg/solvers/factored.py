@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float
 
 #: Columns that are copied together: they stay in cache, and no copy of all is made.
@@ -15,7 +16,7 @@ AT_ONCE = 64
 
 def products(rows: Float, members: AnyArray, right: Float) -> Float:
     """Return some columns of Fortran-ordered rows, transposed, times ``right`` (n,) or (n, m)."""
-    found = np.empty((len(members), *right.shape[1:]))
+    found = momentary((len(members), *right.shape[1:]))
     for start in range(0, len(members), AT_ONCE):
         some = slice(start, start + AT_ONCE)
         # Transposed, columns are copied whole.

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
+from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float
 
 from .cholesky import factor_of
@@ -89,9 +90,11 @@ class SupportFactor:
     def _join_panel(self, new: AnyArray, l2: Float) -> None:
         held, total = len(self.members), len(self.members) + len(new)
         # Transposed, columns are copied whole.
-        added = self._rows.T[new].T
-        shared = products(self._rows, self.members, added)
-        left = np.ascontiguousarray(self._forward(shared).T)
+        added = momentary((len(new), len(self._rows)))
+        np.take(self._rows.T, new, axis=0, out=added, mode="clip")
+        added = added.T
+        left = momentary((len(new), held))
+        left[:] = self._forward(products(self._rows, self.members, added)).T
         corner = added.T @ added
         # More columns than rows are singular: a touch of ridge keeps a direction of descent.
         ridge = 1e-15 * len(self._rows) * float(corner.diagonal().max())

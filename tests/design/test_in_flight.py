@@ -11,10 +11,10 @@ import dask
 import numpy as np
 import pytest
 
+from daskreg._pages import mapped
 from daskreg.design.columns import IN_FLIGHT, Columns
 from daskreg.design.design import Design
 from daskreg.design.host import process_memory
-from daskreg.design.passes.ahead import mapped
 from daskreg.design.spool.rawarray import RawArray
 from daskreg.design.spool.tiles import TiledRows
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg._array import csr_like, is_sparse
+from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.design.blocks import Block
 from daskreg.splits.counters import draw, stream, uniform
@@ -87,7 +88,8 @@ class SampleKernel:
 def _rows_of(X: Matrix, chosen: AnyArray) -> Matrix:
     """Return a copy of some rows, in their order."""
     if not is_sparse(X):
-        return X[chosen]
+        rows = momentary((len(chosen), *X.shape[1:]), X.dtype)
+        return np.take(X, chosen, axis=0, out=rows, mode="clip")  # others go through a buffer
     length = np.diff(X.indptr)[chosen]
     indptr = np.concatenate([[0], np.cumsum(length)]).astype(X.indptr.dtype)
     where = np.repeat(X.indptr[chosen] - indptr[:-1], length) + np.arange(indptr[-1])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from daskreg._array import is_sparse
+from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.moments import Moments
 from daskreg.design.blocks import Block
@@ -83,7 +84,7 @@ class WideProducts:
             turned = np.ascontiguousarray(r.T, dtype=self.dtype)
             first = total is None
             if total is None:
-                total = np.empty((len(turned), self.X.shape[1]))
+                total = momentary((len(turned), self.X.shape[1]))
             for band in bands(self.X.shape[1]):
                 product = turned @ self._band(rows, band)
                 if first:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
-import mmap
 import queue
 import threading
 import time
 from collections.abc import Callable, Container, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from itertools import count
 from typing import Any, Protocol, Self
 
 import numpy as np
 
+from daskreg._pages import mapped
 from daskreg._typing import AnyArray
 from daskreg.design.blocks import Block
 from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
 
 from .stream import BlockReader
 from .tally import Tally
-
-#: Bytes from which memory is asked for in large pages.
-LARGE_PAGES = 2**22
 
 Allocate = Callable[[tuple[int, ...], "np.dtype[Any]"], AnyArray]
 
@@ -86,33 +82,6 @@ class InTurn:
 
     def finish(self) -> None:
         """Nothing: each block has memory of its own."""
-
-
-def mapped(shape: tuple[int, ...], dtype: np.dtype[Any]) -> AnyArray:
-    """Make an array whose memory goes back to the system with it.
-
-    Of what is freed malloc keeps all but arrays of more than 32 MiB, as long as anything behind it
-    is in use: blocks of a fit that has ended would count as memory of the process for the next one.
-    """
-    size = math.prod(shape)
-    if not size or dtype.hasobject:
-        return np.empty(shape, dtype)
-    try:
-        memory = _memory(size * dtype.itemsize)
-    except OSError:  # too little, or too many maps: what numpy raises is known to everybody
-        return np.empty(shape, dtype)
-    return np.frombuffer(memory, dtype, size).reshape(shape)
-
-
-def _memory(nbytes: int) -> mmap.mmap:
-    """Map memory that forked processes do not share, in large pages as numpy's own."""
-    if not hasattr(mmap, "MAP_PRIVATE"):
-        return mmap.mmap(-1, nbytes)
-    memory = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if nbytes >= LARGE_PAGES and hasattr(mmap, "MADV_HUGEPAGE"):
-        with suppress(OSError):  # a kernel without them
-            memory.madvise(mmap.MADV_HUGEPAGE)
-    return memory
 
 
 def _no_buffer(spec: BlockSpec) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Matrix
 
 from .base import Reader, Rows
@@ -21,7 +22,7 @@ def take_columns(matrix: Matrix, columns: AnyArray, out: AnyArray | None = None)
         return columns_of(matrix, columns)
     shape = len(matrix), len(columns)
     if out is None or out.shape != shape or out.dtype != matrix.dtype:
-        out = np.empty(shape, matrix.dtype)
+        out = momentary(shape, matrix.dtype)
     if matrix.flags.c_contiguous:
         # The other modes go through a buffer; the columns are known to be there.
         np.take(matrix, columns, axis=1, out=out, mode="clip")
