@@ -113,6 +113,15 @@ def test_weightings(loss, n_columns, sparse, resampled):
     close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
 
 
+@LOSSES
+def test_several_tiles_of_a_block(loss, monkeypatch):
+    monkeypatch.setattr("daskreg.datafit.kernels.cuda.tiles.CARD_TILE_BYTES", 4096)
+    X, y, weight, offset, kernel, state = problem(loss, 3)
+    parts = blocks(X, y, weight, offset, borders=(100,))
+    close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
+    assert len(RawModule.launches) == 2 * (1 + 3)  # of the two blocks, in two passes
+
+
 @pytest.mark.parametrize("n_columns", [1, 6])
 def test_several_targets(n_columns):
     X, y, weight, _, kernel, state = problem(Squared(), n_columns, targets=3)

@@ -116,11 +116,9 @@ class _Form:
         return np.array(parts, dtype=BESIDE)
 
     def between(
-        self, name: str, eta: Any, block: DeviceBlock, rows: DeviceRows, start: int, sums: Any,
-        columns: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
-        """Turn predictors into residuals, and add to the sums."""
-        struct = self.beside(rows, start, columns)
+        self, name: str, eta: Any, block: DeviceBlock, rows: DeviceRows, struct: AnyArray, sums: Any
+    ) -> None:
+        """Turn predictors into residuals, and add to the sums; a launch copies the struct."""
         lanes = min(32, 1 << (eta.shape[1] - 1).bit_length())
         grid = (-(-eta.shape[1] // lanes), sums.shape[0])
         arguments = np.int64(eta.shape[0]), self.upload(block, "intercept"), rows.target, struct
@@ -168,10 +166,12 @@ class TileRows(_Form):
         X: Any = block.X
         copied = shifted or dtype_of(X) != dtype
         n_rows = card_tile_rows(p if copied else 0, n_columns * dtype.itemsize, dtype)
+        struct = self.beside(rows, 0)  # to make it takes as long as to launch a kernel
         for start, stop in tile_borders(block.n_rows, n_rows):
             tile = widened(xp, X[start:stop, :], dtype, shift)
             eta = xp.matmul(tile, coef)
-            self.between("between_products", eta, block, rows, start, sums)
+            struct["first_row"] = start
+            self.between("between_products", eta, block, rows, struct, sums)
             grad += xp.matmul(tile.T, eta)
             del tile, eta  # before the next ones are made
         return self.packed(xp, xp.sum(sums, axis=0), grad)
@@ -209,7 +209,7 @@ class SparseRows(_Form):
         program, by_row = self.program, (X.data, X.indices, X.indptr)
         warps(program, xp, "csr_times", block.n_rows, *by_row, n_rows, coef, columns, lanes, eta)
         sums = xp.zeros((tile_lines(GROUP), self.n_sums, last - first), dtype=xp.float64)
-        self.between("between_sparse", eta, block, rows, 0, sums, group)
+        self.between("between_sparse", eta, block, rows, self.beside(rows, 0, group), sums)
         n_pieces = column_pieces(X)
         partial = xp.empty((n_pieces, last - first), dtype=xp.float64)
         after = n_features, eta, columns, lanes, partial
