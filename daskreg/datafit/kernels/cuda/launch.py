@@ -26,6 +26,9 @@ MULTIPROCESSORS = 132
 TILE_BLOCKS = 1024
 #: Columns of coefficients that one launch over sparse rows takes: a warp's lanes.
 GROUP = 32
+#: Bytes of the predictors of sparse rows at most, unless one column of them takes more: columns of
+#: X are added up over all rows of a block, which cannot be cut into tiles.
+PREDICTORS = 2**28
 #: Stored numbers of a column that one warp adds up; as in the source.
 PIECE = 1024
 #: The struct of the same name in the source, of which everything has eight bytes.
@@ -188,7 +191,8 @@ class SparseRows(_Form):
         """Return the sums of a block: those of all lines, in their order."""
         xp = block.xp
         stored = by_column(block)
-        groups = tile_borders(self.shape[1], GROUP)
+        width = min(GROUP, max(1, PREDICTORS // (8 * block.n_rows)))
+        groups = tile_borders(self.shape[1], width)
         found = [self._group(block, rows, group, stored) for group in groups]
         sums, grads = zip(*found, strict=True)
         return self.packed(xp, xp.concatenate(sums, axis=1), xp.concatenate(grads, axis=1))
@@ -201,10 +205,11 @@ class SparseRows(_Form):
         n_rows, n_features = np.int64(block.n_rows), np.int64(block.n_features)
         columns = np.int64(last - first)
         lanes = np.int32(1 << (last - first - 1).bit_length())
-        coef = block.uploads.get(f"coef-{first}")
+        own = f"coef-{first}-{last}"
+        coef = block.uploads.get(own)
         if coef is None:
             coef = np.ascontiguousarray(self.state["coef"][:, first:last], dtype=np.float64)
-            coef = block.upload(f"coef-{first}", coef)
+            coef = block.upload(own, coef)
         eta = xp.empty((block.n_rows, last - first), dtype=xp.float64)
         program, by_row = self.program, (X.data, X.indices, X.indptr)
         warps(program, xp, "csr_times", block.n_rows, *by_row, n_rows, coef, columns, lanes, eta)

@@ -15,10 +15,10 @@ STORED = ("bool", "int8", "uint8", "int16", "uint16", "float16", "bfloat16", "fl
 #: So a CUDA graph could make passes of 2 to some 40 columns faster, by 50 / 31 at most, at K = 8;
 #: it is not there.  CuPy's products, and all functions of ``cupy_backends.cuda.libs.cublas``, set
 #: the stream of the handle first, which refuses while a stream is captured (``cublas.setStream``,
-#: on its main branch of August 2026 too).  cuBLAS itself allows it: called by ctypes or nvmath, with
-#: a handle and a workspace of our own.  But a graph fixes every address: coefficients, tables of
-#: folds and predictors would need places of their own that stay, for each block that does, and a
-#: stale one is a wrong number without an error, which nothing but a card could show.
+#: on its main branch of August 2026 too).  cuBLAS itself allows it: called by ctypes or nvmath,
+#: with a handle and a workspace of our own.  But a graph fixes every address: coefficients, tables
+#: of folds and predictors would need places of their own that stay, for each block that does, and
+#: a stale one is a wrong number without an error, which nothing but a card could show.
 CARD_TILE_BYTES = 2**26
 #: Rows whose products are added up in float32, at most, by type of the products.
 MOST_ROWS = {"float32": 2**16, "float64": 2**20}
