@@ -6,9 +6,11 @@ import sys
 import types
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks import gpu, gpu_cases, gpu_checks, gpu_fits, gpu_passes
+from tests.faults.common import wait_until
 
 from .stand_in import StandInCard
 
@@ -139,21 +141,23 @@ def test_from_the_first_line_to_the_last(without_a_card, monkeypatch, tmp_path, 
 def test_a_part_that_fails_leaves_the_others_alone(without_a_card, monkeypatch, tmp_path, capsys):
     ran = []
 
-    def process(command, cwd, timeout, check):
+    def process(command, timeout):
         ran.append(command)
-        if command[4] == "int8":
-            raise subprocess.TimeoutExpired(command, timeout)
-        status = -11 if command[4] == "float16" else gpu.main(command[3:])
-        return types.SimpleNamespace(returncode=status)
+        does = {"int8": "import time; time.sleep(60)", "float16": "import os; os.abort()"}
+        if command[4] not in does:
+            return "" if gpu.main(command[3:]) == 0 else "failed"
+        own = [sys.executable, "-c", does[command[4]]]
+        return in_a_process(own, 0.1 if command[4] == "int8" else timeout)
 
-    monkeypatch.setattr(gpu.subprocess, "run", process)
+    in_a_process = gpu.in_a_process
+    monkeypatch.setattr(gpu, "in_a_process", process)
     arguments = [*SIZES, "--check-only", "--only", "float32", "float16", "int8", "csr"]
     assert gpu.main([*arguments, "--out", str(tmp_path)]) == 1
     assert [command[4] for command in ran] == ["float32", "float16", "int8", "csr"]
     table = capsys.readouterr().out.splitlines()[-5:-1]
     lines = dict(line.split(maxsplit=1) for line in table)
-    assert lines["float16"].endswith("failed with status -11")
-    assert lines["int8"].endswith("ended after 180 s")
+    assert lines["float16"].endswith("failed with status -6")
+    assert lines["int8"].endswith("ended after 0 s")
     assert lines["csr"].endswith("done")
     assert len(rows_in(tmp_path)) == 12
 
@@ -179,7 +183,23 @@ def test_tests_run_in_several_processes(tmp_path):
     assert gpu.names_of(options) == ["tests", *gpu.CHECKED]
     command = gpu.command_of("tests", options, tmp_path)
     assert command[1:3] == ["-m", "pytest"]
-    assert command[-4:] == ["-m", "gpu", "-q", "tests"]
+    assert command[-3:] == ["-m", "gpu", "tests/device"]
+    every = subprocess.run(
+        ["grep", "-rl", "pytest.mark.gpu", "tests"], capture_output=True, text=True, check=True
+    )
+    assert all(name.startswith("tests/device/") for name in every.stdout.split())
+
+
+def test_a_part_takes_what_it_has_started_with_it(tmp_path):
+    path = tmp_path / "pid"
+    program = (
+        "import pathlib, subprocess, sys\n"
+        "other = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(path)!r}).write_text(str(other.pid))\n"
+    )
+    assert gpu.in_a_process([sys.executable, "-c", program], 60) == ""
+    pid = int(path.read_text())
+    wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
 
 
 def test_nothing_to_do_is_an_error(capsys):

@@ -75,10 +75,14 @@ class Ring:
         """Put a slot back, to be written to behind all that reads it."""
         try:
             slot.free = self._card.event(self._card.compute)
-        except Exception:  # what broke a card tells of it; a full one has no room for an event
+        except BaseException as error:
             # Memory that is freed comes back behind what reads it, see Card.
             slot.buffer, slot.nbytes, slot.free = None, 0, None
-        self._back.put(slot)
+            # What broke a card tells of it; a full one may have no room for an event.
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._back.put(slot)
 
     def _replace(self, slot: Slot, nbytes: int) -> None:
         if slot.free is not None:

@@ -25,6 +25,12 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody has chosen a device, the one that is found comes with a warning."""
+    monkeypatch.setenv("DASKREG_DEVICE", "auto")
+
+
 @contextmanager
 def on(device: str) -> Iterator[None]:
     before = os.environ.get("DASKREG_DEVICE")

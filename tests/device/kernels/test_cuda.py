@@ -113,6 +113,25 @@ def test_weightings(loss, n_columns, sparse, resampled):
     close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
 
 
+def test_many_sparse_rows_are_multiplied_with_few_columns_at_a_time(monkeypatch):
+    monkeypatch.setattr("daskreg.datafit.kernels.cuda.launch.PREDICTORS", 8 * 200 * 2)
+    X, y, weight, offset, kernel, state = problem(Logistic(), 5)
+    X = sp.csr_array(np.where(np.abs(X) > 2, X, 0.0))
+    parts = blocks(X, y, weight, offset, borders=(200,))
+    close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
+    predictors = [values[-1] for name, _, _, values in RawModule.launches if name == "csr_times"]
+    assert {array.shape for array in predictors} == {(200, 2), (200, 1), (330, 1)}
+
+
+@LOSSES
+def test_several_tiles_of_a_block(loss, monkeypatch):
+    monkeypatch.setattr("daskreg.datafit.kernels.cuda.tiles.CARD_TILE_BYTES", 4096)
+    X, y, weight, offset, kernel, state = problem(loss, 3)
+    parts = blocks(X, y, weight, offset, borders=(100,))
+    close(on_card(KIND, kernel, state, parts), on_host(kernel, state, parts), 1e-12)
+    assert len(RawModule.launches) == 2 * (1 + 3)  # of the two blocks, in two passes
+
+
 @pytest.mark.parametrize("n_columns", [1, 6])
 def test_several_targets(n_columns):
     X, y, weight, _, kernel, state = problem(Squared(), n_columns, targets=3)

@@ -26,6 +26,9 @@ MULTIPROCESSORS = 132
 TILE_BLOCKS = 1024
 #: Columns of coefficients that one launch over sparse rows takes: a warp's lanes.
 GROUP = 32
+#: Bytes of the predictors of sparse rows at most, unless one column of them takes more: columns of
+#: X are added up over all rows of a block, which cannot be cut into tiles.
+PREDICTORS = 2**28
 #: Stored numbers of a column that one warp adds up; as in the source.
 PIECE = 1024
 #: The struct of the same name in the source, of which everything has eight bytes.
@@ -116,11 +119,9 @@ class _Form:
         return np.array(parts, dtype=BESIDE)
 
     def between(
-        self, name: str, eta: Any, block: DeviceBlock, rows: DeviceRows, start: int, sums: Any,
-        columns: tuple[int, int] | None = None,
-    ) -> None:  # fmt: skip
-        """Turn predictors into residuals, and add to the sums."""
-        struct = self.beside(rows, start, columns)
+        self, name: str, eta: Any, block: DeviceBlock, rows: DeviceRows, struct: AnyArray, sums: Any
+    ) -> None:
+        """Turn predictors into residuals, and add to the sums; a launch copies the struct."""
         lanes = min(32, 1 << (eta.shape[1] - 1).bit_length())
         grid = (-(-eta.shape[1] // lanes), sums.shape[0])
         arguments = np.int64(eta.shape[0]), self.upload(block, "intercept"), rows.target, struct
@@ -168,10 +169,12 @@ class TileRows(_Form):
         X: Any = block.X
         copied = shifted or dtype_of(X) != dtype
         n_rows = card_tile_rows(p if copied else 0, n_columns * dtype.itemsize, dtype)
+        struct = self.beside(rows, 0)  # to make it takes as long as to launch a kernel
         for start, stop in tile_borders(block.n_rows, n_rows):
             tile = widened(xp, X[start:stop, :], dtype, shift)
             eta = xp.matmul(tile, coef)
-            self.between("between_products", eta, block, rows, start, sums)
+            struct["first_row"] = start
+            self.between("between_products", eta, block, rows, struct, sums)
             grad += xp.matmul(tile.T, eta)
             del tile, eta  # before the next ones are made
         return self.packed(xp, xp.sum(sums, axis=0), grad)
@@ -188,7 +191,8 @@ class SparseRows(_Form):
         """Return the sums of a block: those of all lines, in their order."""
         xp = block.xp
         stored = by_column(block)
-        groups = tile_borders(self.shape[1], GROUP)
+        width = min(GROUP, max(1, PREDICTORS // (8 * block.n_rows)))
+        groups = tile_borders(self.shape[1], width)
         found = [self._group(block, rows, group, stored) for group in groups]
         sums, grads = zip(*found, strict=True)
         return self.packed(xp, xp.concatenate(sums, axis=1), xp.concatenate(grads, axis=1))
@@ -201,15 +205,16 @@ class SparseRows(_Form):
         n_rows, n_features = np.int64(block.n_rows), np.int64(block.n_features)
         columns = np.int64(last - first)
         lanes = np.int32(1 << (last - first - 1).bit_length())
-        coef = block.uploads.get(f"coef-{first}")
+        own = f"coef-{first}-{last}"
+        coef = block.uploads.get(own)
         if coef is None:
             coef = np.ascontiguousarray(self.state["coef"][:, first:last], dtype=np.float64)
-            coef = block.upload(f"coef-{first}", coef)
+            coef = block.upload(own, coef)
         eta = xp.empty((block.n_rows, last - first), dtype=xp.float64)
         program, by_row = self.program, (X.data, X.indices, X.indptr)
         warps(program, xp, "csr_times", block.n_rows, *by_row, n_rows, coef, columns, lanes, eta)
         sums = xp.zeros((tile_lines(GROUP), self.n_sums, last - first), dtype=xp.float64)
-        self.between("between_sparse", eta, block, rows, 0, sums, group)
+        self.between("between_sparse", eta, block, rows, self.beside(rows, 0, group), sums)
         n_pieces = column_pieces(X)
         partial = xp.empty((n_pieces, last - first), dtype=xp.float64)
         after = n_features, eta, columns, lanes, partial

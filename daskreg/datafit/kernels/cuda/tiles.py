@@ -9,11 +9,16 @@ import numpy as np
 #: Storage types that a card can multiply, some of them after a tile is widened.
 STORED = ("bool", "int8", "uint8", "int16", "uint16", "float16", "bfloat16", "float32", "float64")
 #: Bytes of what is made beside a tile: X in another type, predictors.  Large enough that the card
-#: has more to do than the host, which asks for five things a tile, each some 10 microseconds: of
-#: 256 float32 columns a tile's two products take 310 at K = 250, and 31 to read X twice at K = 8.
-#: So a CUDA graph could gain something for few columns alone, and where blocks stay: it fixes every
-#: address, of which coefficients, tables of folds and streamed blocks have others in each pass.
-#: And CuPy (to 14.2 at least, ``cublas.setStream``) refuses products while a stream is captured.
+#: has about as much to do as the host, which asks for five things a tile, each some 10 us: of 256
+#: float32 columns the two products of a tile take 310 us at K = 250, and 31 to read X twice at 8.
+#:
+#: So a CUDA graph could make passes of 2 to some 40 columns faster, by 50 / 31 at most, at K = 8;
+#: it is not there.  CuPy's products, and all functions of ``cupy_backends.cuda.libs.cublas``, set
+#: the stream of the handle first, which refuses while a stream is captured (``cublas.setStream``,
+#: on its main branch of August 2026 too).  cuBLAS itself allows it: called by ctypes or nvmath,
+#: with a handle and a workspace of our own.  But a graph fixes every address: coefficients, tables
+#: of folds and predictors would need places of their own that stay, for each block that does, and
+#: a stale one is a wrong number without an error, which nothing but a card could show.
 CARD_TILE_BYTES = 2**26
 #: Rows whose products are added up in float32, at most, by type of the products.
 MOST_ROWS = {"float32": 2**16, "float64": 2**20}
