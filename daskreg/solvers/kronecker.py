@@ -129,7 +129,8 @@ class Subproblem:
         """
         size = float(np.abs(subgradient).max(initial=0.0))
         length = float((subgradient * x).sum()) + size * float(np.abs(x).sum())
-        return min(length, 0.5 * float((subgradient * self.model.plainly_solved(subgradient)).sum()))
+        way = self.model.plainly_solved(subgradient)
+        return min(length, 0.5 * float((subgradient * way).sum()))
 
     def minimised(self, start: Float, target: float, enough: float = ENOUGH) -> Float:
         """Return x, (m, q), about ``target`` above the minimum, or little beside what it gained."""

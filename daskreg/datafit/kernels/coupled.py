@@ -12,7 +12,6 @@ from daskreg.losses.multinomial import Softmax
 from .scales import ENTROPY_SCALES
 from .tiles import RowData, column_sums
 
-
 #: Classes up to which it pays to sum how the Hessian changes with the predictors: the numbers that
 #: are summed for each row grow with the fourth power, to some 5,000.
 MOST_BENT = 12
@@ -36,9 +35,9 @@ def empty_class_sums(n_columns: int, n_problems: int, bends: bool = False) -> Su
 def add_classes(sums: Sums, rows: RowData, eta: Float) -> Float:
     """Add the sums that need no X, in place, and return the weighted residuals (rows, q C).
 
-    ``products`` are the weighted sums of ``mu mu'``, from which the mean Hessian follows; ``bends``,
-    where they are asked for, of ``t_a t_b mu_c mu_d`` for a <= b and c < d, with t the predictors
-    and a 1: they tell how the Hessian changes with the predictors.
+    ``products`` are the weighted sums of ``mu mu'``, from which the mean Hessian follows, and
+    ``bends``, where they are asked for, of ``t_a t_b mu_c mu_d`` for a <= b and c < d, with t the
+    predictors and a 1: they tell how the Hessian changes with the predictors.
 
     Parameters
     ----------
