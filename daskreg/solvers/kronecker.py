@@ -25,7 +25,7 @@ TIGHTEN = 0.1
 #: A step that may lack no more than this share of what it gains is as good as the best.
 ENOUGH = 0.1
 #: Iterations of conjugate gradients on the support in a round, and the residual where they end.
-MAX_ITERATIONS, RESIDUAL = 20, 0.03
+MAX_ITERATIONS, RESIDUAL = 20, 0.1
 #: Halvings of a step on the support.
 MAX_HALVINGS = 5
 

@@ -264,7 +264,7 @@ def test_a_point_too_far_is_not_finite():
     assert not np.isfinite(found.value).any()
 
 
-@pytest.mark.parametrize("q", [3, 20])
+@pytest.mark.parametrize("q", [3, 12, 20])
 @pytest.mark.parametrize("C", [1, 10])
 def test_kernels_need_no_more_memory_than_they_say(q, C):
     X, y, w = problem(n=20000, p=20, q=q)
@@ -272,6 +272,8 @@ def test_kernels_need_no_more_memory_than_they_say(q, C):
     block, labels = next(fit.design.blocks()), fit.first().labels
     zeros = {"target": np.zeros(C, int), "weighting": np.zeros(C, int)}
     state = {"coef": np.zeros((20, q * C)), "intercept": np.zeros(q * C), **zeros}
+    if fit.tells_bends:
+        state["bends"] = np.ones(1)
     kernel = GradientKernel(Multinomial(), "float64", labels)
     tracemalloc.start()
     partial = kernel(block, state)

@@ -27,9 +27,14 @@ def empty_class_sums(n_columns: int, n_problems: int, bends: bool = False) -> Su
         entropy=np.zeros((len(ENTROPY_SCALES), n_problems)),
     )
     if bends:
-        pairs = (q + 1) * (q + 2) // 2, q * (q - 1) // 2
-        sums["bends"] = np.zeros((*pairs, n_problems))
+        sums["bends"] = np.zeros((*n_pairs(q), n_problems))
     return sums
+
+
+def n_pairs(n_outputs: int) -> tuple[int, int]:
+    """Return how many pairs there are of the predictors and a 1, and of two different means."""
+    q = n_outputs if 1 < n_outputs <= MOST_BENT else 0
+    return (q + 1) * (q + 2) // 2, q * (q - 1) // 2
 
 
 def add_classes(sums: Sums, rows: RowData, eta: Float) -> Float:
@@ -102,10 +107,10 @@ def _pairs(x: Float, places: tuple[AnyArray, ...]) -> Float:
 
 def bent(bends: Float) -> Float:
     """Return the sums of ``t_a t_b H_cd``, (q + 1, q + 1, q, q, C), H the Hessian by eta."""
-    n_pairs, n_off, n_problems = bends.shape
+    n_ways, n_off, n_problems = bends.shape
     q = round((1 + (1 + 8 * n_off) ** 0.5) / 2)
     above, across = np.triu_indices(q + 1), np.triu_indices(q, 1)
-    whole = np.zeros((n_pairs, q, q, n_problems))
+    whole = np.zeros((n_ways, q, q, n_problems))
     whole[:, across[0], across[1]] = whole[:, across[1], across[0]] = -bends
     own = np.arange(q)
     whole[:, own, own] = -whole.sum(axis=2)
