@@ -12,6 +12,7 @@ import numpy as np
 from daskreg.callbacks import listener
 from daskreg.datafit import Footprint
 from daskreg.datafit.drawing import affordable_rows
+from daskreg.datafit.kernels.coupled import MOST_BENT
 from daskreg.design.host import format_bytes, machine_memory
 from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
@@ -217,7 +218,7 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
         sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
-        bends = 4 * 8 * n_problems * (need.n_outputs + 1) ** 4 if need.n_outputs <= 12 else 0
+        bends = 4 * 8 * n_problems * (need.n_outputs + 1) ** 4 if need.n_outputs <= MOST_BENT else 0
         client = 4 * sums + 8 * need.state + pairs + bends + _to_load(settings, need)
     elif choice.method == "sampled_newton":
         # The sample comes in parts, is joined and then encoded; a Hessian and its factors.
