@@ -197,12 +197,12 @@ class Datafit(Surveyed):
             storage type, ``tol`` and the size of the coefficients allow, and bounds are lower by
             what it may hide.
         bends : bool
-            Tell of coupled classes, unless they are many, how the Hessian changes along eta.
+            Tell how the Hessian changes along eta, see ``tells_bends``.
         """
         dtype = np.dtype(np.float64) if precise else self.dtype
         part = self if columns is None else self.take(columns)
         state = part._state(coef, intercept, dtype)
-        if bends and 1 < self.n_outputs <= MOST_BENT:
+        if bends and self.tells_bends:
             state["bends"] = np.ones(1)
         null_value = part.null_value
         hidden = rounding(self.first(), state, null_value, dtype)
@@ -213,6 +213,11 @@ class Datafit(Surveyed):
         kernel = GradientKernel(self.loss, dtype.name, self.first().labels, weightings, compiled)
         sums = self.design.sum_over_rows(kernel, state)
         return evaluation_of(sums, self._survey, part.weighting, part.coordinates, state, hidden)
+
+    @property
+    def tells_bends(self) -> bool:
+        """Whether ``value_and_grad`` can say how the Hessian changes along eta."""
+        return 1 < self.n_outputs <= MOST_BENT
 
     def _state(self, coef: Float, intercept: Float, dtype: Any) -> dict[str, AnyArray]:
         place = self.coordinates

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.exceptions import DataError
 from daskreg.losses import LogLoss, Multinomial
 
 from .evaluation import Evaluation
@@ -17,7 +18,7 @@ from .first import FirstPass
 from .groups import Groups
 from .kernels.fused import pays
 from .kernels.moments import MomentsKernel
-from .kernels.tiles import compute_dtype
+from .kernels.tiles import FLOAT32_KIND, compute_dtype
 from .sample import RowSample
 from .summary import summarise
 from .weightings import Weightings
@@ -25,11 +26,13 @@ from .weightings import Weightings
 if TYPE_CHECKING:
     from .gathered import GatheredRows
 
-#: Narrower Gram matrices of a regression are float64 always: their cost is reading X; of a
-#: classification they are only the metric of its steps ...
+#: Narrower Gram matrices of a regression are float64 always: their cost is reading X ...
 NARROW = 128
 #: ... and so are those of fewer multiplications than this, a second of one core.
 SMALL = 4e9
+#: Others of a classification are only the metric of its steps, and multiplied in float32 whatever
+#: the storage type, unless that misses their diagonal by this share.
+COARSE = 1e-3
 
 
 class Survey:
@@ -148,8 +151,7 @@ class Survey:
         The same pass brings the summaries.  Of a classification only that of all rows is known.
         """
         if self._grams is None:
-            kernel = self.kernel(gram=True, tol=tol)
-            self._firsts, grams = self._look(kernel)
+            kernel, (self._firsts, grams) = self._gram_look(tol)
             self._grams = tuple(
                 None if gram is None else (gram, _rounding(kernel, gram, first))
                 for gram, first in zip(grams, self._firsts, strict=True)
@@ -200,11 +202,31 @@ class Survey:
         p, n = self.design.n_features, self.design.n_samples or np.inf
         narrow = p < NARROW and not self.loss.is_classifier
         small = self.design.sparse or narrow or n * p**2 < SMALL
-        dtype = "float64" if small else compute_dtype(self.design.dtype, tol).name
+        rough = "float32" if self.loss.is_classifier else compute_dtype(self.design.dtype, tol).name
+        dtype = "float64" if small else rough
         return MomentsKernel(
             *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),
             compiled=pays(self.design, 1),
         )
+
+    def _gram_look(
+        self, tol: float
+    ) -> tuple[MomentsKernel, tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]]:
+        """Make the pass; twice where numbers of float64 leave the range of rough products."""
+        kernel = self.kernel(gram=True, tol=tol)
+        small = np.dtype(self.design.dtype).name in FLOAT32_KIND
+        if kernel.gram_dtype == "float64" or small:
+            return kernel, self._look(kernel)
+        try:
+            found = self._look(kernel)
+            pairs = zip(found[1], found[0], strict=True)
+            known = [_rounding(kernel, gram, first) for gram, first in pairs if gram is not None]
+            if max(known, default=0.0) < COARSE:
+                return kernel, found
+        except DataError:
+            pass  # of another kind it comes again
+        kernel = replace(kernel, gram_dtype="float64")
+        return kernel, self._look(kernel)
 
     def _look(
         self, kernel: MomentsKernel

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from daskreg.solvers import QuasiNewton
 from daskreg.solvers.models import default_rows
 
 from ._costs import Costs
@@ -20,6 +21,9 @@ MAX_COUPLED = 3000
 #: Problems up to which rows that a sample holds all of are the metric: each has a Hessian of its
 #: own, and steps are Newton's.
 FEW_PROBLEMS = 16
+#: Steps of coupled classes on a Gram matrix after which rows are known to differ much: of those
+#: that differ less, problems end in 10 to 20.
+PATIENCE = 20
 #: A class with a smaller share of the rows is rare: one mean curvature does not describe it.
 RARE = 0.02
 
@@ -35,7 +39,7 @@ class Choice:
     fallback : bool
         Whether a solver with a Gram matrix may give way to FISTA when its plan does not fit.
     solver : object or None
-        What the user passed in, where it was no name.
+        What the user passed in, where it was no name, or a solver with settings of its own.
     """
 
     name: str
@@ -150,10 +154,12 @@ def for_classes(
     class_count: Any,
     weighted: bool,
     costs: Costs,
+    n_problems: int = 1,
 ) -> Choice:
     """Return the choice again, now that the classes in y are known.
 
-    Where rows differ much, a sampled Hessian spares passes, if these cost more than it does.
+    Where rows differ much, a sampled Hessian spares passes, if these cost more than it does.  Else
+    it serves the few problems that are slow without it.
 
     Parameters
     ----------
@@ -165,6 +171,7 @@ def for_classes(
         Whether classes have weights of their own.
     costs : Costs
         Of a pass and of sampled Hessians with so many outputs.
+    n_problems : int
     """
     if choice.name not in ("quasi_newton", "sampled_newton") or not choice.fallback:
         return choice
@@ -175,7 +182,8 @@ def for_classes(
             reason = f"{classes}: the Hessian of rows in memory is the metric, {costs.sentence}"
             return Choice("sampled_newton", reason, fallback=True)
         reason = f"{classes}: a Gram matrix times their mean Hessian is the metric"
-        return Choice("quasi_newton", reason, fallback=True)
+        patient = QuasiNewton(patience=PATIENCE) if n_problems <= FEW_PROBLEMS else None
+        return Choice("quasi_newton", reason, fallback=True, solver=patient)
     share = class_count.min() / class_count.sum()
     rare = weighted and share < RARE and choice.name == "quasi_newton"
     if rare and costs.favour_sample:

@@ -83,6 +83,7 @@ class PairedDatafit(Datafit):
         columns: npt.ArrayLike | None = None,
         *,
         precise: bool = False,
+        bends: bool = False,
     ) -> Any:
         """Evaluate C columns, and their loss on the held-out rows: one pass."""
         n_columns = coef.shape[-1]
@@ -93,6 +94,7 @@ class PairedDatafit(Datafit):
             np.concatenate([intercept, moved[1]], axis=-1),
             np.concatenate([np.full(n_columns, TRAINING), there]),
             precise=precise,
+            bends=bends,
         )
         self._latest = coef.copy(), intercept.copy(), evaluation.value[n_columns:]
         return evaluation.take(np.arange(n_columns))

@@ -12,6 +12,7 @@ import numpy as np
 from daskreg.callbacks import listener
 from daskreg.datafit import Footprint
 from daskreg.datafit.drawing import affordable_rows
+from daskreg.datafit.kernels.coupled import MOST_BENT
 from daskreg.design.host import format_bytes, machine_memory
 from daskreg.exceptions import MemoryPlanError
 from daskreg.solvers import QuasiNewton
@@ -25,6 +26,8 @@ from ._slices import largest_slice, path_numbers
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
 NUMBA_BYTES = 120 << 20
+#: Bytes of a sampled Hessian and its factors, for each pair of coefficients.
+HESSIANS = 4 * 8
 #: Solvers whose first pass sums a Gram matrix.
 WITH_GRAM = ("gram", "quasi_newton")
 #: Solvers that keep pairs of steps and turns.
@@ -132,6 +135,7 @@ def plan_for_classes(
         costs=Costs.planned(
             granted, sample_size(design, None), datafit.n_problems, datafit.n_outputs
         ),
+        n_problems=datafit.n_problems,
     )
     if n_outputs == 1 and choice is before_classes:
         return choice, fits
@@ -145,6 +149,10 @@ def plan_for_classes(
     more = sum((factor - 1.0) * granted.memory.get(term, 0) for term, factor in terms.items())
     if choice.name == "sampled_newton" != before_classes.name:
         more += 3 * sample_bytes(design, choice.solver)
+    if choice.solver is not None and choice is not before_classes:
+        late = 3 * sample_bytes(design, choice.solver) + HESSIANS * MAX_COUPLED**2
+        if granted.peak + more + late > granted.usable:
+            choice = replace(choice, solver=None)
     if granted.peak + more <= granted.usable:
         return choice, fits
     reason = f"{choice.reason}; planned again for the {len(count)} classes that y holds"
@@ -210,12 +218,13 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
         sums = max(need.partial, 16 * design.n_features * (design.n_features + 3))
-        client = 4 * sums + 8 * need.state + pairs + _to_load(settings, need)
+        bends = 4 * 8 * n_problems * (need.n_outputs + 1) ** 4 if need.n_outputs <= MOST_BENT else 0
+        client = 4 * sums + 8 * need.state + pairs + bends + _to_load(settings, need)
     elif choice.method == "sampled_newton":
         # The sample comes in parts, is joined and then encoded; a Hessian and its factors.
         memory = getattr(choice.solver, "memory", QuasiNewton.memory)
         pairs = 6 * memory * 8 * (design.n_features + 1) * n_problems * need.n_outputs
-        hessian = 4 * 8 * min(design.n_features * need.n_outputs, MAX_COUPLED) ** 2
+        hessian = HESSIANS * min(design.n_features * need.n_outputs, MAX_COUPLED) ** 2
         sample = 3 * sample_bytes(design, choice.solver)
         client = 8 * need.state + pairs + hessian + sample + _to_load(settings, need)
     else:

@@ -25,7 +25,7 @@ TIGHTEN = 0.1
 #: A step that may lack no more than this share of what it gains is as good as the best.
 ENOUGH = 0.1
 #: Iterations of conjugate gradients on the support in a round, and the residual where they end.
-MAX_ITERATIONS, RESIDUAL = 20, 0.03
+MAX_ITERATIONS, RESIDUAL = 20, 0.1
 #: Halvings of a step on the support.
 MAX_HALVINGS = 5
 
@@ -129,7 +129,8 @@ class Subproblem:
         """
         size = float(np.abs(subgradient).max(initial=0.0))
         length = float((subgradient * x).sum()) + size * float(np.abs(x).sum())
-        return min(length, 0.5 * float((subgradient * self.model.plainly_solved(subgradient)).sum()))
+        way = self.model.plainly_solved(subgradient)
+        return min(length, 0.5 * float((subgradient * way).sum()))
 
     def minimised(self, start: Float, target: float, enough: float = ENOUGH) -> Float:
         """Return x, (m, q), about ``target`` above the minimum, or little beside what it gained."""

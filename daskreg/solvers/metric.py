@@ -19,8 +19,8 @@ LEAST_TURN = 1e-8
 class Metric:
     r"""``B = factor C + U diag(sign) U'`` over flattened coordinates; never held as a matrix.
 
-    C is the model of the curvature.  U holds what it knows itself to miss, and the BFGS updates of the pairs, two vectors for each:
-    with B the metric so far,
+    C is the model of the curvature.  U holds what it knows itself to miss, and the BFGS updates of
+    the pairs, two vectors for each: with B the metric so far,
 
     .. math:: B_+ = B + \frac{y y^T}{s^T y} - \frac{B s\, s^T B}{s^T B s}.
 

@@ -19,6 +19,7 @@ from .pairs import Pairs
 from .protocols import CurvedDatafit, require
 from .quasi_newton_state import Point, QuasiNewtonState
 from .results import Candidates, Goal
+from .sampled import LARGEST_COUPLED
 from .start import start_point
 
 EPS = float(np.finfo(np.float64).eps)
@@ -39,7 +40,8 @@ class QuasiNewton(Solver):
     pairs from exact gradients:
 
     - "gram": :math:`X^T S X \otimes \bar W_k`, with :math:`\bar W_k` the weighted mean of the
-      loss's Hessian by eta at the current point.  The Gram matrix is part of the first pass and
+      loss's Hessian by eta at the current point, and for up to twelve coupled outputs what that
+      lacks along the predictors (see ``bent``).  The Gram matrix is part of the first pass and
       serves every problem.
     - "sample": the Hessian at the current point of rows that are kept in memory, for when the
       Gram matrix is too large or rows differ too much for one mean.
@@ -67,6 +69,11 @@ class QuasiNewton(Solver):
         at least 2,000.
     seed : int
         Of the sample.
+    patience : int, optional
+        Steps of metric "gram" after which problems of coupled outputs that have not ended go on as
+        with "sample", once the coefficients in use are few enough for a Hessian of them all: where
+        rows differ so much that steps on means are many, they have found these by then.  Default:
+        never.
 
     References
     ----------
@@ -85,6 +92,7 @@ class QuasiNewton(Solver):
     metric: Literal["gram", "sample", "exact"] = "gram"
     sample_rows: int | None = None
     seed: int = 0
+    patience: int | None = None
 
     def __post_init__(self) -> None:
         if self.metric not in ("gram", "sample", "exact"):
@@ -100,11 +108,16 @@ class QuasiNewton(Solver):
         """Where curvatures come from."""
         if self.metric == "exact":
             return ExactModel()
-        return GramModel() if self.metric == "gram" else SampleModel(self.sample_rows, self.seed)
+        return GramModel() if self.metric == "gram" else self._sample
+
+    @property
+    def _sample(self) -> SampleModel:
+        return SampleModel(self.sample_rows, self.seed)
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
         hint = "use metric='gram'" if self.metric != "gram" else ""
-        needs = ("value_and_grad", *self.model.needs, "curvature", "take")
+        more = () if self.patience is None else self._sample.needs
+        needs = ("value_and_grad", *self.model.needs, *more, "curvature", "take")
         require("QuasiNewton", datafit, needs, hint)
         require("QuasiNewton", penalty, ("l1", "l2", "best_dual", "value", "violation", "take"))
 
@@ -146,15 +159,18 @@ class QuasiNewton(Solver):
     def step(
         self, datafit: CurvedDatafit, penalty: ElasticNet, state: QuasiNewtonState
     ) -> QuasiNewtonState:
+        state = self._sampled(datafit, penalty, state)
+        model = self._sample if state.sampled else self.model
         n_problems = state.n_iter.size
-        direction = directions(self.model, datafit, penalty, state)
+        direction = directions(model, datafit, penalty, state)
         again = np.flatnonzero(state.shorten)
         columns = np.concatenate([np.arange(n_problems), np.tile(again, len(FRACTIONS) - 1)])
         length = np.where(state.shorten, FRACTIONS[0], 1.0)
         length = np.concatenate([length, np.repeat(FRACTIONS[1:], again.size)])
         steps = length * direction[:, columns]
         coef, intercept = state.point.take(columns).moved(steps).unpacked(datafit.n_outputs)
-        more = {"bends": True} if self.model.asks_bends and datafit.n_outputs > 1 else {}
+        told = model.asks_bends and getattr(datafit, "tells_bends", False)
+        more = {"bends": True} if told else {}
         evaluation = datafit.value_and_grad(coef, intercept, columns, precise=True, **more)
         seen = Point.of(penalty.take(columns), coef, intercept, evaluation)
 
@@ -164,7 +180,7 @@ class QuasiNewton(Solver):
         accept = (found.objective <= state.point.objective + slack) & np.isfinite(found.objective)
         pairs = state.pairs.joined(
             steps[:, best],
-            self.model.unforeseen(datafit, state.point, found),
+            model.unforeseen(datafit, state.point, found),
             0.5 * (found.level + state.point.level),
         )
         failed = ~accept & state.shorten
@@ -181,6 +197,21 @@ class QuasiNewton(Solver):
         )
         promised = _promised(penalty, state.point, direction, datafit.n_outputs)
         return _noted(new, state, ~accept & (promised > NOISE * slack))
+
+    def _sampled(
+        self, datafit: CurvedDatafit, penalty: ElasticNet, state: QuasiNewtonState
+    ) -> QuasiNewtonState:
+        """The state as it goes on with a sample, without pairs, if it is time for that."""
+        q, patience = datafit.n_outputs, self.patience
+        late = patience is not None and self.metric == "gram" and state.n_iter.min() >= patience
+        if not late or state.sampled or q == 1 or state.shorten.any():
+            return state
+        coef, grad = state.point.unpacked(q)[0], state.point.grad[:-q]
+        wrong = penalty.violation(coef, grad.reshape(coef.shape)) > 0.0
+        if ((coef != 0.0) | wrong).sum(axis=(0, 1)).max() > LARGEST_COUPLED:
+            return state
+        pairs = Pairs.none(self.memory, *state.direction.shape)
+        return replace(state, pairs=pairs, sampled=True, stiffness=np.ones_like(state.stiffness))
 
 
 def _lowest(

@@ -88,11 +88,12 @@ class Point:
             np.where(chosen, self.grad, other.grad),
             np.where(chosen, self.objective, other.objective),
             np.where(chosen, self.curvature, other.curvature),
-            None if self.bends is None else self._bends(chosen, other),
+            None if self.bends is None else _either(chosen, self.bends, other.bends),
         )
 
-    def _bends(self, chosen: npt.NDArray[np.bool_], other: Point) -> Float:
-        return np.where(chosen, self.bends, 0.0 if other.bends is None else other.bends)
+
+def _either(chosen: npt.NDArray[np.bool_], own: Float, other: Float | None) -> Float:
+    return np.where(chosen, own, 0.0 if other is None else other)
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class QuasiNewtonState:
         Steps since the last progress above rounding.
     shared : SharedRidge or None
         What pure ridge problems share.
+    sampled : bool
+        Whether a sample of the rows has taken the place of the Gram matrix.
     """
 
     point: Point
@@ -130,6 +133,7 @@ class QuasiNewtonState:
     goal: Goal
     candidates: Candidates
     shared: SharedRidge | None
+    sampled: bool = False
 
     @property
     def exhausted(self) -> npt.NDArray[np.bool_]:

@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 import scipy.sparse as sp
 
+from daskreg.datafit import survey
 from daskreg.datafit.kernels.gradient import GradientKernel, class_rows
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.exceptions import CompatibilityError, DataError
@@ -263,7 +264,7 @@ def test_a_point_too_far_is_not_finite():
     assert not np.isfinite(found.value).any()
 
 
-@pytest.mark.parametrize("q", [3, 20])
+@pytest.mark.parametrize("q", [3, 12, 20])
 @pytest.mark.parametrize("C", [1, 10])
 def test_kernels_need_no_more_memory_than_they_say(q, C):
     X, y, w = problem(n=20000, p=20, q=q)
@@ -271,6 +272,8 @@ def test_kernels_need_no_more_memory_than_they_say(q, C):
     block, labels = next(fit.design.blocks()), fit.first().labels
     zeros = {"target": np.zeros(C, int), "weighting": np.zeros(C, int)}
     state = {"coef": np.zeros((20, q * C)), "intercept": np.zeros(q * C), **zeros}
+    if fit.tells_bends:
+        state["bends"] = np.ones(1)
     kernel = GradientKernel(Multinomial(), "float64", labels)
     tracemalloc.start()
     partial = kernel(block, state)
@@ -299,3 +302,36 @@ def test_footprint_grows_with_the_classes_that_were_found():
     known = datafit(X, y, w, loss=LogLoss(), classes=range(6))
     assert known.footprint(400).state == after.state
     assert known.n_passes == 0
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bends_are_the_means_of_the_hessian_along_eta(weighted):
+    X, y, w = problem(weights=weighted, shift=3.0)
+    fit = datafit(X, y, w, borders=(40, 90), n_problems=2)
+    assert fit.tells_bends
+    rng = np.random.default_rng(5)
+    coef, intercept = rng.normal(size=(5, 3, 2)), rng.normal(size=(3, 2))
+    told = fit.value_and_grad(coef, intercept, bends=True)
+    assert fit.value_and_grad(coef, intercept).bends is None
+    s = row_weights(y, w)
+    s = s / s.sum()
+    Z = X - s @ X
+    for k in range(2):
+        eta = Z @ coef[..., k] + intercept[:, k]
+        t = np.column_stack([eta, np.ones(len(y))])
+        H = Multinomial().hessian(y, eta)
+        means = np.einsum("i,ia,ib,icd->abcd", s, t, t, H)
+        np.testing.assert_allclose(told.bends[..., k], means, rtol=2e-5, atol=2e-5)
+    np.testing.assert_allclose(told.bends[-1, -1], told.mean_curvature, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(told.take([1]).bends, told.bends[..., [1]])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-25, 1e25])
+def test_a_metric_is_rough_only_where_float32_holds_its_squares(scale, monkeypatch):
+    monkeypatch.setattr(survey, "SMALL", 0.0)
+    X, y, w = problem(p=4, q=3)
+    fit = datafit(scale * X, y, w)
+    metric = fit.metric() / scale**2
+    assert fit.n_passes == (1 if scale == 1.0 else 2)
+    expected = datafit(X, y, w).metric()
+    np.testing.assert_allclose(metric, expected, rtol=1e-4 if scale == 1.0 else 1e-9, atol=1e-6)

@@ -83,6 +83,8 @@ def test_wide_float32_is_multiplied_in_float32_whatever_the_tolerance():
     fit.design.n_features = 200
     assert fit._survey.kernel(gram=True, tol=1.0).gram_dtype == "float32"
     fit.design.dtype = np.dtype(np.float64)
+    assert fit._survey.kernel(gram=True, tol=0.0).gram_dtype == "float32"
+    fit.design.n_features = 20
     assert fit._survey.kernel(gram=True, tol=1.0).gram_dtype == "float64"
 
 

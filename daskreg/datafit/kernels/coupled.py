@@ -12,7 +12,6 @@ from daskreg.losses.multinomial import Softmax
 from .scales import ENTROPY_SCALES
 from .tiles import RowData, column_sums
 
-
 #: Classes up to which it pays to sum how the Hessian changes with the predictors: the numbers that
 #: are summed for each row grow with the fourth power, to some 5,000.
 MOST_BENT = 12
@@ -28,17 +27,22 @@ def empty_class_sums(n_columns: int, n_problems: int, bends: bool = False) -> Su
         entropy=np.zeros((len(ENTROPY_SCALES), n_problems)),
     )
     if bends:
-        pairs = (q + 1) * (q + 2) // 2, q * (q - 1) // 2
-        sums["bends"] = np.zeros((*pairs, n_problems))
+        sums["bends"] = np.zeros((*n_pairs(q), n_problems))
     return sums
+
+
+def n_pairs(n_outputs: int) -> tuple[int, int]:
+    """Return how many pairs there are of the predictors and a 1, and of two different means."""
+    q = n_outputs if 1 < n_outputs <= MOST_BENT else 0
+    return (q + 1) * (q + 2) // 2, q * (q - 1) // 2
 
 
 def add_classes(sums: Sums, rows: RowData, eta: Float) -> Float:
     """Add the sums that need no X, in place, and return the weighted residuals (rows, q C).
 
-    ``products`` are the weighted sums of ``mu mu'``, from which the mean Hessian follows; ``bends``,
-    where they are asked for, of ``t_a t_b mu_c mu_d`` for a <= b and c < d, with t the predictors
-    and a 1: they tell how the Hessian changes with the predictors.
+    ``products`` are the weighted sums of ``mu mu'``, from which the mean Hessian follows, and
+    ``bends``, where they are asked for, of ``t_a t_b mu_c mu_d`` for a <= b and c < d, with t the
+    predictors and a 1: they tell how the Hessian changes with the predictors.
 
     Parameters
     ----------
@@ -103,10 +107,10 @@ def _pairs(x: Float, places: tuple[AnyArray, ...]) -> Float:
 
 def bent(bends: Float) -> Float:
     """Return the sums of ``t_a t_b H_cd``, (q + 1, q + 1, q, q, C), H the Hessian by eta."""
-    n_pairs, n_off, n_problems = bends.shape
+    n_ways, n_off, n_problems = bends.shape
     q = round((1 + (1 + 8 * n_off) ** 0.5) / 2)
     above, across = np.triu_indices(q + 1), np.triu_indices(q, 1)
-    whole = np.zeros((n_pairs, q, q, n_problems))
+    whole = np.zeros((n_ways, q, q, n_problems))
     whole[:, across[0], across[1]] = whole[:, across[1], across[0]] = -bends
     own = np.arange(q)
     whole[:, own, own] = -whole.sum(axis=2)

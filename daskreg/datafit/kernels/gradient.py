@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
 from daskreg.losses import Multinomial, PointwiseLoss
 
-from .coupled import add_classes, empty_class_sums
+from .coupled import add_classes, empty_class_sums, n_pairs
 from .cuda.gradient import device_sums
 from .cuda.tiles import STORED
 from .fused import fused_sums, is_fused
@@ -116,13 +117,14 @@ class GradientKernel:
             return columns + encoded + 16 * ROWS * BAND
         if isinstance(self.loss, Multinomial):
             rows = class_rows(n_features, n_columns, dtype)
-            columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
+            columns = 8 * max(2, n_columns) * (40 * rows + 2 * n_features)
         return columns + encoded + 8 * rows * n_features
 
     def partial_nbytes(self, n_features: int, n_columns: int, n_outputs: int = 1) -> int:
         """Return the bytes of one partial of columns that are problems times outputs."""
         coupled = n_outputs if n_outputs > 1 else 0
-        return 8 * max(2, n_columns) * (n_features + 10 + coupled)
+        bends = math.prod(n_pairs(n_outputs)) * (n_columns // max(1, n_outputs))
+        return 8 * (max(2, n_columns) * (n_features + 10 + coupled) + bends)
 
 
 class Products:

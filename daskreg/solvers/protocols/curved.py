@@ -36,6 +36,8 @@ class CurvedDatafit(Datafit, Protocol):
     ----------
     curvature : float
         Upper bound of the loss's second derivative by eta.
+    tells_bends : bool, optional
+        Whether ``value_and_grad`` takes ``bends=True``.  Default: it does not.
     """
 
     @property
