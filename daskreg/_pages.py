@@ -18,7 +18,7 @@ from ._typing import AnyArray, Float
 #: Bytes from which an array is laid out by the page.
 LARGE = 2**22
 #: Bytes from which what is used for a moment has memory of its own.
-MOMENTARY = 2**20
+MOMENTARY = 2**18
 #: Share of the rows in use up to which the others are left alone.
 FEW = 1 / 4
 

@@ -69,6 +69,7 @@ class WideProducts:
         self.coefs = [state["coef"][part].astype(self.dtype, copy=False) for part in self.parts]
         plain = self.X.dtype == self.dtype and self.shift is None
         self.scratch = None if plain else np.empty((self.rows, BAND), self.dtype)
+        self.gathered = momentary((self.rows * BAND,), self.X.dtype) if few else None
 
     def walk(self, residual: Callable[[int, int, Float], Float]) -> Float:
         """Return the float64 sum of ``X.T @ residual(start, stop, eta)`` over all tiles."""
@@ -97,7 +98,10 @@ class WideProducts:
     def _band(self, rows: AnyArray, part: AnyArray | slice) -> AnyArray:
         """Return some columns of a tile in the type of the products, shifted."""
         if not isinstance(part, slice):
-            taken = np.take(rows, part, axis=1).astype(self.dtype, copy=False)
+            assert self.gathered is not None
+            room = self.gathered[: len(rows) * len(part)].reshape(len(rows), len(part))
+            np.take(rows, part, axis=1, out=room, mode="clip")  # the others go through a buffer
+            taken = room.astype(self.dtype, copy=False)
             return taken if self.shift is None else taken - self.shift[part]
         band = rows[:, part]
         if self.scratch is None:
