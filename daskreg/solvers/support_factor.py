@@ -13,7 +13,7 @@ from .cholesky import factor_of
 from .factored import products
 
 #: Columns that join the factor together.
-PANEL = 256
+PANEL = 128
 #: Share of its columns that may be out of use before it is made anew, and so many in any case.
 IDLE, FEWEST_IDLE = 1 / 8, 8
 
