@@ -47,3 +47,19 @@ def test_what_cannot_be_written_to_is_added_elsewhere():
     with pytest.raises(KeyError, match="names differ"):
         absorbed(first, Sums({"other": 1.0}))
     assert absorbed(np.float64(1.0), np.float64(2.0)) == 3.0
+
+
+def test_a_segment_that_was_added_to_the_one_before_is_a_node_of_the_same_tree():
+    parts = [np.full(3, 0.1 * number) for number in range(6)]
+    plain, grown = DyadicSum(6), DyadicSum(6)
+    for number, part in enumerate(parts):
+        plain.add((0, number), part)
+        waiting = grown.waiting(number)
+        assert (waiting is not None) == (number % 2 == 1)
+        if waiting is None:
+            grown.add((0, number), part)
+        else:
+            waiting += part
+            grown.grown(number)
+    np.testing.assert_array_equal(grown.root(), plain.root())
+    assert DyadicSum(6).waiting(3) is None  # another shard has it
