@@ -18,7 +18,9 @@ from ._typing import AnyArray, Float
 #: Bytes from which an array is laid out by the page.
 LARGE = 2**22
 #: Bytes from which what is used for a moment has memory of its own.
-MOMENTARY = 2**20
+MOMENTARY = 2**18
+#: Rows of a large array that are looked at together.
+TOGETHER = 8
 #: Share of the rows in use up to which the others are left alone.
 FEW = 1 / 4
 
@@ -78,8 +80,23 @@ def _map(n_bytes: int, advice: str) -> mmap.mmap:
 
 def rows_in_use(*arrays: Float) -> AnyArray:
     """Return the numbers of the rows in which one of some arrays has anything but zero."""
-    used = [part.any(axis=tuple(range(1, part.ndim))) for part in arrays]
-    return np.flatnonzero(np.logical_or.reduce(used))
+    return np.flatnonzero(np.logical_or.reduce([_in_use(part) for part in arrays]))
+
+
+def _in_use(array: Float) -> npt.NDArray[np.bool_]:
+    """Whether each row has anything but zero: some rows together first, few of which have."""
+    rows = array.reshape(len(array), -1)
+    n_together = len(rows) - len(rows) % TOGETHER
+    if array.nbytes < LARGE or not rows.flags.c_contiguous:
+        return np.asarray(rows.any(axis=1))
+    together = rows[:n_together].reshape(-1, TOGETHER * rows.shape[1]).view(np.uint64)
+    some = np.flatnonzero(np.bitwise_or.reduce(together, axis=1))
+    used = np.zeros(len(rows), dtype=bool)
+    used[:n_together].reshape(-1, TOGETHER)[some] = (
+        rows[:n_together].reshape(-1, TOGETHER, rows.shape[1])[some].any(axis=2)
+    )
+    used[n_together:] = rows[n_together:].any(axis=1)
+    return used
 
 
 def few_rows(array: Float) -> AnyArray | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,46 @@ def test_some_columns_are_those_of_numpy(columns):
         expected[..., columns] = values
         _pages.put(array, columns, values)
         np.testing.assert_array_equal(array, expected)
+
+
+@pytest.mark.parametrize("n_rows", [200_000, 200_003])
+def test_rows_in_use_are_those_that_are_not_zero(n_rows):
+    array = _pages.zeros((n_rows, 1, 8))
+    rows = np.array([0, 5, 8, 70_001, n_rows - 1])
+    array[rows, 0, rows % 8] = [1.0, -2.0, np.nan, np.inf, 1e-300]
+    array[9] = -0.0
+    np.testing.assert_array_equal(_pages.rows_in_use(array), rows)
+    other = np.zeros((n_rows, 2))
+    other[[3, 8]] = 1.0
+    np.testing.assert_array_equal(_pages.rows_in_use(array, other), np.union1d(rows, [3, 8]))
+    np.testing.assert_array_equal(_pages.rows_in_use(array[::2]), rows[rows % 2 == 0] // 2)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads the books of Linux")
+def test_what_threads_use_for_a_moment_goes_back_to_the_system():
+    def used() -> None:
+        for _ in range(8):
+            _pages.momentary((2**19 + 7, 1)).fill(1.0)
+
+    before = resident_bytes()
+    for _ in range(4):
+        threads = [threading.Thread(target=used) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert resident_bytes() - before < 4 * 2**20
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (0, 5), (2**16, 5), (7,)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+def test_momentary_arrays_are_arrays(shape, dtype):
+    array = _pages.momentary(shape, dtype)
+    assert array.shape == shape
+    assert array.dtype == dtype
+    assert array.flags.c_contiguous
+    array[...] = 3
+    assert (array == 3).all()
 
 
 def test_a_copy_is_not_a_view():

@@ -70,7 +70,9 @@ def pass_state(
         Sparse blocks are never shifted.
     """
     p, q, n_columns = coef.shape
-    B = scaled(coef, place.inverse_scale[:, None]).reshape(p, q * n_columns)
+    plain = (place.inverse_scale == 1.0).all()  # nobody changes what kernels are sent
+    B = coef if plain else scaled(coef, place.inverse_scale[:, None])
+    B = B.reshape(p, q * n_columns)
     if np.dtype(dtype) != np.float64:
         with np.errstate(over="ignore"):
             B = B.astype(dtype).astype(np.float64)

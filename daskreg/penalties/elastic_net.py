@@ -159,11 +159,12 @@ class ElasticNet:
         )
         return other
 
-    def restricted(self, columns: npt.ArrayLike) -> ElasticNet:
+    def restricted(self, columns: npt.ArrayLike | slice) -> ElasticNet:
         """The penalty of some features, given by their positions."""
         if self.penalty_weight is None:
             return self
-        return replace(self, penalty_weight=self.penalty_weight[np.asarray(columns)])
+        index = columns if isinstance(columns, slice) else np.asarray(columns)
+        return replace(self, penalty_weight=self.penalty_weight[index])
 
     def value(self, coef: Float) -> Float:
         """g(coef) per problem, shape (n_problems,), in the unit of the objective."""

@@ -30,7 +30,7 @@ MAX_CORRECTIONS = 3
 SMALLEST_TOL = 1e-14
 #: Alphas of a lone path on few rows from which two threads solve it, and the share of the first:
 #: the other takes longer to get to where it starts.
-FEWEST_IN_TWO, FIRST_PART = 6, 0.6
+FEWEST_IN_TWO, FIRST_PART = 6, 0.62
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from daskreg._pages import taken
+from daskreg._pages import LARGE, few_rows, taken
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
@@ -93,7 +94,9 @@ class Candidates:
         """
         per_column = penalty.take(columns)
         with np.errstate(invalid="ignore", over="ignore"):
-            objective = evaluation.value + per_column.value(coef)
+            rows = few_rows(coef)
+            own = per_column if rows is None else per_column.restricted(rows)
+            objective = evaluation.value + own.value(coef if rows is None else coef[rows])
             bound = np.asarray(evaluation.dual(per_column, coef), dtype=np.float64)
         admissible = np.isfinite(objective) & np.isfinite(evaluation.grad).all(axis=(0, 1))
         objective = np.where(admissible, objective, np.inf)
@@ -112,9 +115,10 @@ class Candidates:
         violation = optimality(penalty, coef, grad, intercept_grad)
         return cls(coef, intercept, objective, highest, violation)
 
-    def take(self, columns: AnyArray) -> Candidates:
+    def take(self, columns: AnyArray, coef: Float | None = None) -> Candidates:
+        """Return those of some problems; ``coef`` are theirs where somebody has taken them."""
         return Candidates(
-            taken(self.coef, columns),
+            taken(self.coef, columns) if coef is None else coef,
             self.intercept[..., columns],
             self.objective[columns],
             self.bound[columns],
@@ -124,9 +128,16 @@ class Candidates:
 
 def optimality(penalty: ElasticNet, coef: Float, grad: Float, intercept_grad: Float) -> Float:
     """Largest violation of the optimality conditions per problem, in the unit of ``grad``."""
+    largest = np.abs(intercept_grad).max(axis=0, initial=0.0)
+    # A few megabytes at a time: what is made of them stays in the cache.
+    n_rows = max(1, LARGE // (8 * max(1, math.prod(grad.shape[1:]))))
     with np.errstate(invalid="ignore"):
-        largest = penalty.violation(coef, grad).max(axis=(0, 1), initial=0.0)
-    return np.maximum(largest, np.abs(intercept_grad).max(axis=0, initial=0.0))
+        for start in range(0, len(grad), n_rows):
+            some = slice(start, start + n_rows)
+            own = penalty.restricted(some) if len(grad) > n_rows else penalty
+            worst = own.violation(coef[some], grad[some]).max(axis=(0, 1), initial=0.0)
+            largest = np.maximum(largest, worst)
+    return largest
 
 
 @dataclass(frozen=True)

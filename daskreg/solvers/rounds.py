@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from daskreg._pages import put, rows_in_use, zeros
+from daskreg._pages import rows_in_use, zeros
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
@@ -245,22 +245,26 @@ def replaced(found: Candidates, seen: Candidates, places: npt.NDArray[np.intp]) 
     """What was found, with what a pass has seen at some places."""
     if len(places) == len(found.objective):
         return seen
-    parts = []
-    for name in ("coef", "intercept", "objective", "bound", "violation"):
+    # The coefficients are those that were looked at.
+    parts = [found.coef, found.intercept]
+    for name in ("objective", "bound", "violation"):
         values = getattr(found, name).copy()
-        values[..., places] = getattr(seen, name)
+        values[places] = getattr(seen, name)
         parts.append(values)
     return Candidates(*parts)
 
 
-def spread(found: Candidates, chosen: npt.NDArray[np.intp], state: ScreeningState) -> Candidates:
-    """Candidates of all problems; of those that waited, nothing new is known."""
-    n_problems = state.n_iter.size
+def spread(
+    found: Candidates, chosen: npt.NDArray[np.intp], held: tuple[Float, Float]
+) -> Candidates:
+    """Candidates of all problems; of those that waited nothing new is known.
+
+    ``held`` are coefficients and intercepts of all, those of the chosen ones as they were found.
+    """
+    coef, intercept = held
+    n_problems = coef.shape[-1]
     objective, violation = np.full(n_problems, np.inf), np.full(n_problems, np.inf)
     bound = np.full(n_problems, -np.inf)
-    coef, intercept = zeros(state.coef.shape), state.intercept.copy()
-    put(coef, chosen, found.coef)
-    intercept[:, chosen] = found.intercept
     objective[chosen], bound[chosen] = found.objective, found.bound
     violation[chosen] = found.violation
     return Candidates(coef, intercept, objective, bound, violation)

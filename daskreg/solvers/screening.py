@@ -236,7 +236,7 @@ class BatchScreening(Solver):
             length=length,
             short_of_memory=short,
             n_iter=n_iter,
-            candidates=spread(found, chosen, state),
+            candidates=spread(found, chosen, (held, held_intercept)),
         )
 
     def _columns(

@@ -61,16 +61,18 @@ class ScreeningState:
         return np.zeros(self.n_iter.size, dtype=bool)
 
     def take(self, columns: AnyArray) -> ScreeningState:
+        coef = taken(self.coef, columns)
+        same = self.candidates.coef is self.coef  # one copy of it is enough
         return replace(
             self,
-            coef=taken(self.coef, columns),
+            coef=coef,
             intercept=self.intercept[:, columns],
             survivors=self._survivors(columns),
             paths=self.paths.take(columns),
             short_of_memory=self.short_of_memory[columns],
             n_iter=self.n_iter[columns],
             goal=replace(self.goal, null_value=self.goal.null_value[columns]),
-            candidates=self.candidates.take(columns),
+            candidates=self.candidates.take(columns, coef if same else None),
         )
 
     def _survivors(self, columns: AnyArray) -> dict[int, npt.NDArray[np.intp]]:

@@ -13,7 +13,7 @@ from .cholesky import factor_of
 from .factored import products
 
 #: Columns that join the factor together.
-PANEL = 256
+PANEL = 128
 #: Share of its columns that may be out of use before it is made anew, and so many in any case.
 IDLE, FEWEST_IDLE = 1 / 8, 8
 
@@ -118,16 +118,16 @@ class SupportFactor:
     def _spread_of(self, idle: AnyArray) -> Float:
         """``inv(L)`` of the unit vectors at some places, (t, d); what is known is not redone."""
         n_known, n_members = len(self._spread), len(self.members)
-        known = np.isin(self._idle, idle)
-        kept = np.zeros((n_members, int(known.sum())))
-        kept[:n_known] = self._spread[:, known]
-        self._forward(kept, n_known)
-        new = np.setdiff1d(idle, self._idle)
-        unit = np.zeros((n_members, len(new)))
-        unit[new, np.arange(len(new))] = 1.0
-        self._idle = np.concatenate([self._idle[known], new])
-        self._spread = np.concatenate([kept, self._forward(unit)], axis=1)
-        return self._spread
+        known, new = np.isin(self._idle, idle), np.setdiff1d(idle, self._idle)
+        n_kept = len(idle) - len(new)
+        spread = momentary((n_members, len(idle)))
+        spread[:n_known, :n_kept] = self._spread[:, known]
+        spread[n_known:, :n_kept] = spread[:, n_kept:] = 0.0
+        spread[new, np.arange(n_kept, len(idle))] = 1.0
+        self._forward(spread[:, :n_kept], n_known)
+        self._forward(spread[:, n_kept:])
+        self._idle, self._spread = np.concatenate([self._idle[known], new]), spread
+        return spread
 
     def _forward(self, right: Float, start: int = 0) -> Float:
         """Solve with L from some row on, in place; (t, m)."""

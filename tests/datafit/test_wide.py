@@ -71,6 +71,35 @@ def test_the_gradient_is_that_of_its_definition(loss, dtype, n_used, beside, shi
     np.testing.assert_allclose(sums["value"], (weight * loss.value(one.y, eta)).sum(axis=0))
 
 
+@pytest.mark.parametrize("loss", [Squared(), Logistic()], ids=lambda loss: loss.name)
+@pytest.mark.parametrize("n_used", [5, P])
+@pytest.mark.usefixtures("in_bands")
+def test_a_block_is_added_in_the_memory_of_another_one_to_the_last_bit(loss, n_used):
+    kernel, at = GradientKernel(loss), state(n_used)
+    blocks = [block("float64", weight=True, seed=seed) for seed in (0, 1)]
+    first, second = (kernel(one, at) for one in blocks)
+    expected = {name: value + second[name] for name, value in first.items()}
+    before = first["grad"]
+    assert kernel.adds(blocks[1], at, first)
+    assert first["grad"] is before
+    assert first.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(first[name], value, err_msg=name)
+
+
+@pytest.mark.usefixtures("in_bands")
+def test_what_cannot_be_added_in_place_is_left_alone(monkeypatch):
+    kernel, at, one = GradientKernel(Squared()), state(5), block("float64")
+    fixed = kernel(one, at)
+    fixed["grad"].flags.writeable = False
+    before = {name: np.array(value) for name, value in fixed.items()}
+    assert not kernel.adds(one, at, fixed)
+    monkeypatch.setattr(gradient, "ROWS", N - 1)  # tiles of a block are added up first
+    assert not kernel.adds(one, at, kernel(one, at))
+    for name, value in before.items():
+        np.testing.assert_array_equal(fixed[name], value)
+
+
 @pytest.mark.usefixtures("in_bands")
 def test_float32_products_are_as_good_as_those_of_whole_rows(monkeypatch):
     one, at = block("float32"), state(7)

@@ -1,5 +1,7 @@
 """Partials are added by name; those that nobody else knows in their own memory."""
 
+from operator import add
+
 import numpy as np
 import pytest
 
@@ -28,7 +30,7 @@ def test_a_sum_is_the_same_in_its_own_memory():
 def test_only_a_tree_that_owns_its_nodes_writes_to_them(own):
     parts = [sums(seed) for seed in range(5)]
     before = [part["grad"].copy() for part in parts]
-    total = DyadicSum(5, own=own)
+    total = DyadicSum(5, plus=absorbed if own else add)
     for number, part in enumerate(parts):
         total.add((0, number), part)
     changed = [not np.array_equal(a, b["grad"]) for a, b in zip(before, parts, strict=True)]
@@ -47,3 +49,19 @@ def test_what_cannot_be_written_to_is_added_elsewhere():
     with pytest.raises(KeyError, match="names differ"):
         absorbed(first, Sums({"other": 1.0}))
     assert absorbed(np.float64(1.0), np.float64(2.0)) == 3.0
+
+
+def test_a_segment_that_was_added_to_the_one_before_is_a_node_of_the_same_tree():
+    parts = [np.full(3, 0.1 * number) for number in range(6)]
+    plain, grown = DyadicSum(6), DyadicSum(6)
+    for number, part in enumerate(parts):
+        plain.add((0, number), part)
+        waiting = grown.waiting(number)
+        assert (waiting is not None) == (number % 2 == 1)
+        if waiting is None:
+            grown.add((0, number), part)
+        else:
+            waiting += part
+            grown.grown(number)
+    np.testing.assert_array_equal(grown.root(), plain.root())
+    assert DyadicSum(6).waiting(3) is None  # another shard has it

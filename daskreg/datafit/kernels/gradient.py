@@ -71,6 +71,20 @@ class GradientKernel:
     compiled: bool = False
 
     def __call__(self, block: Block, state: State) -> Sums:
+        return self._sums(block, state, None)
+
+    def adds(self, block: Block, state: State, onto: Sums) -> bool:
+        """Add the sums of a block to others, the gradient to the last bit as if it came in an
+        array of its own; False, and nothing done, where that is not possible."""
+        whole = is_wide(block.X) and block.n_rows <= ROWS
+        if not whole or not _is_own(onto["grad"]):
+            return False
+        for name, value in self._sums(block, state, onto["grad"]).items():
+            if name != "grad":
+                onto[name] = onto[name] + value
+        return True
+
+    def _sums(self, block: Block, state: State, onto: Float | None) -> Sums:
         rows = row_data(block, self.labels, self.weightings, state.get("weighting"))
         wide = is_wide(block.X)
         if self.compiled and is_fused(self.loss) and not wide:
@@ -92,7 +106,11 @@ class GradientKernel:
 
         # A step too far overflows: its value is then not finite, which solvers understand.
         with np.errstate(over="ignore", invalid="ignore"):
-            sums["grad"] = products.walk(residual)
+            if onto is None:
+                sums["grad"] = products.walk(residual)
+            else:
+                assert isinstance(products, WideProducts)
+                sums["grad"] = products.walk(residual, onto)
         return sums
 
     def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
@@ -125,6 +143,11 @@ class GradientKernel:
         coupled = n_outputs if n_outputs > 1 else 0
         bends = math.prod(n_pairs(n_outputs)) * (n_columns // max(1, n_outputs))
         return 8 * (max(2, n_columns) * (n_features + 10 + coupled) + bends)
+
+
+def _is_own(grad: AnyArray) -> bool:
+    """Whether a gradient is the kind of array that ``WideProducts`` makes, and can be changed."""
+    return isinstance(grad, np.ndarray) and grad.flags.writeable and grad.T.flags.c_contiguous
 
 
 class Products:

@@ -16,8 +16,8 @@ from .tiles import tile_borders
 
 #: From so many columns on, the least tile of whole rows is larger than a core's cache.
 WIDE = 16384
-#: Columns of a band.
-BAND = 2048
+#: Columns of a band, and of those that are gathered together: these are read once.
+BAND, GATHERED = 2048, 512
 #: Rows of a tile at most: enough that its sums, a number for each column of X and of the
 #: coefficients, cost little beside it.
 ROWS = 256
@@ -64,15 +64,21 @@ class WideProducts:
         n_features = self.X.shape[1]
         few = len(used) <= FEW * n_features
         self.parts: list[AnyArray | slice] = (
-            [used[band] for band in bands(len(used))] if few else list(bands(n_features))
+            [used[start:stop] for start, stop in tile_borders(len(used), GATHERED)]
+            if few
+            else list(bands(n_features))
         )
         self.coefs = [state["coef"][part].astype(self.dtype, copy=False) for part in self.parts]
         plain = self.X.dtype == self.dtype and self.shift is None
         self.scratch = None if plain else np.empty((self.rows, BAND), self.dtype)
+        self.gathered = np.empty(self.rows * GATHERED, self.X.dtype) if few else None
 
-    def walk(self, residual: Callable[[int, int, Float], Float]) -> Float:
-        """Return the float64 sum of ``X.T @ residual(start, stop, eta)`` over all tiles."""
-        total: Float | None = None
+    def walk(
+        self, residual: Callable[[int, int, Float], Float], onto: Float | None = None
+    ) -> Float:
+        """Return the float64 sum of ``X.T @ residual(start, stop, eta)`` over all tiles, added to
+        ``onto`` (p, C) in its memory if there is one."""
+        total: Float | None = None if onto is None else onto.T
         for start, stop in tile_borders(len(self.X), self.rows):
             rows = self.X[start:stop]
             eta = np.zeros((len(rows), self.n_columns)) + self.intercept
@@ -97,7 +103,10 @@ class WideProducts:
     def _band(self, rows: AnyArray, part: AnyArray | slice) -> AnyArray:
         """Return some columns of a tile in the type of the products, shifted."""
         if not isinstance(part, slice):
-            taken = np.take(rows, part, axis=1).astype(self.dtype, copy=False)
+            assert self.gathered is not None
+            room = self.gathered[: len(rows) * len(part)].reshape(len(rows), len(part))
+            np.take(rows, part, axis=1, out=room, mode="clip")  # the others go through a buffer
+            taken = room.astype(self.dtype, copy=False)
             return taken if self.shift is None else taken - self.shift[part]
         band = rows[:, part]
         if self.scratch is None:

@@ -64,6 +64,14 @@ class DyadicSum:
             level, position = level + 1, position // 2
         self.nodes[level, position] = value
 
+    def waiting(self, segment: int) -> Partial | None:
+        """The sum of the segment before, where that of this one is what is added to it next."""
+        return self.nodes.get((0, segment - 1)) if segment % 2 else None
+
+    def grown(self, segment: int) -> None:
+        """Take note that this segment has been added to the sum that was waiting for it."""
+        self.add((1, segment // 2), self.nodes.pop((0, segment - 1)))
+
     def update(self, nodes: Iterable[tuple[Node, Partial]]) -> DyadicSum:
         """Add many nodes; returns itself."""
         for node, value in nodes:

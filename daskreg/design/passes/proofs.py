@@ -45,9 +45,15 @@ class Proofs:
             check_beside(block)
             self._seen.add(("beside", block.index))
 
-    def share(self, kernel: Any, block: Block, state: State) -> Any:
-        """Sum one block, and look at its values where that has not shown that all are finite."""
+    def share(self, kernel: Any, block: Block, state: State, onto: Any = None) -> Any:
+        """Sum one block, and look at its values where that has not shown that all are finite.
+
+        Returns None where the kernel has added them to the sum ``onto``, which it then can do
+        without memory for another one.
+        """
         if self._unproven is not block:
+            if onto is not None and hasattr(kernel, "adds") and kernel.adds(block, state, onto):
+                return None
             return kernel(block, state)
         try:
             share = kernel(block, state)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from daskreg._blas import single_threaded_blas
@@ -124,6 +126,12 @@ class Shard:
         """All blocks of the shard, in order."""
         return [spec for run in self.runs for spec in run.specs]
 
+    @cached_property
+    def _lone(self) -> frozenset[int]:
+        """Segments of one block."""
+        found = Counter(spec.segment for spec in self.specs)
+        return frozenset(segment for segment, n_blocks in found.items() if n_blocks == 1)
+
     @property
     def futures(self) -> list[Any]:
         """Futures that reading needs, flat."""
@@ -184,8 +192,10 @@ class Shard:
             lane=lane,
         )
 
-        def share_of(block: Any) -> Partial:
-            return self.proofs.share(kernel, block, state) if lane is None else lane.sum(block)
+        def share_of(block: Any, onto: Partial | None) -> Partial | None:
+            if lane is not None:
+                return lane.sum(block)
+            return self.proofs.share(kernel, block, state, onto)
 
         with single_threaded_blas(), ExitStack() as stack, lane or nullcontext():
             total, bytes_read, cancelled = self._sum(
@@ -203,7 +213,7 @@ class Shard:
     def _sum(
         self,
         runs: Iterator[tuple[int, list[Any], int]],
-        share_of: Callable[[Any], Partial],
+        share_of: Callable[[Any, Partial | None], Partial | None],
         tally: Tally,
         lane: Lane | None,
         cancel: Flag | None,
@@ -226,8 +236,12 @@ class Shard:
             bytes_read += read
             before = time.perf_counter()
             for block in blocks:
-                share = share_of(block)
-                partial = share if partial is None else plus(partial, share)
+                onto = total.waiting(segment) if segment in self._lone else None
+                share = share_of(block, onto)
+                if share is None:  # it has been added to what waited for it
+                    total.grown(segment)
+                else:
+                    partial = share if partial is None else plus(partial, share)
             tally.compute += time.perf_counter() - before
             n_rows = tally.add_blocks(blocks, read)
             if lane is not None:
@@ -235,7 +249,7 @@ class Shard:
                     self.keeper.keep(block, lent=True)
             if progress is not None:
                 progress(n_rows, read)
-            del block, blocks, share  # the next one is being made
+            del block, blocks, share, onto  # the next one is being made
         if partial is not None:
             total.add((0, segment), partial)
         return total, bytes_read, False
