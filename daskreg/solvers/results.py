@@ -65,7 +65,7 @@ class Candidates:
     coef : array of shape (n_features, n_outputs, n_problems)
     intercept : array of shape (n_outputs, n_problems)
     objective : array of shape (n_problems,)
-        Objective at ``coef``; inf where no point was admissible.
+        Objective at ``coef``, or what it is at most; inf where no point was admissible.
     bound : array of shape (n_problems,)
         Lower bound of the optimum; -inf where there is none.
     violation : array of shape (n_problems,)
@@ -94,6 +94,8 @@ class Candidates:
         per_column = penalty.take(columns)
         with np.errstate(invalid="ignore", over="ignore"):
             objective = evaluation.value + per_column.value(coef)
+            # A bound of another pass may meet it: what low precision hides is on its side, too.
+            objective = objective + getattr(evaluation, "rounding", 0.0)
             bound = np.asarray(evaluation.dual(per_column, coef), dtype=np.float64)
         admissible = np.isfinite(objective) & np.isfinite(evaluation.grad).all(axis=(0, 1))
         objective = np.where(admissible, objective, np.inf)
