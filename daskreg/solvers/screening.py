@@ -32,6 +32,7 @@ from .rounds import (
     replaced,
     seen_from,
     spread,
+    unmoved,
 )
 from .screening_state import ScreeningState
 from .start import candidates_at, start_point
@@ -149,6 +150,7 @@ class BatchScreening(Solver):
             paths=paths,
             length=length,
             short_of_memory=np.zeros(datafit.n_problems, dtype=bool),
+            idle=np.zeros(datafit.n_problems, dtype=np.intp),
             n_iter=np.zeros(datafit.n_problems, dtype=np.intp),
             goal=goal,
             candidates=candidates_at(penalty, coef, intercept, evaluation, telling),
@@ -220,8 +222,10 @@ class BatchScreening(Solver):
         length = min(2 * state.length, 50) if done.all() else state.length
         if not done.any():
             length = max(1, state.length // 2)
-        n_iter, short = state.n_iter.copy(), state.short_of_memory.copy()
+        n_iter, short, idle = state.n_iter.copy(), state.short_of_memory.copy(), state.idle.copy()
         n_iter[chosen] += 1
+        still = unmoved(state, chosen, coef, solution.intercept, working)
+        idle[chosen] = np.where(still & ~done, idle[chosen] + 1, 0)
         short[chosen] = turn.full & ~done
         return replace(
             state,
@@ -235,6 +239,7 @@ class BatchScreening(Solver):
             survivors=survivors,
             length=length,
             short_of_memory=short,
+            idle=idle,
             n_iter=n_iter,
             candidates=spread(found, chosen, state),
         )
