@@ -432,3 +432,30 @@ def test_rounds_that_change_nothing_are_the_last(monkeypatch):
     solution = solve(BatchScreening(), fit, penalty, tol=1e-6)
     assert solution.status == "stalled"
     assert len(rounds) <= 4
+
+
+@pytest.mark.parametrize("n", [300, 200])
+def test_least_squares_that_use_most_columns_go_on_with_their_gram_matrix(n, monkeypatch):
+    """Where there are rows enough: passes are then those of the rounds and one more."""
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    used = []
+
+    def noting(solver, *args):
+        used.append(type(solver))
+        return solve_round(solver, *args)
+
+    monkeypatch.setattr("daskreg.solvers.screening.solve_round", noting)
+    fit, penalty = make(Squared(), n_alphas=1, least=0.001, n=n, p=80)
+    found = solve(
+        BatchScreening(n_columns=20, gram_columns=10, row_bytes=0), fit, penalty, tol=1e-8
+    )
+    assert found.converged.all()
+    assert 2 * np.count_nonzero(found.coef) > 80
+    other = solve(Gram(), fit, penalty, tol=1e-10)
+    np.testing.assert_allclose(found.objective, other.objective, rtol=1e-8)
+    if 3 * 80 <= n:
+        assert used[-1] is Gram
+        assert found.n_passes <= 2 + found.n_iter[0]
+    else:
+        assert used[-1] is Fista
+        assert found.n_passes > 20
