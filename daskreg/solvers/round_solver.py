@@ -67,9 +67,9 @@ def solve_round(
             start=start,
         )
 
-    start: tuple[Float, Float] | None = state.coef[members][..., chosen], state.intercept[:, chosen]
-    if _is_null(part, *start):
-        start = None  # what the first pass has told of it needs no other one
+    here = state.coef[members][..., chosen], state.intercept[:, chosen]
+    # What the first pass has told of the null model needs no other one.
+    start = None if _is_null(part, *here) else here
     solution = solved(solver, max(fine, aim), start)
     if aim > fine and not solution.n_iter.any():
         # Near enough on these columns, though far over all: without a step the round that follows

@@ -1,8 +1,7 @@
 """Working sets give the solution over all columns, in few passes."""
 
-from types import SimpleNamespace
-
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -453,9 +452,28 @@ def test_least_squares_that_use_most_columns_go_on_with_their_gram_matrix(n, mon
     assert 2 * np.count_nonzero(found.coef) > 80
     other = solve(Gram(), fit, penalty, tol=1e-10)
     np.testing.assert_allclose(found.objective, other.objective, rtol=1e-8)
-    if 3 * 80 <= n:
+    if n >= 3 * 80:
         assert used[-1] is Gram
         assert found.n_passes <= 2 + found.n_iter[0]
     else:
         assert used[-1] is Fista
         assert found.n_passes > 20
+
+
+def test_newtons_steps_begin_where_the_first_pass_has_been(monkeypatch):
+    """Two passes over the columns in use a step, none for the null model, and no step too many."""
+    found = []
+
+    def noting(*args):
+        found.append(solve_round(*args))
+        return found[-1]
+
+    monkeypatch.setattr("daskreg.solvers.screening.solve_round", noting)
+    monkeypatch.setattr(FakeDesign, "resident", True, raising=False)
+    monkeypatch.setattr(Datafit, "sums_hessians", True)
+    fit, penalty = make(Logistic(), n_alphas=1, n=400, p=600, sparse=True)
+    solution = solve(BatchScreening(), fit, penalty, tol=1e-6)
+    assert solution.converged.all()
+    first = found[0]
+    assert first.n_passes == 2 * first.n_iter[0]
+    assert first.relative_gap[0] <= 0.8e-6
