@@ -16,7 +16,7 @@ from daskreg._typing import AnyArray, Float
 from daskreg.losses import Multinomial, entropy
 
 from .dual import best_between
-from .evaluation import DualPenalty, DualPoint, free_columns
+from .evaluation import DualPenalty, DualPoint, free_columns, outward
 from .first import FirstPass
 from .kernels.scales import ENTROPY_SCALES
 
@@ -49,14 +49,18 @@ class MultinomialDual(DualPoint):
         entropy, residual = self.entropy[:, columns], self.residual[:, columns]
         return MultinomialDual(entropy, residual, self.first, self.fit_intercept)
 
-    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+    def lower_bound(
+        self, penalty: DualPenalty, coef: Float, grad: Float, unsure: Float | float = 0.0
+    ) -> Float:
         n_columns = self.residual.shape[1]
         if len(free_columns(penalty, len(grad))):
             return np.full(n_columns, np.nan)
         if not self.fit_intercept:
-            return best_between(penalty, -grad, self.entropy, np.zeros(n_columns))
+            v = outward(-grad, unsure, penalty)
+            return best_between(penalty, v, self.entropy, np.zeros(n_columns))
         share, constant = self._share()
         v = share * self.first.cross[..., None] - (1.0 - share) * grad
+        v = outward(v, unsure, penalty)
         return best_between(penalty, v, self.entropy, share * entropy(constant, axis=0), share)
 
     def _share(self) -> tuple[Float, Float]:

@@ -24,7 +24,7 @@ from .kernels.coupled import MOST_BENT
 from .kernels.fused import LIBRARIES, pays
 from .kernels.gradient import GradientKernel
 from .scores import Scores
-from .state import ROUGH, pass_state, rounding
+from .state import ROUGH, pass_state, rounding, unsure_of
 from .survey import Survey
 from .surveyed import Surveyed
 from .weightings import Weightings
@@ -212,7 +212,11 @@ class Datafit(Surveyed):
         compiled = pays(self.design, len(part.weighting))
         kernel = GradientKernel(self.loss, dtype.name, self.first().labels, weightings, compiled)
         sums = self.design.sum_over_rows(kernel, state)
-        return evaluation_of(sums, self._survey, part.weighting, part.coordinates, state, hidden)
+        unsure: Float | float = 0.0
+        if dtype != np.float64:
+            unsure = unsure_of(self.first(), state)[:, None] * part.coordinates.inverse_scale
+        seen = sums, self._survey, part.weighting, part.coordinates, state
+        return evaluation_of(*seen, hidden, unsure)
 
     @property
     def tells_bends(self) -> bool:

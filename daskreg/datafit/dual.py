@@ -23,7 +23,7 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.losses import Logistic, binary_entropy
 
-from .evaluation import DualPenalty, DualPoint, free_columns
+from .evaluation import DualPenalty, DualPoint, free_columns, outward
 from .first import FirstPass
 from .kernels.scales import ENTROPY_SCALES
 
@@ -54,7 +54,9 @@ class SquaredDual(DualPoint):
     def take(self, columns: AnyArray) -> SquaredDual:
         return SquaredDual(self.residual_square[columns], self.free, self.free_gram)
 
-    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+    def lower_bound(
+        self, penalty: DualPenalty, coef: Float, grad: Float, unsure: Float | float = 0.0
+    ) -> Float:
         v = -grad
         square = along = self.residual_square
         free = free_columns(penalty, len(v))
@@ -71,6 +73,8 @@ class SquaredDual(DualPoint):
                     break
                 vanish = more
         linear = along + (coef * v).sum(axis=(0, 1))
+        seen, v = v, outward(v, unsure, penalty)
+        v[free] = seen[free]  # where it must vanish it does
         return penalty.best_dual(linear, np.maximum(square, 0.0), v)
 
     def _gram_of(self, free: AnyArray) -> Float | None:
@@ -177,14 +181,16 @@ class LogisticDual(DualPoint):
             self.fit_intercept,
         )
 
-    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+    def lower_bound(
+        self, penalty: DualPenalty, coef: Float, grad: Float, unsure: Float | float = 0.0
+    ) -> Float:
         if len(free_columns(penalty, len(grad))):
             return np.full(len(self.residual), np.nan)
         share, constant = self._share()
         v = share * self.first.cross[:, None, :] - (1.0 - share) * grad
         linear = (1.0 - share) * self.offset_residual
         linear = linear + share * (constant * self.offset_mean - self.offset_y)
-        return best_between(penalty, v, self.entropy, linear, share)
+        return best_between(penalty, outward(v, unsure, penalty), self.entropy, linear, share)
 
     def _share(self) -> tuple[Float, Float]:
         """Return e and q, shape (C,) each."""

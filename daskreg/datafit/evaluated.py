@@ -26,6 +26,7 @@ def evaluation_of(
     place: Coordinates,
     state: Mapping[str, AnyArray],
     hidden: Float,
+    unsure: Float | float = 0.0,
 ) -> Evaluation:
     """Return what the sums of a gradient pass say of its columns.
 
@@ -41,6 +42,8 @@ def evaluation_of(
         What the kernel was sent.
     hidden : ndarray, shape (C,)
         What products of low precision may hide of a gap.
+    unsure : ndarray, shape (p, C or 1), or 0
+        The same of the gradient, for residuals of mean square one.
     """
     value = sums["value"] / place.total_weight
     residual = sums["residual"].reshape(-1, len(value))
@@ -65,8 +68,12 @@ def evaluation_of(
         for number, own in zip(numbers, columns, strict=True):
             points.append(SquaredDual(square[own], *survey.free_gram(number)))
     point = ByWeighting.of(points, columns)
+    if np.ndim(unsure):
+        # No loss here is below half the square of its derivative.
+        with np.errstate(over="ignore", invalid="ignore"):
+            unsure = unsure[:, None] * np.sqrt(2.0 * value)  # type: ignore[index]
     bends = bent(sums["bends"]) / place.total_weight if "bends" in sums else None
-    return Evaluation(value, grad, slope, point, curvature, hidden, bends)
+    return Evaluation(value, grad, slope, point, curvature, hidden, bends, unsure)
 
 
 def null_evaluation(survey: Survey) -> Evaluation | None:

@@ -44,8 +44,13 @@ class DualPoint(ABC):
         """Return the sums of some columns."""
 
     @abstractmethod
-    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
-        """Return a lower bound of each optimum, shape (C,); NaN where the point gives none."""
+    def lower_bound(
+        self, penalty: DualPenalty, coef: Float, grad: Float, unsure: Float | float = 0.0
+    ) -> Float:
+        """Return a lower bound of each optimum, shape (C,); NaN where the point gives none.
+
+        It holds for all gradients within ``unsure``, (p, 1, C) or 0, of ``grad``.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +82,15 @@ class ByWeighting(DualPoint):
     def take(self, columns: AnyArray) -> ByWeighting:
         return ByWeighting(self.points, self.part[columns], self.place[columns])
 
-    def lower_bound(self, penalty: DualPenalty, coef: Float, grad: Float) -> Float:
+    def lower_bound(
+        self, penalty: DualPenalty, coef: Float, grad: Float, unsure: Float | float = 0.0
+    ) -> Float:
         bounds = np.empty(len(self.part))
         for number in np.unique(self.part):
             own = np.flatnonzero(self.part == number)
             point = self.points[number].take(self.place[own])
-            bounds[own] = point.lower_bound(penalty.take(own), coef[..., own], grad[..., own])
+            part = coef[..., own], grad[..., own], _taken(unsure, own)
+            bounds[own] = point.lower_bound(penalty.take(own), *part)
         return bounds
 
 
@@ -102,11 +110,13 @@ class Evaluation:
     mean_curvature : ndarray, shape (C,), or (q, q, C) of q classes
         Weighted mean of the second derivative of the loss by eta.
     rounding : ndarray, shape (C,), or 0
-        What products of low precision may hide of a gap, in the unit of the objective; bounds are
-        lower by it.
+        What products of low precision may hide of the objective, in its unit; bounds are lower by
+        it, and objectives may be higher.
     bends : ndarray, shape (q + 1, q + 1, q, q, C), or None
         Weighted means of ``t_a t_b H_cd``, where they were asked for: t is eta and a 1, H the
         Hessian of the loss by eta.
+    grad_rounding : ndarray, shape (p, 1, C), or 0
+        The same of the gradient, in its unit: bounds hold for all gradients within it.
     """
 
     value: Float
@@ -116,6 +126,7 @@ class Evaluation:
     mean_curvature: Float
     rounding: Float | float = 0.0
     bends: Float | None = None
+    grad_rounding: Float | float = 0.0
 
     def take(self, columns: npt.ArrayLike) -> Evaluation:
         """Return the evaluation of some columns."""
@@ -128,6 +139,7 @@ class Evaluation:
             self.mean_curvature[..., index],
             np.broadcast_to(self.rounding, self.value.shape)[index],
             None if self.bends is None else self.bends[..., index],
+            _taken(self.grad_rounding, index),
         )
 
     def dual(self, penalty: DualPenalty, coef: Float) -> Float:
@@ -146,7 +158,8 @@ class Evaluation:
             In the unit of the objective.  NaN where no dual point is known: neither L1 nor L2,
             or unpenalised columns whose constraint the point cannot be made to meet.
         """
-        bound = self.dual_point.lower_bound(penalty, coef, self.grad) - self.rounding
+        seen = self.grad, self.grad_rounding
+        bound = self.dual_point.lower_bound(penalty, coef, *seen) - self.rounding
         return np.where(is_penalised(penalty), bound, np.nan)
 
 
@@ -158,6 +171,7 @@ def joined(parts: Sequence[Evaluation], columns: Sequence[AnyArray]) -> Evaluati
     if len(parts) == 1:
         return parts[0]
     order = np.argsort(np.concatenate(columns), kind="stable")
+    # A first pass is precise: it has no rounding of gradients.
     rounding = [np.broadcast_to(part.rounding, part.value.shape) for part in parts]
     bends = [part.bends for part in parts if part.bends is not None]
     return Evaluation(
@@ -169,6 +183,17 @@ def joined(parts: Sequence[Evaluation], columns: Sequence[AnyArray]) -> Evaluati
         np.concatenate(rounding)[order],
         np.concatenate(bends, axis=-1)[..., order] if len(bends) == len(parts) else None,
     )
+
+
+def _taken(values: Float | float, columns: AnyArray) -> Float | float:
+    return values[..., columns] if isinstance(values, np.ndarray) else values
+
+
+def outward(v: Float, unsure: Float | float, penalty: DualPenalty) -> Float:
+    """Return v (p, q, C) as far from what its bounds allow as it may be within ``unsure``."""
+    if np.ndim(unsure) == 0:
+        return v
+    return v + (unsure if penalty.positive else np.copysign(unsure, v))
 
 
 def is_penalised(penalty: DualPenalty) -> npt.NDArray[np.bool_]:

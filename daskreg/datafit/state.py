@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,21 @@ def rounding(
     """
     if dtype == np.float64:
         return np.zeros(len(null_value))
+    unit = unsure_of(first, state)
+    with np.errstate(over="ignore", invalid="ignore"):
+        size = (unit @ np.abs(state["coef"])).reshape(-1, len(null_value)).sum(axis=0)
+        return np.asarray(size * np.sqrt(2.0 * null_value))
+
+
+def unsure_of(first: FirstPass, state: Mapping[str, AnyArray]) -> Float:
+    r"""Return what float32 products may hide of the gradient by each column of X, shape (p,).
+
+    :math:`\epsilon\, rms(x_j)`, for residuals whose mean square is one.  A bound moves by it times
+    the coefficients that belong to its dual point, which may be larger than those of the model.
+    """
     from_shift = first.mean - state.get("shift", 0.0)
     spread = np.sqrt(np.square(first.sd) + np.square(from_shift))
-    unit = UNITS * 0.5 * float(np.finfo(np.float32).eps)
-    with np.errstate(over="ignore", invalid="ignore"):
-        size = (spread @ np.abs(state["coef"])).reshape(-1, len(null_value)).sum(axis=0)
-        return np.asarray(unit * size * np.sqrt(2.0 * null_value))
+    return np.asarray(UNITS * 0.5 * float(np.finfo(np.float32).eps) * spread)
 
 
 def pass_state(

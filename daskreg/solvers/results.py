@@ -66,7 +66,7 @@ class Candidates:
     coef : array of shape (n_features, n_outputs, n_problems)
     intercept : array of shape (n_outputs, n_problems)
     objective : array of shape (n_problems,)
-        Objective at ``coef``; inf where no point was admissible.
+        Objective at ``coef``, or what it is at most; inf where no point was admissible.
     bound : array of shape (n_problems,)
         Lower bound of the optimum; -inf where there is none.
     violation : array of shape (n_problems,)
@@ -97,6 +97,8 @@ class Candidates:
             rows = few_rows(coef)
             own = per_column if rows is None else per_column.restricted(rows)
             objective = evaluation.value + own.value(coef if rows is None else coef[rows])
+            # A bound of another pass may meet it: what low precision hides is on its side, too.
+            objective = objective + getattr(evaluation, "rounding", 0.0)
             bound = np.asarray(evaluation.dual(per_column, coef), dtype=np.float64)
         admissible = np.isfinite(objective) & np.isfinite(evaluation.grad).all(axis=(0, 1))
         objective = np.where(admissible, objective, np.inf)

@@ -32,6 +32,11 @@ MAX_INNER = 10_000
 ROUGH, FAR = 0.1, 0.02
 #: Columns up to which the Gram matrix of a lone problem's round pays: the fewer in a rough round.
 LONE_GRAM, ROUGH_GRAM = 1000, 500
+#: Columns up to which a Gram matrix of all of them costs less than the gradients of a lone problem
+#: that uses most: some two hundred of them, each of two columns of coefficients.
+ALL_GRAM = 8000
+#: Such matrices at a time, in memory that the rows of all columns would fill.
+MATRICES = 3
 
 
 def solve_round(
@@ -62,9 +67,9 @@ def solve_round(
             start=start,
         )
 
-    start: tuple[Float, Float] | None = state.coef[members][..., chosen], state.intercept[:, chosen]
-    if _is_null(part, *start):
-        start = None  # what the first pass has told of it needs no other one
+    here = state.coef[members][..., chosen], state.intercept[:, chosen]
+    # What the first pass has told of the null model needs no other one.
+    start = None if _is_null(part, *here) else here
     solution = solved(solver, max(fine, aim), start)
     if aim > fine and not solution.n_iter.any():
         # Near enough on these columns, though far over all: without a step the round that follows
@@ -149,6 +154,17 @@ def inner_solver(
     if quadratic:
         return Gram()
     return QuasiNewton(metric="exact" if exact else "gram")
+
+
+def gram_of_all(datafit: SelectiveDatafit, gram_columns: int) -> int:
+    """Return the most columns of a Gram matrix for a lone problem that uses most of all columns.
+
+    More than ``gram_columns`` where there is room for rows of all columns, which it takes no more
+    of: the plan has left that for columns to be gathered.
+    """
+    p, n = datafit.n_features, datafit.n_samples
+    roomy = MATRICES * p <= n and datafit.most_columns >= p
+    return max(gram_columns, p) if roomy and p <= ALL_GRAM else gram_columns
 
 
 def first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:

@@ -226,6 +226,21 @@ def passed_on(
     return held, held_intercept
 
 
+def unmoved(
+    state: ScreeningState,
+    chosen: npt.NDArray[np.intp],
+    coef: Float,
+    intercept: Float,
+    working: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.bool_]:
+    """Whether a round has left each chosen problem where it was, with no other columns to try."""
+    if not np.array_equal(working, state.working):
+        return np.zeros(len(chosen), dtype=bool)
+    rows = rows_in_use(state.coef, coef)
+    same = (coef[rows] == state.coef[rows][..., chosen]).all(axis=(0, 1))
+    return np.asarray(same & (intercept == state.intercept[:, chosen]).all(axis=0))
+
+
 def proven_within(
     state: ScreeningState, chosen: npt.NDArray[np.intp], columns: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,14 @@ from .gap_safe import is_covered, may_be_active
 from .protocols import SelectiveDatafit, require
 from .reach import FIRST_LAG, learned_lag, within_reach
 from .results import Candidates, Goal
-from .round_solver import aim_of, factored_columns, first_length, inner_solver, solve_round
+from .round_solver import (
+    aim_of,
+    factored_columns,
+    first_length,
+    gram_of_all,
+    inner_solver,
+    solve_round,
+)
 from .rounds import (
     Limits,
     Round,
@@ -32,6 +39,7 @@ from .rounds import (
     replaced,
     seen_from,
     spread,
+    unmoved,
 )
 from .screening_state import ScreeningState
 from .start import candidates_at, start_point
@@ -63,7 +71,8 @@ class BatchScreening(Solver):
     alphas that follow: to solve a problem in vain costs more there than a pass.  For the same
     reason a round of a lone problem goes to a tenth of its gap over all columns while that is large
     or violating columns are left out; one that would take more than half of all columns, too many
-    for a Gram matrix, goes on with all of them by FISTA, at a pass a step.
+    for a Gram matrix, goes on with all of them: on the Gram matrix of a squared loss where these
+    are some thousands and rows three times as many, else by FISTA, at a pass a step.
 
     Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
     the room for them holds are gathered at once, those that rounds to come may want first, and
@@ -149,6 +158,7 @@ class BatchScreening(Solver):
             paths=paths,
             length=length,
             short_of_memory=np.zeros(datafit.n_problems, dtype=bool),
+            idle=np.zeros(datafit.n_problems, dtype=np.intp),
             n_iter=np.zeros(datafit.n_problems, dtype=np.intp),
             goal=goal,
             candidates=candidates_at(penalty, coef, intercept, evaluation, telling),
@@ -176,10 +186,11 @@ class BatchScreening(Solver):
         exact = getattr(datafit, "sums_hessians", False)
         pool = working = columns
         part: Any
+        gram_columns = self.gram_columns
         if resident and not exact and self._spares_little(columns, chosen, factored):
             # In this round alone: those that follow gather columns, within their limits.
             columns, pool, working = np.ones_like(columns), state.pool, state.working
-            part = datafit.take(chosen)
+            part, gram_columns = datafit.take(chosen), gram_of_all(datafit, gram_columns)
         else:
             if not datafit.reads_columns:
                 pool = pool_of(state, penalty.alpha, columns, limits.columns)
@@ -191,7 +202,7 @@ class BatchScreening(Solver):
         aim = aim_of(state, penalty.alpha, chosen, columns) if roomy else 0.0
         solver = self.inner
         if solver is None:
-            solver = inner_solver(part, self.gram_columns, self.row_bytes, exact, aim > 0.0)
+            solver = inner_solver(part, gram_columns, self.row_bytes, exact, aim > 0.0)
         solution = solve_round(solver, part, penalty, state, chosen, columns, aim)
         coef = zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
         used = rows_in_use(solution.coef)
@@ -220,8 +231,10 @@ class BatchScreening(Solver):
         length = min(2 * state.length, 50) if done.all() else state.length
         if not done.any():
             length = max(1, state.length // 2)
-        n_iter, short = state.n_iter.copy(), state.short_of_memory.copy()
+        n_iter, short, idle = state.n_iter.copy(), state.short_of_memory.copy(), state.idle.copy()
         n_iter[chosen] += 1
+        still = unmoved(state, chosen, coef, solution.intercept, working)
+        idle[chosen] = np.where(still & ~done, idle[chosen] + 1, 0)
         short[chosen] = turn.full & ~done
         return replace(
             state,
@@ -235,6 +248,7 @@ class BatchScreening(Solver):
             survivors=survivors,
             length=length,
             short_of_memory=short,
+            idle=idle,
             n_iter=n_iter,
             candidates=spread(found, chosen, (held, held_intercept)),
         )

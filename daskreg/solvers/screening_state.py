@@ -13,6 +13,9 @@ from daskreg._typing import AnyArray, Float
 from .results import Candidates, Goal
 from .working_set import Paths
 
+#: Rounds in vain, one like the other, after which there is no use in more of them.
+PATIENCE = 2
+
 
 @dataclass(frozen=True)
 class ScreeningState:
@@ -39,6 +42,8 @@ class ScreeningState:
         Alphas of each path in the next round.
     short_of_memory : array of bool, shape (K,)
         Problems whose columns fill the memory: the last candidates are what there is of them.
+    idle : array of int, shape (K,)
+        Rounds of each problem, the last ones, that left it where it was on the columns before.
     """
 
     coef: Float
@@ -52,13 +57,14 @@ class ScreeningState:
     paths: Paths
     length: int
     short_of_memory: npt.NDArray[np.bool_]
+    idle: npt.NDArray[np.intp]
     n_iter: npt.NDArray[np.intp]
     goal: Goal
     candidates: Candidates
 
     @property
     def exhausted(self) -> npt.NDArray[np.bool_]:
-        return np.zeros(self.n_iter.size, dtype=bool)
+        return np.asarray(self.idle >= PATIENCE)
 
     def take(self, columns: AnyArray) -> ScreeningState:
         coef = taken(self.coef, columns)
@@ -70,6 +76,7 @@ class ScreeningState:
             survivors=self._survivors(columns),
             paths=self.paths.take(columns),
             short_of_memory=self.short_of_memory[columns],
+            idle=self.idle[columns],
             n_iter=self.n_iter[columns],
             goal=replace(self.goal, null_value=self.goal.null_value[columns]),
             candidates=self.candidates.take(columns, coef if same else None),

@@ -9,6 +9,8 @@ from daskreg.datafit import Evaluation
 from daskreg.datafit.dual import SquaredDual
 from daskreg.losses import Logistic, Squared
 from daskreg.penalties import ElasticNet
+from daskreg.solvers import QuasiNewton, solve
+from daskreg.solvers.results import Candidates
 
 from .common import LOSSES, datafit, dense, problem
 
@@ -220,3 +222,33 @@ def test_large_coefficients_are_never_multiplied_in_float32():
     fit = datafit(X.astype(np.float32), y, None, None, loss=Squared())
     coef = np.full((X.shape[1], 1, 1), 1e3)
     assert fit.value_and_grad(coef, np.zeros((1, 1))).rounding == 0.0
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize("ratio", [1.0, 0.5, 0.05, 0.0])
+def test_float32_products_hide_nothing_that_certificates_claim(loss, ratio):
+    """From small coefficients to large ones of the dual point: bounds stay below the optimum, and
+    objectives are no less than what float64 says."""
+    rng = np.random.default_rng(4)
+    seen = 0
+    for n, p, spread in itertools.product((2, 3, 9), (1, 5, 60), (0.0, 5.0)):
+        X = ((rng.normal(size=(n, p)) + spread) * rng.choice([0.1, 1.0, 5.0], size=p)).astype("f4")
+        y = np.arange(n) % 2.0 if isinstance(loss, Logistic) else rng.normal(size=n)
+        fit = datafit(X, y, None, None, loss=loss, tol=1e-3)
+        exact = datafit(X.astype(float), y, None, None, loss=loss)
+        top = np.abs(fit.null_grad).max()
+        penalty = ElasticNet([0.3 * top / max(ratio, 0.1)], [ratio])
+        best = solve(QuasiNewton(), exact, penalty, tol=1e-12).objective
+        for size in (0.0, 1e-3, 0.1, 1.0):
+            step = penalty.prox(-size * fit.null_grad / fit.second_moment.max(), 1.0)
+            rough = fit.value_and_grad(step, fit.null_intercept)
+            found = Candidates.best_of(penalty, step, fit.null_intercept, rough, np.arange(1))
+            true = exact.value_and_grad(step, fit.null_intercept)
+            seen += np.ndim(rough.grad_rounding) > 0
+            noise = 1e-13 * exact.null_value
+            assert (found.objective >= true.value + penalty.value(step) - noise).all()
+            assert (found.bound <= best + noise).all()
+            with np.errstate(invalid="ignore"):
+                turned = np.abs(rough.grad - true.grad) <= rough.grad_rounding + 1e-14 * top
+            assert turned.all()
+    assert seen > 20

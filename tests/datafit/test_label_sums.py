@@ -75,7 +75,9 @@ def test_sums_tell_of_entries_that_are_not_finite(bad):
 def test_sums_are_absorbed_in_the_memory_of_the_first():
     X, y, _ = rows()
     y = y[np.random.default_rng(0).permutation(300)]  # blocks of all labels
-    first, second, expected = (share(X, y, None, *ends) for ends in ((0, 200), (200, 300), (0, 300)))
+    first, second, expected = (
+        share(X, y, None, *ends) for ends in ((0, 200), (200, 300), (0, 300))
+    )
     table, added = first.moments[ALL, None].table, second.moments[ALL, None].table.copy()
     apart = first + second
     assert not np.may_share_memory(apart.moments[ALL, None].table, table)
