@@ -31,6 +31,8 @@ class FakeDesign:
 
     @property
     def row_nbytes(self):
+        if self.sparse:
+            return self.X.nnz * (self.dtype.itemsize + 4) / self.n_samples
         return self.n_features * self.dtype.itemsize
 
     @property

@@ -39,7 +39,8 @@ from daskreg import Lasso, LogisticRegression
 from daskreg.datafit.kernels import fused
 from daskreg.solvers import sweeps
 
-fused.COMPILED_SIZE = sweeps.PLAIN_VISITS = 0
+fused.COMPILED_SIZE = fused.COMPILED_ENTRIES = fused.COMPILED_ONCE = 0
+sweeps.PLAIN_VISITS = 0
 random = np.random.default_rng(0)
 X = random.standard_normal((500, 12))
 y = X[:, 0] - X[:, 1] + random.standard_normal(500)

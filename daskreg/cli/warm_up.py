@@ -8,7 +8,7 @@ import numpy as np
 from ._errors import debug_option
 from ._report import say
 
-#: Rows for which compiled loops are taken.
+#: Rows: enough that solvers do what they do with large data.
 ROWS = 2**16
 #: Columns of sparse rows, of as many stored numbers as keep their fits short.
 SPARSE_COLUMNS, SPARSE_ENTRIES = 2**9, 16
@@ -32,12 +32,15 @@ def warm_up(dtypes: tuple[str, ...]) -> None:
     where that cannot be written in the cache of the user; NUMBA_CACHE_DIR names another folder,
     which must be writable for the fits as well.
     """
+    from daskreg.datafit.kernels.fused import compiled_whatever_the_size
+
     folder = kept_in()
-    for dtype in dtypes:
-        _fits(dtype)
-        say(f"compiled   lasso, FISTA, logistic regression and cross-validation on {dtype}")
-    _sparse_fits()
-    say("compiled   lasso and logistic regression on sparse rows")
+    with compiled_whatever_the_size():
+        for dtype in dtypes:
+            _fits(dtype)
+            say(f"compiled   lasso, FISTA, logistic regression and cross-validation on {dtype}")
+        _sparse_fits()
+        say("compiled   lasso and logistic regression on sparse rows")
     say(f"kept in    {folder}")
 
 

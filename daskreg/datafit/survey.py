@@ -197,7 +197,7 @@ class Survey:
                 self.loss.is_classifier,
                 weightings=self.weightings,
                 apart_by_label=apart,
-                compiled=pays(self.design, 1),
+                compiled=pays(self.design, 1, once=True),
             )
         p, n = self.design.n_features, self.design.n_samples or np.inf
         narrow = p < NARROW and not self.loss.is_classifier
@@ -206,7 +206,7 @@ class Survey:
         dtype = "float64" if small else rough
         return MomentsKernel(
             *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),
-            compiled=pays(self.design, 1),
+            compiled=pays(self.design, 1, once=True),
         )
 
     def _gram_look(

@@ -14,14 +14,16 @@ FIT = """
 import numpy as np
 from daskreg import Lasso, LogisticRegression
 from daskreg.datafit.kernels.compiled import dense, moments
+from daskreg.datafit.kernels.fused import compiled_whatever_the_size
 from daskreg.solvers import compiled_sweeps
 
 random = np.random.default_rng(1)
 X = random.standard_normal((66_000, 260))
 y = X[:, 0] + random.standard_normal(len(X))
-Lasso(alpha=0.05).fit(X, y)
-Lasso(alpha=0.05, solver="fista").fit(X, y)
-LogisticRegression(C=20 / len(X), l1_ratio=1.0).fit(X, y > 0)
+with compiled_whatever_the_size():
+    Lasso(alpha=0.05).fit(X, y)
+    Lasso(alpha=0.05, solver="fista").fit(X, y)
+    LogisticRegression(C=20 / len(X), l1_ratio=1.0).fit(X, y > 0)
 for loops in (dense.lone_rows, moments.add_moments, compiled_sweeps.sweeps):
     assert loops.stats.cache_hits, loops
     assert not loops.stats.cache_misses, loops

@@ -270,6 +270,7 @@ def test_data_decide_who_runs(monkeypatch):
     fit = make_datafit(X, y, w, o, loss=Squared())
     monkeypatch.setattr(fused, "COMPILED_SIZE", X.size)
     assert fused.pays(fit.design, 1)
+    assert not fused.pays(fit.design, 1, once=True)  # dozens of such looks would pay
     assert fit.footprint(1).libraries == ("numba",)
     fit.design.process_memory = 2**29
     assert not fused.pays(fit.design, 1)
@@ -278,6 +279,19 @@ def test_data_decide_who_runs(monkeypatch):
     fit.design.process_memory = None
     assert not fused.pays(fit.design, 1)
     assert fit.footprint(1).libraries == ()
+    with fused.compiled_whatever_the_size():
+        assert fused.pays(fit.design, 1)
+    assert not fused.pays(fit.design, 1)
+
+
+def test_sparse_rows_count_by_their_entries(monkeypatch):
+    X = sp.random_array((300, 50), density=0.1, format="csr", rng=0)
+    fit = make_datafit(X, np.zeros((300, 1)), None, None, loss=Squared())
+    monkeypatch.setattr(fused, "COMPILED_ENTRIES", X.nnz)
+    assert fused.pays(fit.design, 1)
+    monkeypatch.setattr(fused, "COMPILED_ENTRIES", 3 * X.nnz)
+    assert not fused.pays(fit.design, 1)
+    assert fused.pays(fit.design, 3)
 
 
 @pytest.mark.parametrize("stored", ["float64", "float32", "int8", "float16", "bfloat16", "bool"])

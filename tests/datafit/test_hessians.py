@@ -77,7 +77,7 @@ def test_hessian_is_the_derivative_of_the_gradient(fit_intercept, standardize, w
 def test_hessians_are_offered_for_sparse_rows_of_few_entries(monkeypatch):
     X, y, w = problem()
     assert not datafit(X, y, w).sums_hessians  # too small for compiled loops
-    monkeypatch.setattr(fused, "COMPILED_SIZE", 1)
+    monkeypatch.setattr(fused, "COMPILED_ENTRIES", 1)
     assert datafit(X, y, w).sums_hessians
     assert not datafit(X.toarray(), y, w).sums_hessians
     fit = datafit(X, y, w)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import SimpleNamespace
 
 import cloudpickle
+import distributed
 import numpy as np
 import pytest
 
+from daskreg.design.passes import cluster, tasks
 from daskreg.design.passes.cluster import Cluster
+from daskreg.design.passes.remote import itself
 from daskreg.design.passes.scheduler import (
     FAN_IN,
     LARGE_PARTIALS,
@@ -24,9 +28,12 @@ from .helpers import Correlate, make_data, make_design
 
 @pytest.fixture(scope="module", autouse=True)
 def helpers_travel_by_value():
-    cloudpickle.register_pickle_by_value(helpers)
+    own = helpers, sys.modules[__name__]
+    for module in own:
+        cloudpickle.register_pickle_by_value(module)
     yield
-    cloudpickle.unregister_pickle_by_value(helpers)
+    for module in own:
+        cloudpickle.unregister_pickle_by_value(module)
 
 
 def standing(dask_scheduler):
@@ -84,6 +91,53 @@ def test_nothing_grows_with_the_passes(client, ballast, partial_bytes):
     assert settled(client)["tasks"] == 0
 
 
+def records_of_calls(dask_scheduler):
+    """What the scheduler keeps of the calls of clients."""
+    spans = dask_scheduler.extensions["spans"].spans.values()
+    return sum(len((span.metadata or {}).get("collections", ())) for span in spans)
+
+
+@pytest.mark.parametrize("partial_bytes", [0, 2 << 20])
+def test_a_pass_is_one_call_of_the_client_and_the_scheduler_forgets_it(
+    client, partial_bytes, monkeypatch
+):
+    monkeypatch.setattr(cluster, "FORGET", 10)
+    X, y = make_data(n=20_000)
+    calls, send = [], client._send_to_scheduler
+
+    def sent(message):
+        calls.append(message["op"])
+        send(message)
+
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.prepare(partial_bytes=partial_bytes)
+        for _ in range(10):
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+        before = client.run_on_scheduler(records_of_calls)
+        monkeypatch.setattr(client, "_send_to_scheduler", sent)
+        for _ in range(10):
+            design.sum_over_rows(Correlate(), {"times": 1.0})
+        # Shards, and where their sums are added on the workers, each level of the tree.
+        assert calls.count("update-graph") == 10 * (2 if partial_bytes else 1)
+        assert client.run_on_scheduler(records_of_calls) == before
+
+
+def test_tasks_go_in_calls_of_some_megabytes_each_to_its_worker(client):
+    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    shared = bytes(1 << 20)
+    orders = [
+        tasks.Task(where, "where", (bytes(3 << 19), shared, i), addresses[i % 2]) for i in range(5)
+    ]
+    assert [len(call) for call in tasks._calls(orders)] == [2, 2, 1]
+    orders.append(tasks.Task(itself, "any", (0,)))
+    found = client.gather(tasks.send(client, orders))
+    assert found == [(i, addresses[i % 2]) for i in range(5)] + [0]
+
+
+def where(own, shared, number):
+    return number, distributed.get_worker().address
+
+
 def sent(client):
     """Bytes and messages that the client has given to the scheduler."""
     comm = client.scheduler_comm
@@ -129,10 +183,10 @@ def test_partials_meet_in_a_shallow_tree_of_a_third_as_many_tasks(n_shards, dept
             submitted.extend(parts)
             return [(function.__name__, 1 + max(level for _, level in part)) for part in parts]
 
-    cluster = Cluster.__new__(Cluster)
-    cluster.client = Recorder()
-    cluster.shards = [SimpleNamespace(n_segments=n_shards)] * n_shards
-    (last,) = cluster.tree([("outcome", 0)] * n_shards)
+    scheduler = Cluster.__new__(Cluster)
+    scheduler.client = Recorder()
+    scheduler.shards = [SimpleNamespace(n_segments=n_shards)] * n_shards
+    (last,) = scheduler.tree([("outcome", 0)] * n_shards)
     assert last[1] == depth
     assert len(submitted) <= -(-(n_shards - 1) // (FAN_IN - 1)) + depth
     assert all(len(args) <= FAN_IN for args in submitted)

@@ -8,6 +8,7 @@ of the coefficients; everything else, and sums over more than some 1000 rows, ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +23,14 @@ from daskreg.losses import Logistic, PointwiseLoss, Squared
 
 from .tiles import RowData, column_sums, stored, tile_borders
 
-#: Multiplications of a pass from which compiled loops pay for loading them.
-COMPILED_SIZE = 2**24
+#: Numbers of a pass over dense rows, times columns, and entries of one over sparse rows, from which
+#: compiled loops pay for loading them: half a second in each process, seconds in the first of all.
+COMPILED_SIZE, COMPILED_ENTRIES = 2**25, 2**22
+#: The same for a look at dense rows that is made once: numpy takes a quarter longer with a Gram
+#: matrix, twice as long without, and to compile its loops takes as long as dozens of such looks.
+COMPILED_ONCE = 2**26
+#: Bytes of the place of an entry.
+INDEX_BYTES = 4
 #: Bytes of a process that has room for the compiler beside its work.
 COMPILED_MEMORY = 2**30
 #: What compiled loops import, as the plan of a fit calls it.
@@ -41,21 +48,49 @@ FEW_COLUMNS, LONG_ROW = range(3, 17), 128
 FLUSH_ROWS = 1024
 SPARSE_ROWS = 4096
 
+_any_size = False
+
 
 def is_fused(loss: PointwiseLoss) -> bool:
     """Whether there are compiled loops for a loss."""
     return type(loss) in (Squared, Logistic)
 
 
-def pays(design: Any, n_columns: int) -> bool:
+def pays(design: Any, n_columns: int, once: bool = False) -> bool:
     """Whether a pass over so many columns of coefficients pays for loading compiled loops.
 
     They take time and memory, which small data and small processes do not have.
+
+    Parameters
+    ----------
+    design : Design
+    n_columns : int
+    once : bool
+        It is a look at the data of which a fit makes one.
     """
     room = design.process_memory
+    if room is not None and room < COMPILED_MEMORY:
+        return False
     n_samples = design.n_samples
-    large = n_samples is None or n_samples * design.n_features * n_columns >= COMPILED_SIZE
-    return large and (room is None or room >= COMPILED_MEMORY)
+    if n_samples is None or _any_size:
+        return True
+    if design.sparse:
+        entries = n_samples * design.row_nbytes / (design.dtype.itemsize + INDEX_BYTES)
+        return bool(entries * n_columns >= COMPILED_ENTRIES)
+    least = COMPILED_ONCE if once else COMPILED_SIZE
+    columns = n_columns if n_columns > 2 else 1  # numpy takes as long for two as for one
+    return bool(n_samples * design.n_features * columns >= least)
+
+
+@contextmanager
+def compiled_whatever_the_size() -> Iterator[None]:
+    """Let passes over little data run compiled loops, too: to have them compiled is the purpose."""
+    global _any_size
+    _any_size = True
+    try:
+        yield
+    finally:
+        _any_size = False
 
 
 def lone_tile(n_features: int, itemsize: int) -> int:

@@ -60,7 +60,8 @@ def _calls(tasks: Sequence[Task]) -> Iterator[list[int]]:
     for number, task in enumerate(tasks):
         alike.setdefault((task.function, task.address is None), []).append(number)
     for numbers in alike.values():
-        call, size, before = list[int](), 0, ()
+        call, size = list[int](), 0
+        before: tuple[Any, ...] = ()
         for number in numbers:
             own = tasks[number].arguments
             # What all of them are told is sent once.

@@ -76,42 +76,49 @@ def ask_for(X: AnyArray, start: int, stop: int) -> None:
 def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
     """Set ``eta`` to the products of m rows; ask for the first half of as many rows after them.
 
-    Four rows share each look at the coefficients.
+    Four rows share each look at the coefficients.  The last row fills up the last four: a loop for
+    what is left takes as long to compile as this one.
     """
-    p = X.shape[1]
     zero = coef.dtype.type(0)
-    for i in range(start, start + m - 3, 4):
-        ahead = start + m + (i - start) // 2
+    last = m - 1
+    for k in range(0, m, 4):
+        ahead = start + m + k // 2
         ask_for(X, ahead, ahead + 2)
+        k1 = k + 1 if k + 1 < m else last
+        k2 = k + 2 if k + 2 < m else last
+        k3 = k + 3 if k + 3 < m else last
+        i0, i1 = np.uint64(start + k), np.uint64(start + k1)
+        i2, i3 = np.uint64(start + k2), np.uint64(start + k3)
         a, b, c, d = zero, zero, zero, zero
-        for j in range(p):
-            a += X[i, j] * coef[j]
-            b += X[i + 1, j] * coef[j]
-            c += X[i + 2, j] * coef[j]
-            d += X[i + 3, j] * coef[j]
-        k = i - start
-        eta[k], eta[k + 1], eta[k + 2], eta[k + 3] = a, b, c, d
-    for k in range(m // 4 * 4, m):
-        a = zero
-        for j in range(p):
-            a += X[start + k, j] * coef[j]
-        eta[k] = a
+        for j in range(np.uint64(X.shape[1])):
+            a += X[i0, j] * coef[j]
+            b += X[i1, j] * coef[j]
+            c += X[i2, j] * coef[j]
+            d += X[i3, j] * coef[j]
+        eta[k], eta[k1], eta[k2], eta[k3] = a, b, c, d
 
 
 @compiled(inline="always")
 def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
-    """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them."""
-    p = X.shape[1]
-    for k in range(0, m - 3, 4):
-        i = start + k
+    """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them.
+
+    The last row fills up the last four, times zero.
+    """
+    zero = part.dtype.type(0)
+    last = start + m - 1
+    for k in range(0, m, 4):
         ahead = start + m + (m + k) // 2
         ask_for(X, ahead, ahead + 2)
-        a, b, c, d = r[k], r[k + 1], r[k + 2], r[k + 3]
-        for j in range(p):
-            part[j] += (a * X[i, j] + b * X[i + 1, j]) + (c * X[i + 2, j] + d * X[i + 3, j])
-    for k in range(m // 4 * 4, m):
-        for j in range(p):
-            part[j] += r[k] * X[start + k, j]
+        i = start + k
+        i0, i1 = np.uint64(i), np.uint64(i + 1 if i < last else last)
+        i2, i3 = (
+            np.uint64(i + 2 if i + 1 < last else last),
+            np.uint64(i + 3 if i + 2 < last else last),
+        )
+        a, b = r[k], r[k + 1] if k + 1 < m else zero
+        c, d = r[k + 2] if k + 2 < m else zero, r[k + 3] if k + 3 < m else zero
+        for j in range(np.uint64(part.size)):
+            part[j] += (a * X[i0, j] + b * X[i1, j]) + (c * X[i2, j] + d * X[i3, j])
 
 
 @compiled(inline="always")
