@@ -175,7 +175,8 @@ def test_bounds_of_float32_products_allow_for_their_rounding(loss, kind, share):
     assert exact.rounding == 0.0
     assert rough.rounding[0] > 0.0 or kind == "mean 10"  # where rounding is large, float64 steps in
     difference = exact.dual(penalty, near.coef) - rough.dual(penalty, near.coef)
-    assert 0.0 <= difference[0] <= 1e-3 * fit.null_value[0]
+    # What a gradient may be off by counts by its share of alpha.
+    assert 0.0 <= difference[0] <= max(1e-3, 5e-6 / share) * fit.null_value[0]
     assert abs(rough.value - exact.value)[0] <= rough.rounding[0]
 
 
