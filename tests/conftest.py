@@ -41,15 +41,16 @@ def cluster() -> Iterator[LocalCluster]:
     One for each module: its scheduler is a thread of this process, and tests elsewhere stop its
     clock and fill its disk.
     """
+    import dask
     from distributed import LocalCluster
 
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        memory_limit="1GiB",
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
+    # Its nannies are not to be ended while their workers start again, which tests see to often.
+    patient = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})
+    settings = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    with (
+        patient,
+        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit="1GiB", **settings) as cluster,
+    ):
         yield cluster
 
 

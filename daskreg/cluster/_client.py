@@ -12,6 +12,10 @@ import distributed  # noqa: TID253
 
 from daskreg.exceptions import ClusterError
 
+#: For clusters whose nannies start their workers again: one that dies twice within some seconds is
+#: not given up because someone looks while it is away.
+PATIENT = {"distributed.deploy.lost-worker-timeout": "1h"}
+
 
 class OwningClient(distributed.Client):
     """A client whose closing, or the end of the process, ends the cluster that it was given.

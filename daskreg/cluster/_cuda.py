@@ -66,7 +66,7 @@ def cuda(
         raise _missing("dask-cuda", error) from error
     if importlib.util.find_spec("cupy") is None:
         raise _missing("CuPy", "no module named 'cupy'")
-    from ._client import OwningClient
+    from ._client import PATIENT, OwningClient
 
     keys = security_of(security)
     defaults: dict[str, Any] = {
@@ -90,7 +90,7 @@ def cuda(
                 f"CUDA_VISIBLE_DEVICES shows ({type(error).__name__}: {error})"
             ) from error
         raise
-    return OwningClient(cluster)
+    return OwningClient(cluster, PATIENT)
 
 
 def _missing(what: str, why: object) -> MissingDependencyError:

@@ -55,7 +55,7 @@ def local(
     """
     from distributed import LocalCluster
 
-    from ._client import OwningClient
+    from ._client import PATIENT, OwningClient
 
     check_counts(n_workers, threads_per_worker)
     defaults: dict[str, Any] = {
@@ -73,7 +73,7 @@ def local(
         memory_limit="auto" if memory_limit is None else memory_limit,
         **defaults | settings,
     )
-    return OwningClient(cluster)
+    return OwningClient(cluster, PATIENT)
 
 
 def check_counts(n_workers: int, threads_per_worker: int) -> None:

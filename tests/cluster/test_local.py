@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import dask
 import psutil
 import pytest
+from dask.utils import parse_timedelta
 
 from daskreg import cluster
 from daskreg.cluster._security import LOOPBACK
@@ -54,3 +56,12 @@ def test_the_process_ends_its_cluster_by_itself(tmp_path):
 def test_it_asks_for_a_worker():
     with pytest.raises(ValueError, match="at least one worker"):
         cluster.local(n_workers=0)
+
+
+def test_workers_that_start_again_and_again_are_not_given_up():
+    """distributed ends a nanny whose worker is away some seconds after another loss of it."""
+    name = "distributed.deploy.lost-worker-timeout"
+    before = dask.config.get(name)
+    with cluster.local(n_workers=1, processes=False):
+        assert parse_timedelta(dask.config.get(name)) >= 600
+    assert dask.config.get(name) == before
