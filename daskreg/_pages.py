@@ -85,7 +85,7 @@ def rows_in_use(*arrays: Float) -> AnyArray:
 
 def _in_use(array: Float) -> npt.NDArray[np.bool_]:
     """Whether each row has anything but zero: some rows together first, few of which have."""
-    rows = array.reshape(len(array), -1)
+    rows = array.reshape(len(array), math.prod(array.shape[1:]))
     n_together = len(rows) - len(rows) % TOGETHER
     if array.nbytes < LARGE or not rows.flags.c_contiguous:
         return np.asarray(rows.any(axis=1))

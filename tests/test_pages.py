@@ -75,6 +75,11 @@ def test_some_columns_are_those_of_numpy(columns):
         np.testing.assert_array_equal(array, expected)
 
 
+@pytest.mark.parametrize("shape", [(0, 3), (0, 1, 2), (4, 0)])
+def test_arrays_of_nothing_have_no_rows_in_use(shape):
+    assert len(_pages.rows_in_use(np.zeros(shape))) == 0
+
+
 @pytest.mark.parametrize("n_rows", [200_000, 200_003])
 def test_rows_in_use_are_those_that_are_not_zero(n_rows):
     array = _pages.zeros((n_rows, 1, 8))

@@ -150,6 +150,14 @@ class Book(Generic[Kept]):
         del block  # only here: to give back page-locked memory waits for the card
         return True
 
+    def clear(self) -> None:
+        """Forget all blocks: their memory cannot be read any more."""
+        with self._lock:
+            for account in self._each():
+                account.blocks.clear()
+                account.nbytes -= sum(account.sizes.values())
+                account.sizes.clear()
+
     # ------------------------------------------------------------------ what plans have promised
 
     def promise(self, shard: Hashable, planned: int, passing: int) -> None:

@@ -11,7 +11,7 @@ import distributed
 import numpy as np
 import pytest
 
-from daskreg.design.passes import cluster, tasks
+from daskreg.design.passes import tasks
 from daskreg.design.passes.cluster import Cluster
 from daskreg.design.passes.remote import itself
 from daskreg.design.passes.scheduler import (
@@ -101,7 +101,7 @@ def records_of_calls(dask_scheduler):
 def test_a_pass_is_one_call_of_the_client_and_the_scheduler_forgets_it(
     client, partial_bytes, monkeypatch
 ):
-    monkeypatch.setattr(cluster, "FORGET", 10)
+    monkeypatch.setattr(tasks, "FORGET", 10)
     X, y = make_data(n=20_000)
     calls, send = [], client._send_to_scheduler
 
@@ -120,6 +120,33 @@ def test_a_pass_is_one_call_of_the_client_and_the_scheduler_forgets_it(
         # Shards, and where their sums are added on the workers, each level of the tree.
         assert calls.count("update-graph") == 10 * (2 if partial_bytes else 1)
         assert client.run_on_scheduler(records_of_calls) == before
+
+
+def test_the_scheduler_forgets_the_calls_of_many_short_fits_and_nobody_elses(client, monkeypatch):
+    monkeypatch.setattr(tasks, "FORGET", 10)
+    X, y = make_data(n=2_000)
+    with distributed.span("somebody else"):
+        client.gather([client.submit(itself, i, pure=False) for i in range(5)])
+    counts = []
+    for _ in range(10):
+        with make_design(X, y, block_size=1 << 15) as design:
+            for _ in range(4):
+                design.sum_over_rows(Correlate(), {"times": 1.0})
+        counts.append(client.run_on_scheduler(records_of_calls))
+    assert max(counts[5:]) <= max(counts[:5])
+    assert min(counts) >= 5
+
+
+def test_a_scheduler_that_forgets_nothing_ends_no_pass(client, monkeypatch):
+    def refuses(dask_scheduler):
+        raise AttributeError("spans are somewhere else")
+
+    monkeypatch.setattr(tasks, "FORGET", 1)
+    monkeypatch.setattr(tasks, "forget_calls", refuses)
+    X, y = make_data(n=2_000)
+    with make_design(X, y, block_size=1 << 15) as design:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
+        assert design.n_passes == 1
 
 
 def test_tasks_go_in_calls_of_some_megabytes_each_to_its_worker(client):

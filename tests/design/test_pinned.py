@@ -200,3 +200,16 @@ def test_what_a_plan_promises_comes_to_be_and_passes_over_the_same_data_share_th
     assert (book.nbytes, book.to_come) == (190, 40 + 100)
     book.release(3)
     assert (book.to_come, book.passing) == (40, 14)
+
+
+def test_a_book_that_is_cleared_keeps_its_shards_and_what_they_have_claimed():
+    X, y = make_data(n=100)
+    book: Book[Block] = Book()
+    for shard in (1, 2):
+        book.open(shard)
+        book.pin(shard, Block(X, y, None, None, 0, 0), 10, 1 << 30)
+    assert book.claim(2, 5, 1 << 30)
+    book.clear()
+    assert book.nbytes == 5
+    assert book.blocks(1) == book.blocks(2) == {}
+    assert book.pin(1, Block(X, y, None, None, 0, 0), 10, 1 << 30)

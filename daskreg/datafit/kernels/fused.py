@@ -75,6 +75,10 @@ def pays(design: Any, n_columns: int, once: bool = False) -> bool:
     if n_samples is None or _any_size:
         return True
     if design.sparse:
+        # Entries of some columns are not known, and loops that all columns need are loaded anyway.
+        origin = getattr(design, "origin", None)
+        if origin is not None:
+            return pays(origin.design, n_columns, once)
         entries = n_samples * design.row_nbytes / (design.dtype.itemsize + INDEX_BYTES)
         return bool(entries * n_columns >= COMPILED_ENTRIES)
     least = COMPILED_ONCE if once else COMPILED_SIZE

@@ -126,6 +126,7 @@ class Lane:
             Exception
         ) as broken:  # after all that was asked before: nothing can be asked any more
             give_up(self.card, broken)
+            SHELF.clear()  # passes to come read those blocks again
             if error is None:
                 raise
         finally:

@@ -27,10 +27,7 @@ from .running import Running
 from .scheduler import FAN_IN, Progress, Scheduler, adds_on_workers, fresh, payload_of
 from .shards import Shard
 from .standing import measured
-from .tasks import Task, forget_calls, send
-
-#: Passes after which the scheduler is asked to forget the calls of all of them.
-FORGET = 100
+from .tasks import Task, count_pass, send
 
 
 class Cluster(Scheduler):
@@ -71,7 +68,6 @@ class Cluster(Scheduler):
         #: Names of tasks that there were, and of those that come again one that stays.
         self._named: set[str] = set()
         self._staying: dict[str, Any] = {}
-        self._n_passes = 0
 
     @property
     def workers(self) -> list[Worker]:
@@ -134,18 +130,9 @@ class Cluster(Scheduler):
             relay.release(self._futures)
             message.release()
         self._seal(outcomes)
-        self._forget()
+        count_pass(self.client)
         listener.catch_up(self.shards, outcomes)
         return outcomes
-
-    def _forget(self) -> None:
-        """Now and then, let the scheduler forget what it would keep of every pass."""
-        self._n_passes += 1
-        if self._n_passes % FORGET == 0:
-            with suppress(OSError, RuntimeError):  # whether it is there is asked before each pass
-                self.client.sync(
-                    self.client._run_on_scheduler, forget_calls, callback_timeout=float(LOOK_UP)
-                )
 
     # ------------------------------------------------------------------ where shards are
 
@@ -219,6 +206,8 @@ class Cluster(Scheduler):
 
     def _task(self, job: Job, address: str, message: Message) -> Task:
         future = self._futures[job.number]
+        if future is not None and future.status == "cancelled":
+            future = None  # a task that needs it would be cancelled with all that are sent with it
         told = *message.arguments, list(job.shard.futures)
         if job.whole and future is not None and address == self._homes[job.number]:
             return Task(run_shard, message.name, (future, *told), address)

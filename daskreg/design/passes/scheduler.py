@@ -30,6 +30,8 @@ LARGE_STATE, LARGE_STATES = 1 << 20, 4 << 20
 LARGE_PARTIAL, LARGE_PARTIALS = 1 << 20, 64 << 20
 #: Outcomes that one tree task adds.
 FAN_IN = 4
+#: How the keys of all tasks begin.
+OWN = "daskreg-"
 
 Progress = Callable[[int, int], None]
 
@@ -149,4 +151,4 @@ def adds_on_workers(nbytes: int, n_shards: int) -> bool:
 
 def fresh(name: str) -> str:
     """A task key that no other pass has, with a readable name."""
-    return f"daskreg-{name}-{uuid.uuid4().hex}"
+    return f"{OWN}{name}-{uuid.uuid4().hex}"

@@ -166,9 +166,9 @@ class Shard:
         values : sequence
             Results of the futures of the runs' recipes, in order.
         cancel : threading.Event or alike, optional
-            Looked at between blocks.
+            Looked at between blocks, of small ones that are kept after some.
         progress : callable, optional
-            Told rows done and bytes read after each block.
+            Told rows done and bytes read as often.
         skip : set of int, optional
             Numbers of blocks that are left out this time.
 

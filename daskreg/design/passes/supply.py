@@ -12,6 +12,7 @@ from daskreg.design.device.blocks import DeviceBlock
 from daskreg.design.device.lane import Lane
 
 from .ahead import Stream, stream
+from .ledger import block_nbytes
 from .seals import Seals
 from .stream import BlockReader
 from .tally import Tally
@@ -19,8 +20,9 @@ from .tally import Tally
 if TYPE_CHECKING:
     from .shards import Shard
 
-#: Blocks that are kept and summed before anybody looks whether the pass is to stop.
-TOGETHER = 16
+#: Blocks that are kept, and their bytes, that are summed before anybody looks whether the pass is
+#: to stop.
+TOGETHER, TOGETHER_BYTES = 16, 2**22
 
 
 class Supply:
@@ -79,17 +81,19 @@ class Supply:
             specs = [spec for spec in run.specs if spec.index not in skip]
             missing = [s for s in specs if s.index not in lent and s.index not in pinned]
             blocks = self._stream(stack, run.columns, missing, own)
-            kept, segment = list[Any](), -1
+            kept, n_bytes, segment = list[Any](), 0, -1
             for spec in specs:
                 block = pinned.get(spec.index)
-                if kept and (block is None or spec.segment != segment or len(kept) == TOGETHER):
+                full = len(kept) == TOGETHER or n_bytes >= TOGETHER_BYTES or self._lane is not None
+                if kept and (full or block is None or spec.segment != segment):
                     yield segment, kept, 0
-                    kept = []
+                    kept, n_bytes = [], 0
                 segment = spec.segment
                 if block is not None:
                     if self._lane is None and isinstance(block, DeviceBlock):
                         block = block.on_host(self._reads_X)
                     kept.append(block)
+                    n_bytes += 0 if isinstance(block, DeviceBlock) else block_nbytes(block)
                 elif shard.lender is not None and spec.index in lent:
                     yield segment, [self._taken(shard.lender.selected(lent[spec.index]))], 0
                 else:

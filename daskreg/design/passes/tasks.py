@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import dask  # noqa: TID253 - loaded only where a client is active
 import distributed  # noqa: TID253
 from dask.task_spec import Alias  # noqa: TID253
 
-from .scheduler import fresh
+from .roster import LOOK_UP
+from .scheduler import OWN, fresh
 
 #: Bytes of arguments that one call sends at most: Dask advises against calls of more than ten
 #: million.
 CALL = 4 << 20
+#: Passes of a client after which the scheduler is asked to forget the calls of all of them.
+FORGET = 100
+
+_n_passes: WeakKeyDictionary[distributed.Client, int] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -98,18 +104,25 @@ def _by_name(argument: Any) -> Any:
     return argument
 
 
+def count_pass(client: distributed.Client) -> None:
+    """Count a pass; now and then, let the scheduler forget the calls of all fits of this client."""
+    _n_passes[client] = _n_passes.get(client, 0) + 1
+    if _n_passes[client] % FORGET == 0:
+        # Whether the scheduler is there is asked before each pass; what it keeps is its affair.
+        with suppress(Exception):
+            client.sync(client._run_on_scheduler, forget_calls, callback_timeout=float(LOOK_UP))
+
+
 def forget_calls(dask_scheduler: Any) -> None:
     """Let the scheduler forget how often ``Client.map`` and ``Client.submit`` were called.
 
-    It keeps a record that says no more than that for each call, as long as it lives: for the many
-    passes of many fits.
+    Each call leaves a record that says no more than that, as long as the span lives in which our
+    tasks are: all but the first of each span go.
     """
-    spans = dask_scheduler.extensions.get("spans")
-    for span in [] if spans is None else spans.spans.values():
-        kept = (span.metadata or {}).get("collections")
-        if isinstance(kept, list) and len(kept) > 1:
-            known: list[Any] = []
-            for record in kept:
-                if record not in known:
-                    known.append(record)
-            kept[:] = known
+    spans = getattr(dask_scheduler.extensions.get("spans"), "spans", {})
+    for span in list(spans.values()):
+        records = (span.metadata or {}).get("collections")
+        if records and any(str(group.name).startswith(OWN) for group in span.groups):
+            calls = [i for i, record in enumerate(records) if record == {"type": "Future"}]
+            later = set(calls[1:])
+            records[:] = [record for i, record in enumerate(records) if i not in later]
