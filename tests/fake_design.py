@@ -39,6 +39,10 @@ class FakeDesign:
     def most_columns(self):
         return self.n_features
 
+    @property
+    def spare_bytes(self):
+        return 1 << 30
+
     def select(self, columns):
         """Some of the columns; where they cannot be read alone this is a pass."""
         self.n_passes += not self.reads_columns

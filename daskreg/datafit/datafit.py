@@ -129,6 +129,11 @@ class Datafit(Surveyed):
         """Columns that ``restricted`` may hold in what the plan has left for them."""
         return int(self.design.most_columns)
 
+    @property
+    def spare_bytes(self) -> int:
+        """Bytes that the plan leaves to a process while no columns are selected."""
+        return int(self.design.spare_bytes)
+
     def restricted(self, columns: npt.NDArray[np.intp]) -> Datafit:
         """Return the same problems on some columns, which are gathered in memory.
 

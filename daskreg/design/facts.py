@@ -132,8 +132,14 @@ class Facts(ABC):
         Columns of a sparse matrix differ: they are taken for four times the average.
         """
         X, room = self._columns.X, self.placement.work.selected_bytes
-        total = (X.n_rows or 0) * X.row_nbytes
+        total = int((X.n_rows or 0) * X.row_nbytes)  # a row of a sparse matrix has parts of bytes
         if not room or room >= total:
             return self.n_features
         share = room / total / (4 if self.sparse else 1)
         return max(1, int(share * self.n_features))
+
+    @property
+    def spare_bytes(self) -> int:
+        """Bytes that the plan leaves to a process while no columns are selected."""
+        plan = self.plan
+        return max(0, plan.usable - plan.peak) + self.placement.work.selected_bytes

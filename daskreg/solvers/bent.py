@@ -28,6 +28,8 @@ from daskreg._typing import Float
 SHORT = 1e-6
 #: Eigenvalues of what is missing that are worth a vector, as a share of the size of W.
 WORTH = 1e-3
+#: Share of W that is left wherever something is taken away: what was dropped is no vector's.
+LEFT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,15 @@ class Bent:
     means: Float
     fit_intercept: bool = True
 
-    def missing(self, images: Float) -> tuple[Float, Float]:
+    def missing(self, images: Float, whole: Float) -> tuple[Float, Float]:
         r"""Return vectors U (p q + q, r) and signs (r,) for :math:`U\,diag(sign)\,U^T`.
 
         Parameters
         ----------
         images : array of shape (p, q)
             ``G @ coef``.
+        whole : array of shape (q, q)
+            W as it is used, positive definite: so is the sum, then.
         """
         p, q = self.coef.shape
         mean = self.means[q, q]
@@ -68,7 +72,9 @@ class Bent:
         matrix = own.reshape(q * len(place), q * len(place))
         size, turn = np.linalg.eigh(0.5 * (matrix + matrix.T))
         worth = np.abs(size) > WORTH * np.trace(mean) / q
-        size, ways = size[worth], turn[:, worth].reshape(len(place), q, -1)
+        size, turn = size[worth], turn[:, worth]
+        size = size * _share_that_leaves(turn, size, whole)
+        ways = turn.reshape(len(place), q, -1)
         low = ways[k] if self.fit_intercept else np.zeros((q, len(size)))
         high = (images @ root) @ ways[:k].reshape(k, -1)
         vectors = np.concatenate([high.reshape(p * q, -1), low])
@@ -81,3 +87,26 @@ class Bent:
         place[:k, :q], place[:k, q] = root.T, -self.intercept @ root
         place[k:, q] = 1.0
         return place
+
+
+def _share_that_leaves(turn: Float, size: Float, whole: Float) -> float:
+    """Return the largest t up to 1 that leaves ``LEFT`` of W everywhere.
+
+    For it ``I x W + t V diag(size) V'`` is no smaller than ``LEFT`` times ``I x W``.
+
+    Parameters
+    ----------
+    turn : array of shape (k q, r)
+        V, orthonormal.
+    size : array of shape (r,)
+    whole : array of shape (q, q)
+        W.
+    """
+    if not (size < 0).any():
+        return 1.0
+    own, basis = np.linalg.eigh(whole)
+    outer = basis / np.sqrt(np.maximum(own, np.finfo(np.float64).tiny))
+    scaled = np.einsum("cd,acr->adr", outer, turn.reshape(-1, len(whole), len(size)))
+    flat = scaled.reshape(-1, len(size))
+    least = float(np.linalg.eigvalsh((flat * size) @ flat.T)[0])
+    return min(1.0, (1.0 - LEFT) / -least) if least < 0 else 1.0

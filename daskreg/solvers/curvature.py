@@ -135,7 +135,7 @@ class GramCurvature(Curvature):
     def missing(self) -> tuple[Float, Float]:
         if self.known is None:
             return super().missing
-        return self.known.missing(self._product(self.known.coef))
+        return self.known.missing(self._product(self.known.coef), self.mean)
 
     @cached_property
     def squares(self) -> Float:

@@ -71,7 +71,7 @@ class Metric:
 
     @property
     def plain(self) -> Metric:
-        """Without the pairs."""
+        """Without the pairs, and what the curvature misses."""
         return replace(self, vectors=self.vectors[:, :0], sign=self.sign[:0])
 
     def stiffened(self, factor: float) -> Metric:

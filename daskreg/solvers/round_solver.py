@@ -35,8 +35,9 @@ LONE_GRAM, ROUGH_GRAM = 1000, 500
 #: Columns up to which a Gram matrix of all of them costs less than the gradients of a lone problem
 #: that uses most: some two hundred of them, each of two columns of coefficients.
 ALL_GRAM = 8000
-#: Such matrices at a time, in memory that the rows of all columns would fill.
-MATRICES = 3
+#: Such matrices at a time: sums of threads, the whole, what is made of it; and rows for each column
+#: from which one is read sooner than gradients are.
+MATRICES, ROWS = 7, 3
 
 
 def solve_round(
@@ -159,12 +160,13 @@ def inner_solver(
 def gram_of_all(datafit: SelectiveDatafit, gram_columns: int) -> int:
     """Return the most columns of a Gram matrix for a lone problem that uses most of all columns.
 
-    More than ``gram_columns`` where there is room for rows of all columns, which it takes no more
-    of: the plan has left that for columns to be gathered.
+    More than ``gram_columns`` where the plan leaves room for it, that of columns to be gathered
+    among it: none are.
     """
-    p, n = datafit.n_features, datafit.n_samples
-    roomy = MATRICES * p <= n and datafit.most_columns >= p
-    return max(gram_columns, p) if roomy and p <= ALL_GRAM else gram_columns
+    p = datafit.n_features
+    if p > ALL_GRAM or ROWS * p > datafit.n_samples:
+        return gram_columns
+    return max(gram_columns, p) if 8 * MATRICES * p * p <= datafit.spare_bytes else gram_columns
 
 
 def first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:

@@ -127,14 +127,15 @@ def test_the_scheduler_forgets_the_calls_of_many_short_fits_and_nobody_elses(cli
     X, y = make_data(n=2_000)
     with distributed.span("somebody else"):
         client.gather([client.submit(itself, i, pure=False) for i in range(5)])
-    counts = []
+    before = client.run_on_scheduler(records_of_calls)
     for _ in range(10):
         with make_design(X, y, block_size=1 << 15) as design:
             for _ in range(4):
                 design.sum_over_rows(Correlate(), {"times": 1.0})
-        counts.append(client.run_on_scheduler(records_of_calls))
-    assert max(counts[5:]) <= max(counts[:5])
-    assert min(counts) >= 5
+    # distributed itself has a span for each group of tasks of a fit, of which there are two: one
+    # record of each is left, and those of the latest passes.
+    assert client.run_on_scheduler(records_of_calls) - before <= 10 * 2 + 10 * 2 < 10 * 4 * 2
+    assert before >= 5
 
 
 def test_a_scheduler_that_forgets_nothing_ends_no_pass(client, monkeypatch):

@@ -316,3 +316,15 @@ def test_a_new_plan_lets_go_of_what_the_old_one_pinned():
         old = design.placement.scheduler._shards
         design.prepare(passes=1)
         assert sum(LEDGER.held_by(shard._token) for shard in old) == 0
+
+
+def test_room_for_all_of_sparse_rows_is_room_for_all_columns():
+    """Bytes of a row are no whole number there."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n, p = int(rng.integers(5, 300)), int(rng.integers(1, 60))
+        X = sp.random(n, p, density=float(rng.uniform(0.05, 0.9)), format="csr", rng=rng)
+        with as_design(X, np.zeros(n)) as design:
+            design.prepare(selected_bytes=int(n * design.row_nbytes))
+            assert design.most_columns == p
+            assert design.spare_bytes >= int(n * design.row_nbytes)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.linalg
 
 from daskreg import LogisticRegression
 from daskreg.linear_model._choose import PATIENCE, Choice, for_classes
@@ -54,6 +57,22 @@ def test_curvature_along_the_predictors_and_of_intercepts_is_exact(fit_intercept
         u = np.concatenate([(coef @ rng.standard_normal((Q, Q))).ravel(), 0.0 * ways[1]])
         assert u @ metric.times(v) == pytest.approx(u @ exact @ v, abs=5e-3 * abs(exact).max())
         assert v @ metric.times(v) == pytest.approx(v @ exact @ v, rel=0.02)
+
+
+@pytest.mark.parametrize("size", [0.7, 5.0, 50.0])
+def test_what_is_taken_away_leaves_a_positive_definite_metric(size):
+    """Nearly separable rows of very different weights, summed in float32."""
+    X = np.exp(rows(200, seed=3))
+    curvature, exact, _ = model(X - X.mean(axis=0), size=size)
+    rough = curvature.known.means.astype(np.float32).astype(np.float64)
+    mean = rough[Q, Q] + 1e-6 * np.trace(rough[Q, Q]) / Q * np.eye(Q)
+    known = replace(curvature.known, means=rough)
+    bent = replace(curvature, known=known, mean=mean)
+    none = np.zeros((0, len(exact)))
+    matrix = Metric.of(bent, none, none).times(np.eye(len(exact)))
+    plain = Metric.of(replace(bent, known=None), none, none).times(np.eye(len(exact)))
+    smallest = scipy.linalg.eigh(0.5 * (matrix + matrix.T), plain, eigvals_only=True)[0]
+    assert smallest >= 0.9e-3
 
 
 def test_of_normal_rows_it_is_nearly_the_hessian():

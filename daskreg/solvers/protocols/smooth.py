@@ -115,6 +115,8 @@ class SelectiveDatafit(Datafit, Protocol):
         Whether columns can be read alone; else ``restricted`` is one pass.
     most_columns : int
         How many of them memory holds.
+    spare_bytes : int
+        What a process has left while it holds none.
     second_moment : array of shape (n_features,)
         As in :class:`SmoothDatafit`.
     """
@@ -129,6 +131,8 @@ class SelectiveDatafit(Datafit, Protocol):
     def reads_columns(self) -> bool: ...
     @property
     def most_columns(self) -> int: ...
+    @property
+    def spare_bytes(self) -> int: ...
     @property
     def second_moment(self) -> Float: ...
 
