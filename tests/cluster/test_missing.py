@@ -112,7 +112,7 @@ def cuda_with(monkeypatch, start):
 def test_gpu_workers_listen_on_the_loopback(monkeypatch):
     given = {}
     cuda_with(monkeypatch, lambda **settings: given.update(settings) or "cluster")
-    monkeypatch.setattr(_client, "OwningClient", lambda cluster: cluster)
+    monkeypatch.setattr(_client, "OwningClient", lambda cluster, config: cluster)
     assert cluster.cuda(2, "8GiB", rmm_pool_size="1GiB") == "cluster"
     assert given == {
         "host": LOOPBACK,

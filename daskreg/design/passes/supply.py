@@ -93,7 +93,8 @@ class Supply:
                     if self._lane is None and isinstance(block, DeviceBlock):
                         block = block.on_host(self._reads_X)
                     kept.append(block)
-                    n_bytes += 0 if isinstance(block, DeviceBlock) else block_nbytes(block)
+                    if self._reads_X and not isinstance(block, DeviceBlock):
+                        n_bytes += block_nbytes(block)
                 elif shard.lender is not None and spec.index in lent:
                     yield segment, [self._taken(shard.lender.selected(lent[spec.index]))], 0
                 else:
