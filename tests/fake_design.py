@@ -43,6 +43,11 @@ class FakeDesign:
     def spare_bytes(self):
         return 1 << 30
 
+    @property
+    def hands(self):
+        """Two shards."""
+        return [None, None]
+
     def select(self, columns):
         """Some of the columns; where they cannot be read alone this is a pass."""
         self.n_passes += not self.reads_columns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,10 @@ from .state import ROUGH, pass_state, rounding, unsure_of
 from .survey import Survey
 from .surveyed import Surveyed
 from .weightings import Weightings
+
+#: Gram matrices at a time: the sum and what solvers make of it; and of each shard, that of a block
+#: and those that wait for their neighbours.
+GRAMS, GRAMS_OF_A_SHARD = 3, 2
 
 
 class Datafit(Surveyed):
@@ -130,9 +135,10 @@ class Datafit(Surveyed):
         return int(self.design.most_columns)
 
     @property
-    def spare_bytes(self) -> int:
-        """Bytes that the plan leaves to a process while no columns are selected."""
-        return int(self.design.spare_bytes)
+    def most_gram(self) -> int:
+        """Columns of a Gram matrix that fits what the plan leaves while none are selected."""
+        n_matrices = GRAMS + GRAMS_OF_A_SHARD * max(1, len(self.design.hands))
+        return math.isqrt(self.design.spare_bytes // (8 * n_matrices))
 
     def restricted(self, columns: npt.NDArray[np.intp]) -> Datafit:
         """Return the same problems on some columns, which are gathered in memory.

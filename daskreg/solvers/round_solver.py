@@ -35,9 +35,8 @@ LONE_GRAM, ROUGH_GRAM = 1000, 500
 #: Columns up to which a Gram matrix of all of them costs less than the gradients of a lone problem
 #: that uses most: some two hundred of them, each of two columns of coefficients.
 ALL_GRAM = 8000
-#: Such matrices at a time: sums of threads, the whole, what is made of it; and rows for each column
-#: from which one is read sooner than gradients are.
-MATRICES, ROWS = 7, 3
+#: Rows for each column from which it does.
+ROWS = 3
 
 
 def solve_round(
@@ -166,7 +165,7 @@ def gram_of_all(datafit: SelectiveDatafit, gram_columns: int) -> int:
     p = datafit.n_features
     if p > ALL_GRAM or ROWS * p > datafit.n_samples:
         return gram_columns
-    return max(gram_columns, p) if 8 * MATRICES * p * p <= datafit.spare_bytes else gram_columns
+    return max(gram_columns, p) if p <= datafit.most_gram else gram_columns
 
 
 def first_length(datafit: SelectiveDatafit, row_bytes: int) -> int:

@@ -72,7 +72,8 @@ class BatchScreening(Solver):
     reason a round of a lone problem goes to a tenth of its gap over all columns while that is large
     or violating columns are left out; one that would take more than half of all columns, too many
     for a Gram matrix, goes on with all of them: on the Gram matrix of a squared loss where these
-    are some thousands and rows three times as many, else by FISTA, at a pass a step.
+    are some thousands, rows three times as many, and memory is left, else by FISTA, at a pass a
+    step.
 
     Where storage cannot read columns alone, gathering is a pass: then as many columns as half of
     the room for them holds are gathered at once, those that rounds to come may want first, and

@@ -115,8 +115,8 @@ class SelectiveDatafit(Datafit, Protocol):
         Whether columns can be read alone; else ``restricted`` is one pass.
     most_columns : int
         How many of them memory holds.
-    spare_bytes : int
-        What a process has left while it holds none.
+    most_gram : int
+        Columns of a Gram matrix that there is memory for while it holds none.
     second_moment : array of shape (n_features,)
         As in :class:`SmoothDatafit`.
     """
@@ -132,7 +132,7 @@ class SelectiveDatafit(Datafit, Protocol):
     @property
     def most_columns(self) -> int: ...
     @property
-    def spare_bytes(self) -> int: ...
+    def most_gram(self) -> int: ...
     @property
     def second_moment(self) -> Float: ...
 
