@@ -1,7 +1,8 @@
 """The first fit of a machine: a fresh process, and nothing compiled yet.
 
 Each fit runs in a process of its own with an empty cache of compiled code, and once more in that
-process, which shows what the first one had to wait for.  The clock starts after imports and data.  Printed are seconds and CPU seconds of the first fit, and of the second:
+process, which shows what the first one had to wait for.  The clock starts after imports and
+data.  Printed are seconds and CPU seconds of the first fit, then those of the second:
 
     python -m benchmarks.bench_first_use [--rounds 3] [--case ...] [--beside CHECKOUT]
 
