@@ -12,8 +12,8 @@ from .tiles import tile_borders
 
 #: Bytes of the rows that are shifted and summed while they are in the second-level cache.
 PIECE_BYTES = 2**19
-#: Bytes of rows that are multiplied together, and how many there are at least: each product is
-#: added to p x p numbers.
+#: Bytes of rows that are multiplied together, and how many there are at least, with half as many as
+#: columns: each product is made in memory of its own, and added.
 ROOM_BYTES, ROOM_ROWS = 2**20, 1024
 
 
@@ -42,7 +42,7 @@ class PieceSums:
         self.columns = columns
         p = max(1, n_features)
         self.rows = max(PIECE_BYTES // (8 * p), 16)
-        most = max(ROOM_BYTES // (dtype.itemsize * p), ROOM_ROWS)
+        most = max(ROOM_BYTES // (dtype.itemsize * p), ROOM_ROWS, p // 2)
         self._together = self.rows if gram is None else most // self.rows * self.rows or self.rows
         self._piece = np.empty((0, n_features))
         self._room: AnyArray = np.empty((0, n_features), dtype)
