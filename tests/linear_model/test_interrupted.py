@@ -12,6 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskreg import lasso_path, logistic_path
 from daskreg.exceptions import DaskregError
+from daskreg.fitting.cross_validation import CUT
+from daskreg.fitting.resampled import ResampledPath
+from daskreg.fitting.slices import cut
 from daskreg.linear_model import (
     BootstrapPaths,
     ElasticNetCV,
@@ -20,9 +23,6 @@ from daskreg.linear_model import (
     StabilitySelection,
     _solve,
 )
-from daskreg.linear_model._cross_validation import CUT
-from daskreg.linear_model._resampled import ResampledPath
-from daskreg.linear_model._slices import cut
 from daskreg.solvers import Status
 
 

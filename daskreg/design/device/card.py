@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._array import csr_like
+from daskreg._callers import outside
 from daskreg._device import device_is_chosen, gpu_available, require_gpu, wanted_device
 from daskreg._typing import AnyArray
 from daskreg.exceptions import MissingDependencyError
@@ -185,10 +186,10 @@ def _opened() -> Card | None:
             except Exception as error:
                 _refused = f"{type(error).__name__}: {error}"
                 told = f"passes run on processors, since the GPU cannot be used: {_refused}"
-                warnings.warn(told, UserWarning, stacklevel=2)
+                warnings.warn(told, UserWarning, stacklevel=outside())
             else:
                 if not device_is_chosen():
-                    warnings.warn(UNPROVEN, UserWarning, stacklevel=2)
+                    warnings.warn(UNPROVEN, UserWarning, stacklevel=outside())
         return _found
 
 
@@ -206,7 +207,7 @@ def give_up(card: Card, error: BaseException) -> None:
             return
         _found, _refused = None, f"it has failed with {type(error).__name__}: {error}"
     told = f"this process leaves the GPU alone from now on: {_refused}"
-    warnings.warn(told, UserWarning, stacklevel=2)
+    warnings.warn(told, UserWarning, stacklevel=outside())
 
 
 def card_at_hand() -> Card | None:
