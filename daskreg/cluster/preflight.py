@@ -113,7 +113,7 @@ def _gpu() -> str | None:
     from distributed.diagnostics import nvml
 
     from daskreg._device import VARIABLE, wanted_device
-    from daskreg.design.device.card import card_at_hand
+    from daskreg.design.device.at_hand import card_at_hand
 
     wanted = wanted_device()
     card = card_at_hand()

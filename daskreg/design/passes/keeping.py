@@ -8,8 +8,9 @@ from typing import Any
 
 from daskreg._typing import Matrix
 from daskreg.design.blocks import Block
+from daskreg.design.device.at_hand import card_of_process
 from daskreg.design.device.blocks import DeviceBlock
-from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.card import locked_copy
 from daskreg.design.device.need import DeviceShare
 from daskreg.design.device.shelf import SHELF
 
