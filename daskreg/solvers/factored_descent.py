@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .factored import Factored, combined, products
+from .factored import Factored, Products
 from .factored_sweeps import FactoredProblem, image_of, look_at
+from .parallel import Both, one_by_one
 from .quadratic import LARGEST_SUPPORT, Quadratic
 from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.
 FEWEST, ROUND = 8, 200
-#: Newton steps between two looks, and looks at the columns that are watched between two at all.
-STEPS, LOOKS = 1, 6
+#: Looks at the columns that are watched between two at all.
+LOOKS = 6
 #: Share of the penalty's strength from which the slope of a column is watched.
 WATCHED = 0.9
 #: Entering columns, as a share of those in use and so many more, that leave a solution near.
@@ -37,8 +40,9 @@ class FactoredDescent:
     fewer leave, so the factor of its Hessian is kept from one problem to the next.
     """
 
-    def __init__(self, G: Factored) -> None:
-        self._factor = SupportFactor(G.rows)
+    def __init__(self, G: Factored, both: Both = one_by_one) -> None:
+        self._products = Products(G.rows, both)
+        self._factor = SupportFactor(self._products)
         #: Where the last problem has ended: coefficients, their image and the slopes there.
         self._last: tuple[Float, Float, Float] | None = None
         #: Multiplications of sweeps that have not been spent on a factor.
@@ -52,14 +56,14 @@ class FactoredDescent:
         All columns are looked at between runs of sweeps; the tolerance of the residuals is
         tightened until the gap is small enough.
         """
-        one = FactoredProblem.of(model, penalty, b)
+        one = FactoredProblem.of(model, penalty, b, self._products)
         b = np.maximum(b, 0.0) if penalty.positive else b.copy()
         unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
         n_sweeps, least, idle = 0, np.inf, 0
         b, u, near = self._begun(one, b, tol)
         while True:
-            q = one.rows.T @ u - one.c
+            q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
             if gap <= target or n_sweeps >= max_sweeps:
                 break
@@ -82,8 +86,11 @@ class FactoredDescent:
                 used = one.sweeps(u, b, active, tol, min(allowed, max_sweeps - n_sweeps))
                 signs = np.sign(b)
             n_sweeps += used
-            if near or self._earned(one, b, 4.0 * used * len(u) * len(active)):
-                b, u, near = self._settled(one, *self._refined(one, b, u, signs), q, tol)
+            if near:
+                b, u, near = self._settled(one, b, u, q, signs, tol)
+            elif self._earned(one, b, 4.0 * used * len(u) * len(active)):
+                look_at(one, u, np.flatnonzero(b), q)
+                b, u, near = self._settled(one, b, u, q, signs, tol)
         # The image of a step is exact, that of sweeps adds up their rounding.
         self._last = (b, u, q) if near else None
         return b, n_sweeps
@@ -91,40 +98,50 @@ class FactoredDescent:
     def _begun(self, one: FactoredProblem, b: Float, tol: float) -> tuple[Float, Float, bool]:
         """Coefficients, image, and whether a step from the last solution led to them."""
         self._saved = 0.0
-        if self._last is None or not np.array_equal(self._last[0], b):
-            u = image_of(one.rows, b)
-            return self._refined(one, b, u, np.sign(b)) if self._suits(one) else (b, u, False)
-        _, u, q = self._last
+        if self._last is not None and np.array_equal(self._last[0], b):
+            _, u, q = self._last
+        else:
+            u = image_of(one.products, b)
+            if not self._suits(one) or not b.any():
+                return b, u, False
+            q = one.products.with_all(u) - one.c
         if not self._suits(one):
             return b, u, False
-        return self._settled(one, *self._refined(one, b, u, np.sign(b)), q, tol)
+        return self._settled(one, b, u, q, np.sign(b), tol)
 
     def _suits(self, one: FactoredProblem) -> bool:
         return self._factor.suits(one.l2)
 
     def _settled(
-        self, one: FactoredProblem, b: Float, u: Float, near: bool, q: Float, tol: float
+        self, one: FactoredProblem, b: Float, u: Float, q: Float, signs: Float, tol: float
     ) -> tuple[Float, Float, bool]:
-        """Go on with steps until no column violates its condition that was near to it before.
+        """Take steps until no column violates its condition that was near to it before.
 
-        ``q`` are slopes of all columns at some earlier point: most are far from what would let
-        them enter, and to look at the others alone takes less time.
+        ``q`` are slopes of all columns at some earlier point, those of columns in use here: most
+        are far from what would let them enter, and to look at the others alone takes less time.
+        Also say whether the last step was the whole one, or left all that it would let cross zero.
         """
-        watched = np.flatnonzero((b != 0.0) | (np.abs(q) >= WATCHED * one.l1))
-        q = q.copy()
-        for _ in range(LOOKS if near else 0):
-            look_at(one.rows, u, one.c, watched, q)
-            residual = one.residuals(q, b, watched)
-            entering = watched[(b[watched] == 0.0) & (residual > LITTLE * tol)]
+        q, watched = q.copy(), np.abs(q) >= WATCHED * one.l1
+        for number in range(LOOKS + 1):
+            if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
+                return b, u, True
+            step = newton_step(self._factor, one, b, q, signs)
+            if step is None:
+                return b, u, False
+            b, u = step.b, step.u
+            if not step.near or number == LOOKS:
+                return b, u, step.near
+            members = np.flatnonzero(watched | (b != 0.0))
+            # A whole step leaves no slope to the columns that have taken it.
+            look_at(one, u, members if step.crossed else members[b[members] == 0.0], q)
+            residual = one.residuals(q, b, members)
+            entering = members[(b[members] == 0.0) & (residual > LITTLE * tol)]
             few = len(entering) <= FEW_NEW + NEAR * np.count_nonzero(b)
             if not few or (residual <= LITTLE * tol).all():
                 break
             signs = np.sign(b)
             signs[entering] = -np.sign(q[entering])
-            b, u, near = self._refined(one, b, u, signs)
-            if not near:
-                break
-        return b, u, near
+        return b, u, True
 
     def _earned(self, one: FactoredProblem, b: Float, swept: float) -> bool:
         """Whether a factor costs no more than the multiplications of sweeps since the last one."""
@@ -138,43 +155,32 @@ class FactoredDescent:
     def _cost(self, one: FactoredProblem, support: AnyArray) -> float:
         """Multiplications of sweeps in the time that a factor of a support takes."""
         size, new = len(support), self._factor.missing(support, one.l2)
-        return float(new) * size * (len(one.rows) + size / 3) / BLOCKED
+        return float(new) * size * (len(one.products.rows) + size / 3) / BLOCKED
 
     def _worth(self, one: FactoredProblem, active: AnyArray) -> int:
         """Sweeps over these columns that cost as much as a factor of them."""
-        sweep_cost = 4.0 * len(one.rows) * max(len(active), 1)
+        sweep_cost = 4.0 * len(one.products.rows) * max(len(active), 1)
         return int(np.clip(self._cost(one, active) / sweep_cost, FEWEST, ROUND))
 
-    def _refined(
-        self, one: FactoredProblem, b: Float, u: Float, signs: Float
-    ) -> tuple[Float, Float, bool]:
-        """Take Newton steps until no sign is in the way; also say whether that came about."""
-        for _ in range(STEPS):
-            if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
-                break
-            step = newton_step(self._factor, one, b, u, signs)
-            if step is None:
-                return b, u, False
-            b, u, crossed, near = step
-            if not crossed or not near:
-                return b, u, near
-            signs = np.sign(b)
-        return b, u, True
+
+class Step(NamedTuple):
+    """Where a Newton step leads: coefficients, image, whether some would have changed their sign,
+    and whether all of these could be dropped."""
+
+    b: Float
+    u: Float
+    crossed: bool
+    near: bool
 
 
 def newton_step(
-    factor: SupportFactor, one: FactoredProblem, b: Float, u: Float, signs: Float
-) -> tuple[Float, Float, bool, bool] | None:
+    factor: SupportFactor, one: FactoredProblem, b: Float, q: Float, signs: Float
+) -> Step | None:
     """Step to the minimum over the columns that have a sign, each of which is kept.
 
     Coefficients that would have the other one become zero, all of them where that is better than
-    to stop at the first.
-
-    Returns
-    -------
-    (b, u, crossed, near) or None
-        Whether some would, and whether all of them could be dropped; None where rounding leaves
-        no descent.
+    to stop at the first.  ``q`` are the slopes ``rows'u - c`` of these columns; after a whole step
+    they are those where it leads.  None where rounding leaves no descent.
     """
     support = np.flatnonzero(signs)
     try:
@@ -183,14 +189,14 @@ def newton_step(
         return None
     held, sign = b[support], signs[support]
     l1, l2 = one.l1[support], one.l2[support]
-    slope = products(one.rows, support, u) - one.c[support] + l2 * held + l1 * sign
+    slope = q[support] + l2 * held + l1 * sign
     move = -factor.solve(places, slope)
     fall = float(slope @ move)
     if not np.isfinite(move).all() or fall >= 0.0:
         return None
 
     def image(moved: Float) -> Float:
-        return combined(one.rows, support, moved)
+        return one.products.combined(support, moved)
 
     signed, near = (l1 > 0.0) | one.positive, True
     moved = held + move
@@ -212,4 +218,6 @@ def newton_step(
             moved[crossing & (reach <= first)] = 0.0
     found = np.zeros_like(b)
     found[support] = moved
-    return found, image(moved), bool(crossing.any()), near
+    if not crossing.any():
+        q[support] = -(l2 * moved + l1 * sign)
+    return Step(found, image(moved), bool(crossing.any()), near)

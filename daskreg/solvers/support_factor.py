@@ -10,7 +10,7 @@ from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float
 
 from .cholesky import factor_of
-from .factored import products
+from .factored import Products
 
 #: Columns that join the factor together.
 PANEL = 128
@@ -27,8 +27,8 @@ class SupportFactor:
 
     Parameters
     ----------
-    rows : array of shape (n, p), Fortran-contiguous
-        ``A``.
+    products : Products
+        With the columns of ``A``, (n, p).
 
     Attributes
     ----------
@@ -36,8 +36,9 @@ class SupportFactor:
         Columns of the factor, in its order.
     """
 
-    def __init__(self, rows: Float) -> None:
-        self._rows = rows
+    def __init__(self, products: Products) -> None:
+        self._products, self._rows = products, products.rows
+        rows = products.rows
         self._place = np.full(rows.shape[1], -1, dtype=np.intp)
         self._restart()
 
@@ -94,7 +95,7 @@ class SupportFactor:
         np.take(self._rows.T, new, axis=0, out=added, mode="clip")
         added = added.T
         left = momentary((len(new), held))
-        left[:] = self._forward(products(self._rows, self.members, added)).T
+        left[:] = self._forward(self._products.along(self.members, added)).T
         corner = added.T @ added
         # More columns than rows are singular: a touch of ridge keeps a direction of descent.
         ridge = 1e-15 * len(self._rows) * float(corner.diagonal().max())
