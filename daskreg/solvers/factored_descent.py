@@ -17,20 +17,32 @@ from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.
 FEWEST, ROUND = 8, 200
-#: Looks at the columns that are watched between two at all.
-LOOKS = 6
-#: Share of the penalty's strength from which the slope of a column is watched.
-WATCHED = 0.9
+#: Looks at the columns that are watched between two at all, and times that columns are dropped
+#: between two looks.
+LOOKS, DROPS = 6, 8
+#: Share of the penalty's strength from which the slope of a column is watched, as it is foreseen.
+WATCHED = 0.95
+#: Falls of alpha, as multiples of the last one, up to which the next solution is foreseen.
+FORESEEN = 4.0
 #: Entering columns, as a share of those in use and so many more, that leave a solution near.
 NEAR, FEW_NEW = 0.3, 30
 #: Share of the tolerance of residuals from which columns enter a Newton step.
 LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
 BLOCKED = 8.0
+#: Share of an objective that is rounding.
+ROUNDING = 1e-14
 #: Share of the least gap that is progress, and looks without it after which sweeps take over.
 PROGRESS, PATIENCE = 0.9, 10
-#: Shares of a Newton step that are tried where signs change.
-LENGTHS = (1.0, 0.5, 0.25)
+
+
+class Place(NamedTuple):
+    """Where a problem has ended: alpha, coefficients, their image and the slopes there."""
+
+    alpha: float
+    b: Float
+    u: Float
+    q: Float
 
 
 class FactoredDescent:
@@ -43,8 +55,8 @@ class FactoredDescent:
     def __init__(self, G: Factored, both: Both = one_by_one) -> None:
         self._products = Products(G.rows, both)
         self._factor = SupportFactor(self._products)
-        #: Where the last problem has ended: coefficients, their image and the slopes there.
-        self._last: tuple[Float, Float, Float] | None = None
+        #: Where the last problems have ended, at most two of them.
+        self._last: tuple[Place, ...] = ()
         #: Multiplications of sweeps that have not been spent on a factor.
         self._saved = 0.0
 
@@ -60,8 +72,8 @@ class FactoredDescent:
         b = np.maximum(b, 0.0) if penalty.positive else b.copy()
         unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-        n_sweeps, least, idle = 0, np.inf, 0
-        b, u, near = self._begun(one, b, tol)
+        n_sweeps, least, idle, alpha = 0, np.inf, 0, float(penalty.alpha[0])
+        b, u, near = self._begun(one, b, alpha, tol)
         while True:
             q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
@@ -86,58 +98,70 @@ class FactoredDescent:
                 used = one.sweeps(u, b, active, tol, min(allowed, max_sweeps - n_sweeps))
                 signs = np.sign(b)
             n_sweeps += used
-            if near:
-                b, u, near = self._settled(one, b, u, q, signs, tol)
-            elif self._earned(one, b, 4.0 * used * len(u) * len(active)):
-                look_at(one, u, np.flatnonzero(b), q)
+            if near or self._earned(one, b, 4.0 * used * len(u) * len(active)):
                 b, u, near = self._settled(one, b, u, q, signs, tol)
         # The image of a step is exact, that of sweeps adds up their rounding.
-        self._last = (b, u, q) if near else None
+        self._last = (*self._last[-1:], Place(alpha, b, u, q)) if near else ()
         return b, n_sweeps
 
-    def _begun(self, one: FactoredProblem, b: Float, tol: float) -> tuple[Float, Float, bool]:
-        """Coefficients, image, and whether a step from the last solution led to them."""
+    def _begun(
+        self, one: FactoredProblem, b: Float, alpha: float, tol: float
+    ) -> tuple[Float, Float, bool]:
+        """Coefficients, image, and whether steps from the last solution led to them."""
         self._saved = 0.0
-        if self._last is not None and np.array_equal(self._last[0], b):
-            _, u, q = self._last
+        if self._last and np.array_equal(self._last[-1].b, b):
+            u, q = self._last[-1].u, self._last[-1].q
         else:
+            self._last = ()
             u = image_of(one.products, b)
-            if not self._suits(one) or not b.any():
+            if not b.any():
                 return b, u, False
             q = one.products.with_all(u) - one.c
-        if not self._suits(one):
+        if not self._factor.suits(one.l2):
             return b, u, False
-        return self._settled(one, b, u, q, np.sign(b), tol)
+        there, slope = self._foreseen(one, b, q, alpha)
+        signs = np.where(there * b > 0.0, np.sign(b), 0.0)
+        entering = (b == 0.0) & (one.residuals(slope, b) > 0.0)
+        if self._are_few(entering, b):
+            signs[entering] = -np.sign(slope[entering])
+        return self._settled(one, b, u, slope, signs, tol)
 
-    def _suits(self, one: FactoredProblem) -> bool:
-        return self._factor.suits(one.l2)
+    def _foreseen(
+        self, one: FactoredProblem, b: Float, q: Float, alpha: float
+    ) -> tuple[Float, Float]:
+        """Coefficients and slopes where the last two solutions lead: a path is a chain of lines."""
+        if len(self._last) < 2:
+            return b, q
+        earlier, last = self._last
+        if not 0.0 < last.alpha - alpha < FORESEEN * (earlier.alpha - last.alpha):
+            return b, q
+        further = (last.alpha - alpha) / (earlier.alpha - last.alpha)
+        return b + further * (b - earlier.b), q + further * (q - earlier.q)
+
+    def _are_few(self, entering: AnyArray, b: Float) -> bool:
+        return bool(np.count_nonzero(entering) <= FEW_NEW + NEAR * np.count_nonzero(b))
 
     def _settled(
         self, one: FactoredProblem, b: Float, u: Float, q: Float, signs: Float, tol: float
     ) -> tuple[Float, Float, bool]:
         """Take steps until no column violates its condition that was near to it before.
 
-        ``q`` are slopes of all columns at some earlier point, those of columns in use here: most
-        are far from what would let them enter, and to look at the others alone takes less time.
-        Also say whether the last step was the whole one, or left all that it would let cross zero.
+        ``q`` are slopes of all columns at some other point, or foreseen: most are far from what
+        would let them enter, and to look at the others alone takes less time.  Also say whether
+        all steps descended.
         """
-        q, watched = q.copy(), np.abs(q) >= WATCHED * one.l1
-        for number in range(LOOKS + 1):
+        q, watched = q.copy(), (b != 0.0) | (np.abs(q) >= WATCHED * one.l1)
+        for _ in range(LOOKS):
             if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
-                return b, u, True
-            step = newton_step(self._factor, one, b, q, signs)
-            if step is None:
+                break
+            found = newton_step(self._factor, one, signs, one.objective(b, u))
+            if found is None:
                 return b, u, False
-            b, u = step.b, step.u
-            if not step.near or number == LOOKS:
-                return b, u, step.near
-            members = np.flatnonzero(watched | (b != 0.0))
-            # A whole step leaves no slope to the columns that have taken it.
-            look_at(one, u, members if step.crossed else members[b[members] == 0.0], q)
-            residual = one.residuals(q, b, members)
-            entering = members[(b[members] == 0.0) & (residual > LITTLE * tol)]
-            few = len(entering) <= FEW_NEW + NEAR * np.count_nonzero(b)
-            if not few or (residual <= LITTLE * tol).all():
+            b, u = found
+            others = np.flatnonzero(watched & (b == 0.0))
+            look_at(one, u, others, q)
+            entering = others[one.residuals(q, b, others) > LITTLE * tol]
+            if not len(entering) or not self._are_few(entering, b):
                 break
             signs = np.sign(b)
             signs[entering] = -np.sign(q[entering])
@@ -163,61 +187,38 @@ class FactoredDescent:
         return int(np.clip(self._cost(one, active) / sweep_cost, FEWEST, ROUND))
 
 
-class Step(NamedTuple):
-    """Where a Newton step leads: coefficients, image, whether some would have changed their sign,
-    and whether all of these could be dropped."""
-
-    b: Float
-    u: Float
-    crossed: bool
-    near: bool
-
-
 def newton_step(
-    factor: SupportFactor, one: FactoredProblem, b: Float, q: Float, signs: Float
-) -> Step | None:
-    """Step to the minimum over the columns that have a sign, each of which is kept.
+    factor: SupportFactor, one: FactoredProblem, signs: Float, least: float
+) -> tuple[Float, Float] | None:
+    """Go to the minimum over the columns that have a sign, less those that would change it.
 
-    Coefficients that would have the other one become zero, all of them where that is better than
-    to stop at the first.  ``q`` are the slopes ``rows'u - c`` of these columns; after a whole step
-    they are those where it leads.  None where rounding leaves no descent.
+    There the slopes of the columns in use are ``-l2 b - l1 signs``.
+
+    Returns
+    -------
+    (b, u) or None
+        None where that does not descend below ``least``: signs are far from those of the solution,
+        or rounding is all that is left.
     """
     support = np.flatnonzero(signs)
     try:
         places = factor.cover(support, one.l2)
     except np.linalg.LinAlgError:
         return None
-    held, sign = b[support], signs[support]
-    l1, l2 = one.l1[support], one.l2[support]
-    slope = q[support] + l2 * held + l1 * sign
-    move = -factor.solve(places, slope)
-    fall = float(slope @ move)
-    if not np.isfinite(move).all() or fall >= 0.0:
+    sign, l1 = signs[support], one.l1[support]
+    signed, right = (l1 > 0.0) | one.positive, one.c[support] - l1 * sign
+    kept = np.ones(len(support), dtype=bool)
+    for _ in range(DROPS):
+        moved = factor.solve(places[kept], right[kept])
+        crossing = signed[kept] & (sign[kept] * moved < 0.0)
+        if not crossing.any():
+            break
+        kept[np.flatnonzero(kept)[crossing]] = False
+        if not kept.any():
+            return None
+    else:
         return None
-
-    def image(moved: Float) -> Float:
-        return one.products.combined(support, moved)
-
-    signed, near = (l1 > 0.0) | one.positive, True
-    moved = held + move
-    crossing = signed & (sign * moved < 0.0)
-    if crossing.any():
-        reach = np.divide(-held, move, out=np.ones_like(held), where=crossing)
-        first = float(reach.min())
-        for length in LENGTHS:
-            moved = held + length * move
-            moved[signed & (sign * moved < 0.0)] = 0.0
-            step = moved - held
-            change = image(step)
-            gained = float(slope @ step + 0.5 * (change @ change + l2 @ np.square(step)))
-            near = gained <= fall * first * (1.0 - 0.5 * first) and gained < 0.0
-            if near:
-                break
-        else:
-            moved = held + first * move
-            moved[crossing & (reach <= first)] = 0.0
-    found = np.zeros_like(b)
-    found[support] = moved
-    if not crossing.any():
-        q[support] = -(l2 * moved + l1 * sign)
-    return Step(found, image(moved), bool(crossing.any()), near)
+    b = np.zeros_like(one.c)
+    b[support[kept]] = moved
+    u = one.products.combined(support[kept], moved)
+    return (b, u) if one.objective(b, u) <= least + ROUNDING * abs(least) else None

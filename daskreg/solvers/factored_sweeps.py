@@ -138,6 +138,11 @@ class FactoredProblem:
         if self._objective(there, image, active) < self._objective(points[-1], u, active):
             b[active], u[:] = there, image
 
+    def objective(self, b: Float, u: Float) -> float:
+        """Of any coefficients and ``u = rows b``."""
+        active = np.flatnonzero(b)
+        return self._objective(b[active], u, active)
+
     def _objective(self, b: Float, u: Float, active: AnyArray) -> float:
         """Of coefficients of the active columns, the others zero, and ``u = rows b``."""
         ridge = 0.5 * float(self.l2[active] @ np.square(b))
