@@ -13,8 +13,9 @@ from daskreg._typing import AnyArray, Float
 
 from .parallel import Both, one_by_one
 
-#: Columns that are copied together: they stay in cache, and no copy of all is made.
-AT_ONCE = 32
+#: Columns that are copied together, for a product with a vector and with a matrix: they stay in
+#: cache, and no copy of all is made.
+AT_ONCE, FOR_MATRICES = 32, 128
 #: Numbers from which a product is made by two threads: of fewer one would wait for the other.
 SHARED = 2**17
 
@@ -39,22 +40,22 @@ class Products:
         found = momentary((len(members), *right.shape[1:]))
 
         def fill(run: slice, room: Float) -> None:
-            for some in _pieces(run):
+            for some in _pieces(run, len(room)):
                 np.matmul(self._gathered(members[some], room), right, out=found[some])
 
-        self._in_halves(len(members), fill)
+        self._in_halves(len(members), right, fill)
         return np.asarray(found)
 
     def combined(self, members: AnyArray, share: Float) -> Float:
-        """Return the sum of some columns times ``share`` (c,) or (c, m): of shape (n,) or (m, n)."""
+        """Return the sum of some columns times ``share`` (c,) or (c, m): (n,) or (m, n)."""
         total = np.zeros((2, *share.shape[1:], len(self.rows)))
 
         def add(run: slice, room: Float) -> None:
             own = total[int(run.start > 0)]
-            for some in _pieces(run):
+            for some in _pieces(run, len(room)):
                 own += share[some].T @ self._gathered(members[some], room)
 
-        self._in_halves(len(members), add)
+        self._in_halves(len(members), share, add)
         total[0] += total[1]
         return total[0]
 
@@ -65,7 +66,7 @@ class Products:
         def fill(run: slice, room: Float) -> None:
             np.matmul(self.rows.T[run], u, out=found[run])
 
-        self._in_halves(len(found), fill)
+        self._in_halves(len(found), u, fill)
         return found
 
     def _gathered(self, members: AnyArray, room: Float) -> Float:
@@ -74,18 +75,23 @@ class Products:
         np.take(self.rows.T, members, axis=0, out=part, mode="clip")  # the others take a buffer
         return part
 
-    def _in_halves(self, n_columns: int, work: Callable[[slice, Float], None]) -> None:
-        if not self._rooms:
-            self._rooms = [np.empty((AT_ONCE, len(self.rows))) for _ in range(2)]
-        middle = -(-n_columns // (2 * AT_ONCE)) * AT_ONCE
+    def _in_halves(
+        self, n_columns: int, factor: Float, work: Callable[[slice, Float], None]
+    ) -> None:
+        n_rows, at_once = len(self.rows), AT_ONCE if factor.ndim == 1 else FOR_MATRICES
+        if factor.ndim > 1:
+            rooms = [momentary((at_once, n_rows)) for _ in range(2)]
+        else:
+            rooms = self._rooms = self._rooms or [np.empty((at_once, n_rows)) for _ in range(2)]
+        middle = -(-n_columns // (2 * at_once)) * at_once
         first, second = slice(0, middle), slice(middle, n_columns)
-        both = self._both if n_columns * len(self.rows) >= SHARED else one_by_one
-        both(lambda: work(first, self._rooms[0]), lambda: work(second, self._rooms[1]))
+        both = self._both if n_rows * n_columns >= SHARED else one_by_one
+        both(lambda: work(first, rooms[0]), lambda: work(second, rooms[1]))
 
 
-def _pieces(run: slice) -> Iterator[slice]:
-    for start in range(run.start, run.stop, AT_ONCE):
-        yield slice(start, min(start + AT_ONCE, run.stop))
+def _pieces(run: slice, at_once: int) -> Iterator[slice]:
+    for start in range(run.start, run.stop, at_once):
+        yield slice(start, min(start + at_once, run.stop))
 
 
 @dataclass(frozen=True, eq=False)
