@@ -30,6 +30,8 @@ NEAR, FEW_NEW = 0.3, 30
 LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
 BLOCKED = 8.0
+#: Share of the square of the tolerance of residuals, a gap, that a step may leave.
+FAR_BELOW = 0.1
 #: Share of an objective that is rounding.
 ROUNDING = 1e-14
 #: Share of the least gap that is progress, and looks without it after which sweeps take over.
@@ -154,7 +156,7 @@ class FactoredDescent:
         for _ in range(LOOKS):
             if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
                 break
-            found = newton_step(self._factor, one, signs, one.objective(b, u))
+            found = newton_step(self._factor, one, signs, one.objective(b, u), tol)
             if found is None:
                 return b, u, False
             b, u = found
@@ -188,11 +190,12 @@ class FactoredDescent:
 
 
 def newton_step(
-    factor: SupportFactor, one: FactoredProblem, signs: Float, least: float
+    factor: SupportFactor, one: FactoredProblem, signs: Float, least: float, tol: float
 ) -> tuple[Float, Float] | None:
     """Go to the minimum over the columns that have a sign, less those that would change it.
 
-    There the slopes of the columns in use are ``-l2 b - l1 signs``.
+    There the slopes of the columns in use are ``-l2 b - l1 signs``, but for what costs a gap far
+    below the square of ``tol``, the tolerance of residuals.
 
     Returns
     -------
@@ -218,6 +221,9 @@ def newton_step(
             return None
     else:
         return None
+    lifted = factor.lifted(places[kept], moved)
+    if np.abs(lifted).max() * np.abs(moved).sum() > FAR_BELOW * tol**2:
+        moved += factor.solve(places[kept], lifted)
     b = np.zeros_like(one.c)
     b[support[kept]] = moved
     u = one.products.combined(support[kept], moved)

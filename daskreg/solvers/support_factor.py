@@ -46,6 +46,7 @@ class SupportFactor:
         self._place[:] = -1
         self.members: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._l2: Float = np.empty(0)
+        self._lift: Float = np.empty(0)
         self._panels: list[tuple[Float, Float]] = []
         #: Places of columns that are held at zero, and ``inv(L)`` of their unit vectors.
         self._idle: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
@@ -105,6 +106,7 @@ class SupportFactor:
         self._place[new] = np.arange(held, total)
         self.members = np.concatenate([self.members, new])
         self._l2 = np.concatenate([self._l2, l2[new]])
+        self._lift = np.concatenate([self._lift, np.full(len(new), ridge)])
 
     def solve(self, places: AnyArray, right: Float) -> Float:
         """Solve on the support at these places, right and solution of shape (s,)."""
@@ -115,6 +117,10 @@ class SupportFactor:
         if spread.size:
             found -= spread @ np.linalg.solve(spread.T @ spread, spread.T @ found)
         return np.asarray(self._backward(found)[places, 0])
+
+    def lifted(self, places: AnyArray, found: Float) -> Float:
+        """Return what the touch of ridge that the factor has adds to the slopes of a solution."""
+        return np.asarray(self._lift[places] * found)
 
     def _spread_of(self, idle: AnyArray) -> Float:
         """``inv(L)`` of the unit vectors at some places, (t, d); what is known is not redone."""
