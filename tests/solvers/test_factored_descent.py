@@ -65,7 +65,7 @@ def test_products_are_those_of_the_columns(count):
 def test_two_threads_make_the_bits_of_one(monkeypatch):
     monkeypatch.setattr("daskreg.solvers.parallel.n_cores", lambda: 2)
     model, penalty = path_of(model_of())
-    assert SHARED > model.G.rows.size
+    assert model.G.rows.size < SHARED
     monkeypatch.setattr("daskreg.solvers.factored.SHARED", 0)
     alone, _ = solved(model, penalty)
     names = set()
@@ -101,9 +101,7 @@ def test_a_path_reaches_its_gaps_in_few_steps_and_looks(options, monkeypatch):
     model, penalty = path_of(model_of(), **options)
     steps, looks = [], []
     step, look = newton_step, Products.with_all
-    monkeypatch.setattr(
-        factored_descent, "newton_step", lambda *one: steps.append(1) or step(*one)
-    )
+    monkeypatch.setattr(factored_descent, "newton_step", lambda *one: steps.append(1) or step(*one))
     monkeypatch.setattr(Products, "with_all", lambda self, u: looks.append(1) or look(self, u))
     coef, target = solved(model, penalty)
     assert (model.gap(penalty, coef) <= target).all()
@@ -133,7 +131,7 @@ def test_a_step_with_the_signs_of_the_solution_ends_there():
 
 
 def test_a_step_drops_columns_that_would_change_their_sign():
-    one, signs, coef = problem_at(*path_of(model_of()), 20)
+    one, signs, _ = problem_at(*path_of(model_of()), 20)
     wrong = signs.copy()
     wrong[np.flatnonzero(signs == 0.0)[:20]] = 1.0
     found = newton_step(SupportFactor(one.products), one, wrong, np.inf, 1e-9)
