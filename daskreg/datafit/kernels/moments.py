@@ -102,6 +102,9 @@ class MomentsKernel:
         if not alone and not by_atom:
             self._add_resamples(moments, batches, block, X, rows)
         tallies = rows.tallies if coded else None
+        if self.by_label and self.gram_dtype == "float32":
+            # It steers steps only, and several of these wait for each other.
+            moments = {key: part.roughened() for key, part in moments.items()}
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
     def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
