@@ -12,6 +12,7 @@ from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
+from .common_shift import without_common
 from .directions import directions
 from .exact import ExactModel
 from .models import GramModel, Model, SampleModel
@@ -167,8 +168,10 @@ class QuasiNewton(Solver):
         columns = np.concatenate([np.arange(n_problems), np.tile(again, len(FRACTIONS) - 1)])
         length = np.where(state.shorten, FRACTIONS[0], 1.0)
         length = np.concatenate([length, np.repeat(FRACTIONS[1:], again.size)])
-        steps = length * direction[:, columns]
-        coef, intercept = state.point.take(columns).moved(steps).unpacked(datafit.n_outputs)
+        before = state.point.take(columns)
+        coef, intercept = before.moved(length * direction[:, columns]).unpacked(datafit.n_outputs)
+        coef = without_common(penalty.take(columns), coef)
+        steps = np.concatenate([coef.reshape(-1, len(columns)), intercept]) - before.position
         told = model.asks_bends and getattr(datafit, "tells_bends", False)
         more = {"bends": True} if told else {}
         evaluation = datafit.value_and_grad(coef, intercept, columns, precise=True, **more)
