@@ -51,6 +51,9 @@ class QuasiNewton(Solver):
       few columns of sparse rows in memory, where such a pass costs less than the steps it saves.
       Of a million rows and more the first step is taken on a sample of 20,000, as with "sample".
 
+    What the coefficients of coupled classes have in common is moved to where the penalty is least
+    before a step is evaluated (see ``common_shift``): it changes no predictor's probability.
+
     Where the objective would rise, the pair is kept and fractions .5, .2 and .05 of the step are
     evaluated in one more pass; where those fail too, the metric is multiplied by ten.  The
     objective of accepted points never rises.  Products are made in float64: pairs are differences
