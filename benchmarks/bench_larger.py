@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_tiers import Nothing, drop_pages
 from data import DATA, make
+from process import drop_from_cache
+from tier_passes import Nothing
 
 from daskreg import Lasso, LogisticRegression
 from daskreg.design import as_design
@@ -69,7 +70,7 @@ class Dropping:
 
     def on_pass(self, record: Any) -> None:
         started = time.perf_counter()
-        drop_pages(self.path)
+        drop_from_cache(self.path)
         self.seconds += time.perf_counter() - started
 
 
@@ -100,7 +101,7 @@ class Larger:
 
     def read(self) -> tuple[float, float]:
         """Seconds of a pass that reads and does nothing else, on the clock and of the CPU."""
-        drop_pages(self.path)
+        drop_from_cache(self.path)
         return self._timed(self._pass)
 
     def read_again(self) -> tuple[float, float]:
@@ -118,7 +119,7 @@ class Larger:
             Drop the pages before each pass, not before the first one alone.
         """
         before = self.read()
-        drop_pages(self.path)
+        drop_from_cache(self.path)
         dropping = Dropping(self.path)
         model = self.model(
             solver=self.solver, memory_limit=self.limit, callbacks=[dropping] if each else ()
