@@ -41,7 +41,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {folder.name}", flush=True)
     larger = Larger(folder, arguments)
     larger.say("read again, from the system's cache", larger.read_again())
-    for each in (False, True):
+    for each in {"first": (False,), "each": (True,), "both": (False, True)}[arguments.drop]:
         for _ in range(arguments.repeat):
             larger.compare(each)
 
@@ -54,6 +54,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--fraction", type=float, default=0.01, help="of the largest alpha")
     parser.add_argument("--solver", choices=["auto", "sample"], default="auto")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument(
+        "--drop", choices=["first", "each", "both"], default="both", help="pages before which pass"
+    )
     where = os.environ.get("DASKREG_BENCHMARKS", f"{tempfile.gettempdir()}/daskreg-benchmarks")
     parser.add_argument("--where", type=Path, default=Path(where))
     return parser.parse_args()
