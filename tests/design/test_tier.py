@@ -128,7 +128,7 @@ def test_selected_columns_are_spooled_instead_of_read_in_whole_rows(half_of_it, 
     X, y = data
     columns = np.arange(0, 64, 2)
     with half_of_it(cache="disk") as design:
-        design.prepare(selected_bytes=1 << 20)
+        design.prepare(selected_bytes=1 << 18)
         design.sum_over_rows(Correlate(), {"times": 1.0})
         with design.select(columns) as some:
             first = some.sum_over_rows(Correlate(), {"times": 1.0})
