@@ -96,7 +96,7 @@ class Passes:
         y: Any,
         limit: int,
         n_problems: int = 1,
-        cache: str = "memory",
+        cache: str | None = "memory",
         rate: float | None = None,
     ) -> None:
         self.path = path
@@ -112,8 +112,8 @@ class Passes:
 
     @property
     def pinned(self) -> float:
-        """Share of the data that stays in memory."""
-        return self.plan.bytes_pinned / self.plan.total_bytes
+        """Share of the data that stays in memory, after the first pass."""
+        return float(self.design.bytes_pinned / self.plan.total_bytes)
 
     def read(self) -> float:
         """Return the seconds of a pass that only reads what is streamed, pages dropped."""
@@ -186,12 +186,14 @@ def shares(arguments: argparse.Namespace, folder: Path) -> None:
 
 def share_row(path: Path, y: Any, share: float, arguments: argparse.Namespace) -> str:
     """Return the figures of one share."""
-    limit, rate = limit_for(path, y, share), arguments.rate and arguments.rate * 1e6
-    everything = Passes(path, y, limit_for(path, y, 0.0), rate=rate)
-    with everything, Passes(path, y, limit, rate=rate) as some:
+    rate = arguments.rate and arguments.rate * 1e6
+    limit, cache = limit_for(path, y, share), "memory" if share else None
+    # One design pins, the other nothing: all of a process share the room there is.
+    everything = Passes(path, y, limit, cache=None, rate=rate)
+    with everything, Passes(path, y, limit, cache=cache, rate=rate) as some:
         everything.work(), some.work()
         turns = [(everything.read(), some.work()[0]) for _ in range(arguments.repeat)]
-        whole = np.median([read / (1 - everything.pinned) for read, _ in turns])
+        whole = np.median([read for read, _ in turns])
         seconds = np.median([work for _, work in turns])
         ratio = seconds / ((1 - some.pinned) * whole)
         return f"{some.pinned:>7.2f}{whole:>10.3f}{seconds:>8.3f}{ratio:>23.2f}"
@@ -202,7 +204,7 @@ def limit_for(path: Path, y: Any, share: float) -> int:
     with Passes(path, y, 8 << 30) as some:
         plan = some.plan
         fixed = plan.peak - plan.memory.get("blocks pinned between passes", 0)
-        return int((fixed + max(share, 0.01) * plan.total_bytes) * plan.memory_limit / plan.usable)
+        return int((fixed + share * plan.total_bytes) * plan.memory_limit / plan.usable) + 2**20
 
 
 def caches(arguments: argparse.Namespace, folder: Path) -> None:
