@@ -223,6 +223,7 @@ class MomentsKernel:
         n_rows = self.rows(X)
         if isinstance(z, OneHot):
             n_rows = z.tile_rows(n_rows)
+            sums.tell_one_hot()
         with np.errstate(over="ignore", invalid="ignore"):
             for start, stop in tile_borders(len(z), n_rows):
                 if sums.takes_rows:

@@ -68,6 +68,11 @@ class Running:
         if compiled and not few and not sparse:
             self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
 
+    def tell_one_hot(self) -> None:
+        """Say that each row has one of the targets, and no other."""
+        if self.fused is not None:
+            self.fused.one_hot = True
+
     def add(self, tile: Matrix | SparseRows, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
         ones = np.ones(len(z)) if root is None else root
