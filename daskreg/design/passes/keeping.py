@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from daskreg.design.device.need import DeviceShare
 from daskreg.design.device.shelf import SHELF
 
 from .ledger import LEDGER, block_nbytes, owned
+from .portions import Portion
 
 
 class Keeper:
@@ -66,6 +68,15 @@ class Keeper:
         if self._device is not None:
             held.update(SHELF.blocks(self.token))
         return held
+
+    def arranged(self, run: int) -> Sequence[Portion] | None:
+        """All blocks of a run as they come in every pass; None where that is not known."""
+        known: Sequence[Portion] | None = LEDGER.noted(self.token, run)
+        return known
+
+    def arrange(self, run: int, portions: Sequence[Portion]) -> None:
+        """Note that all blocks of a run are kept in host memory, for as long as they are."""
+        LEDGER.note(self.token, run, portions)
 
     def promise(self) -> None:
         """Say what is going to stay on the card, before another fit counts on the same bytes.
