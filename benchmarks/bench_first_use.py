@@ -1,7 +1,8 @@
 """The first fit of a machine: a fresh process, and nothing compiled yet.
 
 Each fit runs in a process of its own with an empty cache of compiled code, and once more in that
-process, which shows what the first one had to wait for.  The clock starts after imports and data:
+process, which shows what the first one had to wait for.  The clock starts after imports and
+data.  Printed are seconds and CPU seconds of the first fit, then those of the second:
 
     python -m benchmarks.bench_first_use [--rounds 3] [--case ...] [--beside CHECKOUT]
 
@@ -19,7 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def cases() -> dict[str, tuple[Callable[[], Any], Callable[[], tuple[Any, Any]]]
 
 
 def child(name: str) -> None:
-    """Print the seconds of two fits of one case, and whether the compiler was loaded."""
+    """Print seconds and CPU seconds of two fits of a case, and whether the compiler was loaded."""
     import warnings
 
     warnings.simplefilter("ignore")
@@ -88,13 +89,13 @@ def child(name: str) -> None:
     seconds = []
     for _ in range(2):
         model = make()
-        started = perf_counter()
+        started, busy = perf_counter(), process_time()
         model.fit(X, y)
-        seconds.append(perf_counter() - started)
+        seconds += [perf_counter() - started, process_time() - busy]
     print(json.dumps([*seconds, "numba" in sys.modules]))
 
 
-def measured(name: str, checkout: Path) -> tuple[float, float, bool]:
+def measured(name: str, checkout: Path) -> list[float]:
     """Return what :func:`child` prints in a process of its own on a checkout."""
     with tempfile.TemporaryDirectory() as cache:
         known = os.environ | {"NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(checkout)}
@@ -102,8 +103,8 @@ def measured(name: str, checkout: Path) -> tuple[float, float, bool]:
         done = subprocess.run(
             command, env=known, cwd=cache, capture_output=True, text=True, check=True
         )
-    first, second, compiler = json.loads(done.stdout.splitlines()[-1])
-    return first, second, compiler
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
+    return found
 
 
 def main() -> None:
@@ -120,11 +121,10 @@ def main() -> None:
     for name in given.case or list(cases()):
         runs = [[measured(name, tree) for tree in trees] for _ in range(given.rounds)]
         for place, tree in enumerate(trees):
-            first, second = (
-                statistics.median(run[place][part] for run in runs) for part in range(2)
-            )
-            compiler = "with numba" if runs[0][place][2] else ""
-            print(f"{name:36}{tree.name:12}{first:8.3f}{second:8.3f}  {compiler}", flush=True)
+            costs = [statistics.median(run[place][part] for run in runs) for part in range(4)]
+            compiler = "with numba" if runs[0][place][4] else ""
+            told = "".join(f"{cost:8.3f}" for cost in costs)
+            print(f"{name:36}{tree.name:12}{told}  {compiler}", flush=True)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,21 @@ def test_estimators_bring_neither_pandas_nor_statistics():
     )
     loaded = set(json.loads(python(code)))
     assert loaded.isdisjoint({"pandas", "scipy.stats", "sklearn.metrics", "dask", "distributed"})
+    assert loaded.isdisjoint({"scipy.special", "asyncio", "numpy.f2py", "numpy.testing", "numba"})
+
+
+def test_parts_of_packages_that_are_deferred_load_when_somebody_asks():
+    code = (
+        "import daskreg.linear_model._scikit_learn, sys, numpy\n"
+        "assert 'f2py' not in vars(numpy) and 'numpy.f2py' not in sys.modules\n"
+        "from scipy._lib.array_api_compat import numpy as names\n"
+        "assert names.testing.assert_allclose is numpy.testing.assert_allclose\n"
+        "assert type(numpy.f2py).__name__ == 'module' and numpy.f2py.__version__\n"
+        "import scipy.special\n"
+        "from sklearn.utils import _array_api\n"
+        "print(_array_api.special.expit(0.0) == scipy.special.expit(0.0) == 0.5)"
+    )
+    assert python(code) == "True\n"
 
 
 def test_what_scikit_learn_was_not_given_at_once_it_gets_when_it_asks():

@@ -10,6 +10,8 @@ from ._report import say
 
 #: Rows: enough that solvers do what they do with large data.
 ROWS = 2**16
+#: Columns of dense rows.
+COLUMNS = 257
 #: Columns of sparse rows, of as many stored numbers as keep their fits short.
 SPARSE_COLUMNS, SPARSE_ENTRIES = 2**9, 16
 DTYPES = ("float32", "float64")
@@ -33,9 +35,10 @@ def warm_up(dtypes: tuple[str, ...]) -> None:
     which must be writable for the fits as well.
     """
     from daskreg.datafit.kernels.fused import compiled_whatever_the_size
+    from daskreg.solvers.sweeps import compiled_at_once
 
     folder = kept_in()
-    with compiled_whatever_the_size():
+    with compiled_whatever_the_size(), compiled_at_once():
         for dtype in dtypes:
             _fits(dtype)
             say(f"compiled   lasso, FISTA, logistic regression and cross-validation on {dtype}")
@@ -64,9 +67,8 @@ def kept_in() -> str:
 
 def _fits(dtype: str) -> None:
     from daskreg.linear_model import Lasso, LassoCV, LogisticRegression
-    from daskreg.solvers.sweeps import PLAIN_COLUMNS
 
-    shape = ROWS, PLAIN_COLUMNS + 1  # so many columns take them between passes, too
+    shape = ROWS, COLUMNS
     random = np.random.default_rng(0)
     X = (8 * random.standard_normal(shape, dtype=np.float32)).clip(0, 100).astype(dtype)
     y = X[:, 0] - X[:, 1] + random.standard_normal(len(X))

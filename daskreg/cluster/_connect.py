@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -132,6 +131,8 @@ def _ask(address: str, keys: Any, seconds: float) -> None:
 
     A ``Client`` that fails to connect leaves a thread behind, and may block the next one.
     """
+    import asyncio
+
     from distributed import Security
     from distributed.comm import connect
     from distributed.core import send_recv

@@ -69,6 +69,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Before anything that brings the rest of SciPy, from which it keeps what no fit needs.
+    importlib.import_module("._scikit_learn", __name__)
     value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -37,10 +37,25 @@ def deferred(*names: str) -> Iterator[None]:
     }
     for name, module in waiting.items():
         # To look for the others takes a while: another thread may be importing this one by now.
-        sys.modules.setdefault(name, module)
+        if sys.modules.setdefault(name, module) is module:
+            _hold(name, module)
     try:
         yield
     finally:
         for name, module in waiting.items():
             if sys.modules.get(name) is module:
                 sys.modules.pop(name, None)
+            _let_go(name, module)
+
+
+def _hold(name: str, module: Deferred) -> None:
+    """Make a module an attribute of its package, which an import of the module would have done."""
+    package, _, own = name.rpartition(".")
+    if package and own not in vars(sys.modules[package]):
+        setattr(sys.modules[package], own, module)
+
+
+def _let_go(name: str, module: Deferred) -> None:
+    package, _, own = name.rpartition(".")
+    if package and vars(sys.modules[package]).get(own) is module:
+        delattr(sys.modules[package], own)

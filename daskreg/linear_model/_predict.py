@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, softmax
 
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
@@ -64,6 +63,8 @@ class BinaryProbability:
 
     def __call__(self, X: Any, offset: Any = None) -> Float:
         eta = self.eta(X, offset)
+        from scipy.special import expit, log_expit
+
         sigmoid = log_expit if self.log else expit
         return np.stack([sigmoid(-eta), sigmoid(eta)], axis=1)
 
@@ -87,6 +88,8 @@ class ClassProbability:
     log: bool = False
 
     def __call__(self, X: Any, offset: Any = None) -> Float:
+        from scipy.special import log_softmax, softmax
+
         function = log_softmax if self.log else softmax
         return np.asarray(function(class_predictors(self.eta, X, offset), axis=1))
 

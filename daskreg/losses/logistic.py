@@ -13,6 +13,9 @@ from daskreg._typing import Float
 
 from .base import PointwiseLoss
 
+#: Margin whose exponential is almost the largest there is: means beyond it are zero or one.
+LARGEST = 709.0
+
 
 @dataclass(frozen=True)
 class Logistic(PointwiseLoss):
@@ -60,7 +63,7 @@ struct Loss {
         wrong = side * eta
         small = xp.exp(-xp.abs(wrong))
         value = xp.maximum(wrong, 0.0) + xp.log1p(small)
-        gradient = side * _sigmoid(wrong, small)
+        gradient = side * _sigmoid(wrong)
         return value, gradient
 
     def curvature(self, y: Float, eta: Float) -> Float:
@@ -73,8 +76,7 @@ struct Loss {
         return xp.broadcast_to(curvature, np.broadcast_shapes(*shapes))
 
     def inverse_link(self, eta: Float) -> Float:
-        xp = namespace(eta)
-        return _sigmoid(xp.asarray(eta), xp.exp(-xp.abs(eta)))
+        return _sigmoid(namespace(eta).asarray(eta))
 
     def link(self, mu: Float) -> Float:
         xp = namespace(mu)
@@ -97,11 +99,11 @@ struct Loss {
         wrong = (1.0 - 2.0 * xp.asarray(y)) * eta
         small = xp.exp(-xp.abs(wrong))
         log1p_small = xp.log1p(small)
-        miss = _sigmoid(wrong, small)
+        miss = _sigmoid(wrong)
         miss_log_miss = miss * -(xp.maximum(-wrong, 0.0) + log1p_small)
         for scale in scales:
             if scale == 1.0:
-                rest = _sigmoid(-wrong, small)
+                rest = _sigmoid(-wrong)
                 rest_log_rest = rest * -(xp.maximum(wrong, 0.0) + log1p_small)
                 yield -(miss_log_miss + rest_log_rest)
             else:
@@ -119,7 +121,7 @@ def binary_entropy(u: Float) -> Float:
     return -(u * logs[0] + rest * logs[1])
 
 
-def _sigmoid(x: Float, small: Float) -> Float:
-    """``1 / (1 + exp(-x))`` where ``small = exp(-|x|)`` is at hand."""
+def _sigmoid(x: Float) -> Float:
+    """Return ``1 / (1 + exp(-x))``: a choice between two forms takes longer than to divide."""
     xp = namespace(x)
-    return xp.asarray(xp.where(x >= 0.0, 1.0, small) / (1.0 + small))
+    return xp.asarray(1.0 / (1.0 + xp.exp(xp.minimum(-x, LARGEST))))

@@ -7,16 +7,31 @@ others ran before it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
 #: Visits to coordinates by numpy in one process, of some microseconds each.
 PLAIN_VISITS = 50_000
-#: Columns up to which numpy is used: its visits to long ones are no quicker than to compile.
-PLAIN_COLUMNS = 256
+#: Columns that double a visit, and columns up to which numpy is used: with more of them it would
+#: read as much in one sweep as it takes to compile.
+LONG_VISIT, PLAIN_COLUMNS = 4_096, 2_048
 
-_visits = 0
+_visits = 0.0
+
+
+@contextmanager
+def compiled_at_once() -> Iterator[None]:
+    """Let compiled sweeps begin with the first one: to have them compiled is the purpose."""
+    global _visits
+    before, _visits = _visits, float(PLAIN_VISITS)
+    try:
+        yield
+    finally:
+        _visits = before
 
 
 def descend(
@@ -60,14 +75,19 @@ def _sweeps(
     tol: float,
     n_max: int,
 ) -> int:
+    """As many sweeps of numpy as are left to it, and compiled ones after them."""
     global _visits
-    if len(b) <= PLAIN_COLUMNS and _visits < PLAIN_VISITS:
-        used = plain_sweeps(G, q, b, l1, l2, members, positive, tol, n_max)
-        _visits += used * len(members)
-        return used
+    each = len(members) * (1.0 + len(b) / LONG_VISIT)
+    most = int((PLAIN_VISITS - _visits) / max(each, 1.0)) if len(b) <= PLAIN_COLUMNS else 0
+    most, used = min(n_max, most), 0
+    if most > 0:
+        used = plain_sweeps(G, q, b, l1, l2, members, positive, tol, most)
+        _visits += used * each
+        if used < most or most == n_max or _worst(G, q, b, l1, l2, members, positive) <= tol:
+            return used
     from .compiled_sweeps import sweeps
 
-    return int(sweeps(G, q, b, l1, l2, members, positive, tol, n_max))
+    return used + int(sweeps(G, q, b, l1, l2, members, positive, tol, n_max - used))
 
 
 def plain_sweeps(
@@ -97,7 +117,6 @@ def plain_sweeps(
     """
     own_l1, own_l2 = l1[members], l2[members]
     diagonal = G.diagonal()[members]
-    root = np.sqrt(diagonal + own_l2)
     lists = (one.tolist() for one in (members, diagonal, own_l1, own_l2))
     visits = list(zip(*lists, strict=True))
     for number in range(n_max):
@@ -114,11 +133,18 @@ def plain_sweeps(
             if change != 0.0:
                 b[j] = fresh
                 q += change * G[j]
-        now = b[members]
-        away = distances(q[members] + own_l2 * now, now, own_l1, positive) / root
-        if away.max(initial=0.0) <= tol:
+        if _worst(G, q, b, l1, l2, members, positive) <= tol:
             return number + 1
     return n_max
+
+
+def _worst(
+    G: Float, q: Float, b: Float, l1: Float, l2: Float, members: AnyArray, positive: bool
+) -> float:
+    """Return the largest scaled residual of the coordinates that are visited."""
+    now, ridge = b[members], l2[members]
+    away = distances(q[members] + ridge * now, now, l1[members], positive)
+    return float((away / np.sqrt(G.diagonal()[members] + ridge)).max(initial=0.0))
 
 
 def distances(slope: Float, b: Float, l1: Float, positive: bool) -> Float:

@@ -16,11 +16,12 @@ from daskreg import Lasso, LogisticRegression
 from daskreg.datafit.kernels.compiled import dense, moments
 from daskreg.datafit.kernels.fused import compiled_whatever_the_size
 from daskreg.solvers import compiled_sweeps
+from daskreg.solvers.sweeps import compiled_at_once
 
 random = np.random.default_rng(1)
 X = random.standard_normal((66_000, 260))
 y = X[:, 0] + random.standard_normal(len(X))
-with compiled_whatever_the_size():
+with compiled_whatever_the_size(), compiled_at_once():
     Lasso(alpha=0.05).fit(X, y)
     Lasso(alpha=0.05, solver="fista").fit(X, y)
     LogisticRegression(C=20 / len(X), l1_ratio=1.0).fit(X, y > 0)

@@ -272,6 +272,11 @@ def test_data_decide_who_runs(monkeypatch):
     assert fused.pays(fit.design, 1)
     assert not fused.pays(fit.design, 1, once=True)  # dozens of such looks would pay
     assert fit.footprint(1).libraries == ("numba",)
+    short = make_datafit(X.astype(np.float16), y, w, o, loss=Squared())
+    monkeypatch.setattr(fused, "COMPILED_SIZE", fused.WIDENED * X.size)
+    assert not fused.pays(fit.design, 1)
+    assert fused.pays(short.design, 1)
+    monkeypatch.setattr(fused, "COMPILED_SIZE", X.size)
     fit.design.process_memory = 2**29
     assert not fused.pays(fit.design, 1)
     assert not fused.is_fused(Multinomial())

@@ -66,6 +66,34 @@ def test_many_visits_are_compiled(monkeypatch):
     assert 1 <= len(plain) <= 4
 
 
+@pytest.mark.parametrize("visits", [9, 40, 200, 1000])
+def test_compiled_sweeps_go_on_where_numpy_ends(visits, monkeypatch):
+    G, q, b, l1, l2 = quadratic(1)
+    found = []
+    for own in (10**9, visits):
+        monkeypatch.setattr(sweeps, "_visits", 0.0)
+        monkeypatch.setattr(sweeps, "PLAIN_VISITS", own)
+        point = q.copy(), b.copy()
+        n = sweeps.descend(G, *point, l1, l2, False, 1e-10, 10_000)
+        assert sweeps._visits <= own
+        found.append((n, point[0].tobytes(), point[1].tobytes()))
+    assert found[0] == found[1]
+
+
+def test_a_few_sweeps_over_hundreds_of_columns_are_those_of_numpy(monkeypatch):
+    monkeypatch.setattr(sweeps, "_visits", 0.0)
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 600))
+    G, c = X.T @ X / 2000, X.T @ (X[:, 0] + rng.standard_normal(2000)) / 2000
+    b, l1 = np.zeros(600), np.full(600, 0.2)
+    counted = []
+    plain = sweeps.plain_sweeps
+    monkeypatch.setattr(
+        sweeps, "plain_sweeps", lambda *given: counted.append(plain(*given)) or counted[-1]
+    )
+    assert sweeps.descend(G, -c, b, l1, np.zeros(600), False, 1e-8, 1000) == sum(counted) > 0
+
+
 @pytest.mark.parametrize("positive", [False, True])
 def test_distances_are_those_to_the_subdifferential(positive):
     rng = np.random.default_rng(0)

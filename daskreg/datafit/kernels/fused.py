@@ -24,11 +24,15 @@ from daskreg.losses import Logistic, PointwiseLoss, Squared
 from .tiles import RowData, column_sums, stored, tile_borders
 
 #: Numbers of a pass over dense rows, times columns, and entries of one over sparse rows, from which
-#: compiled loops pay for loading them: half a second in each process, seconds in the first of all.
-COMPILED_SIZE, COMPILED_ENTRIES = 2**25, 2**22
-#: The same for a look at dense rows that is made once: numpy takes a quarter longer with a Gram
-#: matrix, twice as long without, and to compile its loops takes as long as dozens of such looks.
-COMPILED_ONCE = 2**26
+#: compiled loops pay for loading them: half a second in each process, a second more in the first of
+#: all, and 110 MiB.  Of each number and column they save half a nanosecond or one: in ten passes of
+#: two threads over this many numbers half a second.
+COMPILED_SIZE, COMPILED_ENTRIES = 2**27, 2**22
+#: The same for a look at dense rows that is made once, which takes a nanosecond or two longer for
+#: each number.
+COMPILED_ONCE = 2**29
+#: Numbers that one counts for which numpy widens first: that takes some nanoseconds.
+WIDENED = 4
 #: Bytes of the place of an entry.
 INDEX_BYTES = 4
 #: Bytes of a process that has room for the compiler beside its work.
@@ -83,7 +87,8 @@ def pays(design: Any, n_columns: int, once: bool = False) -> bool:
         return bool(entries * n_columns >= COMPILED_ENTRIES)
     least = COMPILED_ONCE if once else COMPILED_SIZE
     columns = n_columns if n_columns > 2 else 1  # numpy takes as long for two as for one
-    return bool(n_samples * design.n_features * columns >= least)
+    each = 1 if design.dtype.name in ("float32", "float64") else WIDENED
+    return bool(n_samples * design.n_features * columns * each >= least)
 
 
 @contextmanager

@@ -15,12 +15,13 @@ from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.device import DeviceBlock
 from daskreg.design.partials import Sums
-from daskreg.losses import Multinomial, PointwiseLoss
+from daskreg.losses import Logistic, Multinomial, PointwiseLoss
 
 from .coupled import add_classes, empty_class_sums, n_pairs
 from .cuda.gradient import device_sums
 from .cuda.tiles import STORED
 from .fused import fused_sums, is_fused
+from .margins import RUN_NUMBERS, MarginRuns
 from .pointwise import add_pointwise, empty_sums
 from .tiles import (
     BLOCK_BYTES,
@@ -98,12 +99,15 @@ class GradientKernel:
             else empty_sums(self.loss, state["coef"], rows.offset is not None)
         )
 
-        def residual(start: int, stop: int, eta: Float) -> Float:
+        def of_tile(start: int, stop: int, eta: Float) -> Float:
             tile = rows.tile(start, stop)
             if coupled:
                 return add_classes(sums, tile, eta)
             return add_pointwise(self.loss, sums, tile, eta, state["target"])
 
+        residual = of_tile
+        if isinstance(self.loss, Logistic):
+            residual = MarginRuns(sums, rows, state["coef"].shape[1]).residual
         # A step too far overflows: its value is then not finite, which solvers understand.
         with np.errstate(over="ignore", invalid="ignore"):
             if onto is None:
@@ -126,7 +130,8 @@ class GradientKernel:
     ) -> int:
         """Return the bytes one call needs beside its block and its result; classes are columns."""
         rows = tile_rows(n_features, dtype, sparse, n_columns)
-        columns = 8 * max(2, n_columns) * (20 * rows + 2 * n_features)
+        seen = max(rows * n_columns, 2 * RUN_NUMBERS)
+        columns = 8 * (20 * seen + 2 * n_features * max(2, n_columns))
         if sparse:
             return columns + BLOCK_BYTES
         encoded = 32 * block_rows(n_features, dtype) if self.loss.is_classifier else 0
@@ -151,17 +156,14 @@ def _is_own(grad: AnyArray) -> bool:
 
 
 class Products:
-    """``X @ coef`` and ``X.T @ residual`` of one block, tile by tile.
-
-    A lone column is doubled: a product with two columns is faster than one with a vector.
-    """
+    """``X @ coef`` and ``X.T @ residual`` of one block, tile by tile."""
 
     def __init__(self, block: Block, state: State, dtype: str) -> None:
         self.X = block.X
         self.n_rows = block.n_rows
         self.dtype = np.dtype(dtype)
         self.n_columns = state["coef"].shape[1]
-        self.coef = _pair(np.ascontiguousarray(state["coef"], dtype=self.dtype))
+        self.coef = np.ascontiguousarray(state["coef"], dtype=self.dtype)
         self.intercept = np.asarray(state["intercept"])
         self.offset = None
         if block.offset is not None:
@@ -176,22 +178,20 @@ class Products:
     def walk(self, residual: Callable[[int, int, Float], Float]) -> Float:
         """Return the float64 sum of ``tile.T @ residual(start, stop, eta)`` over all tiles."""
         total: Float | None = None
-        width = 0
         for start, stop in tile_borders(self.n_rows, self.rows):
             tile = self.tile(start, stop)
-            eta = (tile @ self.coef)[:, : self.n_columns].astype(np.float64)
+            eta = np.asarray(tile @ self.coef, dtype=np.float64)
             eta += self.intercept
             if self.offset is not None:
                 eta += self.offset[start:stop]
             r = residual(start, stop, eta)
-            width = r.shape[1]
-            product = tile.T @ _pair(r.astype(self.dtype, copy=False))
+            product = tile.T @ r.astype(self.dtype, copy=False)
             if total is None:
                 total = np.asarray(product, dtype=np.float64)
             else:
                 total += product
         assert total is not None
-        return total[:, :width]
+        return total
 
     def tile(self, start: int, stop: int) -> Matrix:
         """Return rows of X in the type of the products, shifted; X itself stays as it is."""
@@ -239,7 +239,3 @@ def class_rows(n_features: int, n_columns: int, dtype: np.dtype[Any] | str) -> i
     in_cache = CLASS_TILE_BYTES // (8 * max(1, n_features))
     most = min(COUPLED_PREDICTORS // max(1, n_columns), in_cache, 1024)
     return max(tile_rows(n_features, dtype, n_columns=n_columns), most // 16 * 16)
-
-
-def _pair(columns: AnyArray) -> AnyArray:
-    return np.repeat(columns, 2, axis=1) if columns.shape[1] == 1 else columns

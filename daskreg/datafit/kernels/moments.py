@@ -220,7 +220,7 @@ class MomentsKernel:
         sums = Running(*sizes, self.columns, self.gram_dtype, few, self.compiled, sparse, rough)
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
-        n_rows = self.rows(X)
+        n_rows = gram_tile_rows(X.shape[1], X.dtype, is_sparse(X))
         if isinstance(z, OneHot):
             n_rows = z.tile_rows(n_rows)
             sums.tell_one_hot()
@@ -247,7 +247,7 @@ class MomentsKernel:
             return wide_moments(X[own], rows.z[own], root)
 
     def rows(self, X: Matrix) -> int:
-        """Return the rows of one tile."""
+        """Return the rows of one tile of the moments of resamples."""
         plain = self.columns == () and not self.compiled
         rows = moment_tile_rows if plain else gram_tile_rows
         return rows(X.shape[1], X.dtype, is_sparse(X))
@@ -275,8 +275,7 @@ class MomentsKernel:
         """Bytes of targets: less their offset, those of an atom, and a tile that is centred."""
         width = np.dtype(dtype).itemsize * n_features + 8 * n_targets
         block = BLOCK_BYTES // (8 * (n_targets + 1) if sparse else width)
-        pick = moment_tile_rows if self.columns == () else gram_tile_rows
-        rows = min(pick(n_features, dtype, sparse), block)
+        rows = min(gram_tile_rows(n_features, dtype, sparse), block)
         return 8 * n_targets * (2 * block + 4 * rows)
 
     def partial_nbytes(self, n_features: int, n_targets: int, n_labels: int = 2) -> int:

@@ -37,7 +37,7 @@ class OneHot:
 
     def __getitem__(self, rows: Any) -> Float:
         codes = self.codes[rows]
-        return np.asarray(codes[:, None] == np.arange(self.n_labels), dtype=np.float64)
+        return np.asarray(np.arange(self.n_labels)[:, None] == codes, dtype=np.float64).T
 
     def tile_rows(self, most: int) -> int:
         """Return the rows of a tile, ``most`` unless their targets would take much memory."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from daskreg._array import is_sparse, scale_rows, to_dense, with_data
-from daskreg._typing import AnyArray, Float, Matrix
+from daskreg._typing import Float, Matrix
 from daskreg.datafit.few_rows import FewRows
 from daskreg.datafit.label_sums import SPARSE_NOISE
 from daskreg.datafit.moments import Moments, add_outer
 
+from .piece_sums import PieceSums
 from .sparse_rows import SparseRows
 from .tile_sums import TileSums, inner_point, mirror
 
@@ -62,11 +63,11 @@ class Running:
         self.vectors: list[Float] = []
         self.factors: list[float] = []
         self.shift: Float | None = None
-        self.scratch = np.empty((0, n_features))
-        self.fused: TileSums | None = None
+        self.dense: TileSums | PieceSums | None = None
         self.takes_rows = compiled and sparse and (columns is None or not len(columns))
-        if compiled and not few and not sparse:
-            self.fused = TileSums(n_features, self.dtype, self.gram, self.columns)
+        if not few and not sparse:
+            sums = TileSums if compiled else PieceSums
+            self.dense = sums(n_features, self.dtype, self.gram, self.columns)
 
     def tell_one_hot(self) -> None:
         """Say that each row has one of the targets, and no other."""
@@ -80,9 +81,11 @@ class Running:
         if not weight:
             return
         z_shift = np.square(ones) @ z / weight
-        right = np.column_stack([ones, (z - z_shift) * ones[:, None]])
+        right = np.empty((1 + z.shape[1], len(z))).T  # rows first in memory: there are few columns
+        right[:, 0] = ones
+        np.multiply(np.subtract(z, z_shift, out=right[:, 1:]), ones[:, None], out=right[:, 1:])
         if isinstance(tile, SparseRows):
-            self._add_rows(tile, right, weight, z_shift)
+            self._add_rows(tile, np.ascontiguousarray(right), weight, z_shift)
             return
         scaled: Matrix
         shift = self._shift(tile, root, weight)
@@ -90,12 +93,13 @@ class Running:
             scaled = scale_rows(shift_stored(tile, shift), ones)
             squares, sums = column_squares(scaled), scaled.T @ right
             self._add_gram(scaled)
-        elif self.fused is not None:
-            sums, squares = self.fused.add(tile, shift, ones, right)
+        elif self.dense is not None:
+            sums, squares = self.dense.add(tile, shift, root, right)
         else:
-            scaled = self._shifted(tile, shift, root)
+            scaled = np.array(tile, dtype=np.float64)
+            scaled -= shift
+            scaled *= ones[:, None]
             squares, sums = np.einsum("ij,ij->j", scaled, scaled), (right.T @ scaled).T
-            self._add_gram(scaled)
         m2 = squares - np.square(sums[:, 0]) / weight
         least = SPARSE_NOISE * squares if is_sparse(tile) else 0.0
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
@@ -135,19 +139,7 @@ class Running:
             return np.where(whole, (tile.T @ np.square(ones)) / weight, 0.0)
         if self.shift is not None:
             return self.shift
-        if self.fused is not None:
-            return inner_point(tile, root)
-        return np.square(ones) @ tile / weight
-
-    def _shifted(self, tile: AnyArray, shift: Float, root: Float | None) -> Float:
-        if len(self.scratch) < len(tile):
-            self.scratch = np.empty(tile.shape)
-        out = self.scratch[: len(tile)]
-        np.copyto(out, tile)  # a cast and a subtraction in one would go through small buffers
-        out -= shift
-        if root is not None:
-            out *= root[:, None]
-        return out
+        return inner_point(tile, root)
 
     def _join(
         self, mean: Float, m2: Float, cross: Float, right: Float, weight: float, z_shift: Float
@@ -174,12 +166,8 @@ class Running:
     def _add_gram(self, scaled: Matrix) -> None:
         if self.gram is None:
             return
-        if is_sparse(scaled):
-            right = scaled if self.columns is None else scaled[:, self.columns]
-            self.gram += to_dense(scaled.T @ right)
-            return
-        scaled = scaled.astype(self.dtype, copy=False)
-        self.gram += scaled.T @ (scaled if self.columns is None else scaled[:, self.columns])
+        right = scaled if self.columns is None else scaled[:, self.columns]
+        self.gram += to_dense(scaled.T @ right)
 
     def _keep(self, centred: Float, apart: Float) -> None:
         """Keep the rows of a tile, about its own mean, and what the distance of the means adds."""
@@ -187,8 +175,8 @@ class Running:
         self.few = rows if self.few is None else (self.few + rows).with_row(apart)
 
     def result(self) -> Moments:
-        if self.fused is not None:
-            self.fused.finish()
+        if self.dense is not None:
+            self.dense.finish()
         if self.takes_rows and self.gram is not None:
             mirror(self.gram)
         gram: Float | FewRows | None = self.gram if self.few is None else self.few

@@ -61,19 +61,23 @@ class TileSums:
             self._part = gram if dtype == np.float64 else np.zeros(gram.shape, dtype)
         self._waiting = 0
 
-    def add(self, tile: AnyArray, shift: Float, root: Float, right: Float) -> tuple[Float, Float]:
+    def add(
+        self, tile: AnyArray, shift: Float, root: Float | None, right: Float
+    ) -> tuple[Float, Float]:
         """Return the sums of ``d = root (tile - shift)`` with ``right``, (p, 1 + q), and of d d.
 
         Parameters
         ----------
         tile : ndarray, shape (m, p)
         shift : ndarray, shape (p,)
-        root : ndarray, shape (m,)
-            Square roots of the weights.
+        root : ndarray, shape (m,), or None
+            Square roots of the weights; None: ones.
         right : ndarray, shape (m, 1 + q)
             The first column is ``root``.
         """
         from .compiled.moments import add_moments
+
+        root = np.ascontiguousarray(right[:, 0])
 
         X, half = stored(tile)
         p, q = X.shape[1], right.shape[1] - 1
@@ -117,9 +121,16 @@ def mirror(gram: Float) -> None:
 
 
 def inner_point(tile: AnyArray, root: Float | None) -> Float:
-    """Return a point inside each column: the mean of the first rows that weigh something."""
+    """Return a point inside each column: the mean of the first rows that weigh something.
+
+    That of equal numbers is their number, to the last bit.
+    """
     if root is None:
-        return np.asarray(tile[:FIRST_ROWS].mean(axis=0, dtype=np.float64))
-    rows = np.flatnonzero(root)[:FIRST_ROWS]
-    weight = np.square(root[rows])
-    return np.asarray(weight @ tile[rows].astype(np.float64) / weight.sum())
+        first = tile[:FIRST_ROWS].astype(np.float64)
+        mean = first.mean(axis=0)
+    else:
+        rows = np.flatnonzero(root)[:FIRST_ROWS]
+        first = tile[rows].astype(np.float64)
+        weight = np.square(root[rows])
+        mean = weight @ first / weight.sum()
+    return np.where((first == first[0]).all(axis=0), first[0], mean)
