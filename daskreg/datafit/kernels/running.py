@@ -71,8 +71,8 @@ class Running:
 
     def tell_one_hot(self) -> None:
         """Say that each row has one of the targets, and no other."""
-        if self.fused is not None:
-            self.fused.one_hot = True
+        if isinstance(self.dense, TileSums):
+            self.dense.one_hot = True
 
     def add(self, tile: Matrix | SparseRows, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
