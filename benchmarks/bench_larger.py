@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_tiers import Nothing, drop_pages
 from data import DATA, make
+from process import drop_from_cache
+from tier_passes import Nothing
 
 from daskreg import Lasso, LogisticRegression
 from daskreg.design import as_design
@@ -40,7 +41,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {folder.name}", flush=True)
     larger = Larger(folder, arguments)
     larger.say("read again, from the system's cache", larger.read_again())
-    for each in (False, True):
+    for each in {"first": (False,), "each": (True,), "both": (False, True)}[arguments.drop]:
         for _ in range(arguments.repeat):
             larger.compare(each)
 
@@ -53,6 +54,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--fraction", type=float, default=0.01, help="of the largest alpha")
     parser.add_argument("--solver", choices=["auto", "sample"], default="auto")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument(
+        "--drop", choices=["first", "each", "both"], default="both", help="pages before which pass"
+    )
     where = os.environ.get("DASKREG_BENCHMARKS", f"{tempfile.gettempdir()}/daskreg-benchmarks")
     parser.add_argument("--where", type=Path, default=Path(where))
     return parser.parse_args()
@@ -69,7 +73,7 @@ class Dropping:
 
     def on_pass(self, record: Any) -> None:
         started = time.perf_counter()
-        drop_pages(self.path)
+        drop_from_cache(self.path)
         self.seconds += time.perf_counter() - started
 
 
@@ -100,7 +104,7 @@ class Larger:
 
     def read(self) -> tuple[float, float]:
         """Seconds of a pass that reads and does nothing else, on the clock and of the CPU."""
-        drop_pages(self.path)
+        drop_from_cache(self.path)
         return self._timed(self._pass)
 
     def read_again(self) -> tuple[float, float]:
@@ -118,7 +122,7 @@ class Larger:
             Drop the pages before each pass, not before the first one alone.
         """
         before = self.read()
-        drop_pages(self.path)
+        drop_from_cache(self.path)
         dropping = Dropping(self.path)
         model = self.model(
             solver=self.solver, memory_limit=self.limit, callbacks=[dropping] if each else ()

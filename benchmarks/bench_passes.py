@@ -32,9 +32,9 @@ from pass_cases import GROUPS, Case
 
 from daskreg.datafit import Datafit
 from daskreg.design import as_design
-from daskreg.linear_model._choose import Task, choose, for_classes
-from daskreg.linear_model._costs import Costs
-from daskreg.linear_model._planning import sample_size
+from daskreg.fitting.choose import Task, choose, for_classes
+from daskreg.fitting.costs import Costs
+from daskreg.fitting.planning import sample_size
 from daskreg.losses import Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems

@@ -13,7 +13,8 @@ from daskreg._device import TF32_VARIABLE
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.design.blocks import Block
 from daskreg.design.device import DeviceBlock
-from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.at_hand import card_of_process
+from daskreg.design.device.card import locked_copy
 from daskreg.design.device.lane import Lane
 from daskreg.design.device.need import DeviceShare
 from daskreg.losses import Logistic, Squared

@@ -67,9 +67,10 @@ def cpu_seconds(pid: int) -> float:
     return total / _TICK
 
 
-def drop_from_cache(folder: Path) -> None:
-    """Ask the kernel to forget the pages of all files below a folder, so that they are read."""
-    for path in sorted(folder.rglob("*")):
+def drop_from_cache(where: Path) -> None:
+    """Ask the kernel to forget the pages of a file, or of all files below a folder."""
+    files = [where] if where.is_file() else sorted(where.rglob("*"))
+    for path in files:
         if path.is_file():
             handle = os.open(path, os.O_RDONLY)
             try:

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from ._callers import outside
+
 _warned = False
 
 
@@ -44,5 +46,5 @@ def _warn() -> None:
             "the user can be written, so that every new process compiles for some seconds; set "
             "NUMBA_CACHE_DIR to a folder that can be written, and run `daskreg warm-up` once",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=outside(),
         )

@@ -9,6 +9,7 @@ small products.
 from __future__ import annotations
 
 import os
+import sys
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before anything loads a BLAS.
@@ -32,6 +33,19 @@ settings.register_profile("repeated", deadline=None, derandomize=True, database=
 settings.load_profile("repeated" if os.environ.get("CI") else "local")
 
 os.environ.setdefault("DASKREG_DEVICE", "auto")
+
+
+@pytest.fixture(autouse=True)
+def no_client_that_is_gone() -> None:
+    """A test that was ended among its clients may leave Dask with the scheduler of one of them,
+    and all tests after it without one."""
+    distributed = sys.modules.get("distributed.client")
+    if distributed is None or distributed._get_global_client() is not None:
+        return
+    import dask
+
+    if dask.config.get("scheduler", None) == "dask.distributed":
+        dask.config.config.pop("scheduler")
 
 
 @pytest.fixture(scope="module")

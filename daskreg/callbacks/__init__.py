@@ -16,12 +16,13 @@ the numbers of progress, `ProgressReport` shows them, `History` and `FitReport` 
 
 from __future__ import annotations
 
-from .fit_report import FitReport, statuses_in_words
+from .fit_report import FitReport
 from .folding import fold
 from .history import History
 from .hooks import listener, observe, observers, teller
 from .pace import Pace, Rows, describe
 from .report import ProgressReport
+from .words import statuses_in_words
 
 __all__ = [
     "FitReport",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .fit_report import PHASES, TIERS, FitReport, precise
 from .pace import duration
+from .words import PHASES, TIERS, precise
+
+if TYPE_CHECKING:
+    from .fit_report import FitReport
 
 #: Colours that are told apart also by those who see few, on light and on dark ground.
 COLOURS = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from daskreg import __version__
+from daskreg._callers import outside
 from daskreg.design.layout import Layout
 from daskreg.design.passes.cancelled import Cancelled
 from daskreg.design.passes.outcome import PassResult
@@ -256,7 +257,7 @@ class Checkpoint:
                 f"the checkpoint {self.store.path} could not be written ({error}): the fit goes "
                 "on, and what was committed before is still there",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=outside(),
             )
             return False
         finally:

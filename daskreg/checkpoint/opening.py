@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daskreg import __version__
+from daskreg._callers import outside
 from daskreg.exceptions import CheckpointError
 
 from .codec import Classes
@@ -103,7 +104,9 @@ def _latest(store: Store, classes: Classes, resume: bool | str) -> dict[str, Any
         if damaged or name != store.path:
             why = "; ".join(damaged) or f"{store.path} is not there"
             warnings.warn(
-                f"going on from {name}, an older checkpoint ({why})", UserWarning, stacklevel=2
+                f"going on from {name}, an older checkpoint ({why})",
+                UserWarning,
+                stacklevel=outside(),
             )
         return held
     message = f"no checkpoint is whole ({'; '.join(damaged)})"
@@ -111,6 +114,6 @@ def _latest(store: Store, classes: Classes, resume: bool | str) -> dict[str, Any
         raise CheckpointError(
             f"{message}: the work is lost; remove the file, or resume='auto' begins anew"
         )
-    warnings.warn(f"{message}: the fit begins anew", UserWarning, stacklevel=2)
+    warnings.warn(f"{message}: the fit begins anew", UserWarning, stacklevel=outside())
     store.sound = False
     return None

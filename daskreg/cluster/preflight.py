@@ -18,6 +18,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from daskreg import __version__
+from daskreg._callers import outside
 from daskreg.exceptions import ClusterError
 
 #: What every worker imports.
@@ -74,7 +75,7 @@ def preflight(client: Any) -> None:
             "them from the environment that this process runs in, or close them"
         )
     for message in unlike:
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warnings.warn(message, UserWarning, stacklevel=outside())
     seen.update(new[address]["id"] for address in found)
 
 
@@ -112,7 +113,7 @@ def _gpu() -> str | None:
     from distributed.diagnostics import nvml
 
     from daskreg._device import VARIABLE, wanted_device
-    from daskreg.design.device.card import card_at_hand
+    from daskreg.design.device.at_hand import card_at_hand
 
     wanted = wanted_device()
     card = card_at_hand()

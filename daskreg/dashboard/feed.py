@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from daskreg._callers import outside
 from daskreg.callbacks import History, Pace, Rows, observe, statuses_in_words
 from daskreg.callbacks.history import ITERATION
 
@@ -65,7 +66,7 @@ def install(client: Any = None) -> str | None:
             "the scheduler has no dashboard to show fits on: install bokeh where it runs "
             '(pip install "daskreg[dashboard]") and start it with a dashboard_address',
             UserWarning,
-            stacklevel=2,
+            stacklevel=outside(),
         )
         return None
     if client.id not in _installed:

@@ -9,6 +9,9 @@ import numpy as np
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import AnyArray, Float
 
+#: Rows of an outer product that are made together.
+AT_ONCE = 64
+
 
 @dataclass(frozen=True)
 class FewRows:
@@ -68,8 +71,13 @@ def matrix_of(gram: Float | FewRows) -> Float:
     return gram.matrix() if isinstance(gram, FewRows) else gram
 
 
-def joined(first: Float | FewRows, second: Float | FewRows, row: Float) -> Float | FewRows:
-    """Add two Gram matrices and the outer product of ``row`` (p,) with itself."""
+def joined(
+    first: Float | FewRows, second: Float | FewRows, row: Float, own: bool = False
+) -> Float | FewRows:
+    """Add two Gram matrices and the outer product of ``row`` (p,) with itself.
+
+    In the memory of the first, if it is our ``own``.
+    """
     if isinstance(first, FewRows) and isinstance(second, FewRows):
         rows = (first + second).with_row(row)
         return rows if rows.pays else rows.matrix()
@@ -77,6 +85,9 @@ def joined(first: Float | FewRows, second: Float | FewRows, row: Float) -> Float
         return first.with_row(row).matrix() + matrix_of(second)
     if isinstance(second, FewRows):
         return first + second.with_row(row).matrix()
-    total = first + second
-    total += row[:, None] * row[None, :]
+    in_place = own and isinstance(first, np.ndarray) and first.flags.writeable
+    total = np.add(first, second, out=first) if in_place else first + second
+    for start in range(0, len(row), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        total[part] += row[part, None] * row[None, :]
     return total

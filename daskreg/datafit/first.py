@@ -141,11 +141,14 @@ class Geometry:
         if moments.gram is None:
             return None
         chosen = slice(None) if moments.columns is None else moments.columns
-        gram = matrix_of(moments.gram) / moments.weight
+        gram = np.divide(matrix_of(moments.gram), moments.weight, dtype=np.float64)
         back = moments.mean - self.center
         if back.any():
-            gram = gram + np.outer(back, back[chosen])
-        return gram * self.inverse_scale[:, None] * self.inverse_scale[chosen]
+            for row, own in zip(gram, back, strict=True):
+                row += own * back[chosen]
+        gram *= self.inverse_scale[:, None]
+        gram *= self.inverse_scale[chosen]
+        return gram
 
 
 def settled(moments: Moments) -> Moments:

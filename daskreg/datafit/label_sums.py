@@ -57,6 +57,10 @@ class LabelSums:
         """Bytes of all arrays."""
         return int(self.table.nbytes + self.weight.nbytes)
 
+    def roughened(self) -> LabelSums:
+        """Return itself: there is no Gram matrix."""
+        return self
+
     def moments(self) -> Moments:
         """Return moments about the means, with a target for each label."""
         weight = float(self.weight.sum())
@@ -72,10 +76,13 @@ class LabelSums:
 
 
 def absorbed(sums: Any, other: Any) -> Any:
-    """Return ``sums + other``, of two LabelSums in the memory of the first.
+    """Return ``sums + other``, of two of a kind in the memory of the first.
 
-    Fresh memory for a table of many columns takes the system longer than the addition.
+    Fresh memory for a table of many columns, or a Gram matrix, takes the system longer than the
+    addition.
     """
+    if isinstance(sums, Moments) and isinstance(other, Moments):
+        return sums.absorb(other)
     if not (isinstance(sums, LabelSums) and isinstance(other, LabelSums)):
         return sums + other
     if sums.table.shape != other.table.shape:

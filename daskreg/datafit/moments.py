@@ -56,8 +56,13 @@ class Moments:
     columns: AnyArray | None = None
 
     def __add__(self, other: Any) -> Moments:
-        if not isinstance(other, Moments):
-            return NotImplemented
+        return self._joined(other) if isinstance(other, Moments) else NotImplemented
+
+    def absorb(self, other: Moments) -> Moments:
+        """Add like ``+``, the Gram matrix in its own memory: of no use afterwards itself."""
+        return self._joined(other, own=True)
+
+    def _joined(self, other: Moments, own: bool = False) -> Moments:
         weight = self.weight + other.weight
         share = other.weight / weight if weight else 0.0
         factor = self.weight * share
@@ -67,7 +72,7 @@ class Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             if self.gram is not None and other.gram is not None:
                 if self.columns is None:
-                    gram = joined(self.gram, other.gram, float(np.sqrt(factor)) * delta)
+                    gram = joined(self.gram, other.gram, float(np.sqrt(factor)) * delta, own)
                 else:
                     gram = matrix_of(self.gram) + matrix_of(other.gram)
                     add_outer(gram, delta[:, None], np.array([factor]), self.columns)
@@ -99,6 +104,13 @@ class Moments:
             self.columns,
         )
 
+    def roughened(self) -> Moments:
+        """Return the moments with the Gram matrix, if it is an array of this host, in float32."""
+        if not isinstance(self.gram, np.ndarray):
+            return self
+        with np.errstate(over="ignore"):
+            return replace(self, gram=self.gram.astype(np.float32, copy=False))
+
     def mapped(self, change: Callable[[Any], Any]) -> Moments:
         """Return the moments with changed arrays: fetched from a card, or sent to one.
 
@@ -121,7 +133,7 @@ class Moments:
 def add_outer(gram: Float, vectors: Float, factors: Float, columns: AnyArray | None) -> None:
     """Add ``sum_r factors[r] v_r v_r'`` to ``gram`` in place; ``vectors`` has shape (p, r)."""
     right = vectors if columns is None else vectors[columns]
-    step = max(1, 2**20 // max(1, right.shape[0]))  # about 8 MiB at a time
+    step = max(1, 2**17 // max(1, right.shape[0]))  # about 1 MiB at a time
     for start in range(0, len(gram), step):
         part = slice(start, start + step)
         gram[part] += (vectors[part] * factors) @ right.T

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class Numbered(Protocol):
@@ -21,7 +21,10 @@ Kept = TypeVar("Kept", bound=Numbered)
 
 @dataclass
 class _Account(Generic[Kept]):
-    """Of one shard: ``data`` names what it keeps blocks of; bytes it has, and is going to have."""
+    """Of one shard: ``data`` names what it keeps blocks of; bytes it has, and is going to have.
+
+    ``notes`` say what is known of its blocks, and are gone when these change.
+    """
 
     data: str
     blocks: dict[int, Kept] = field(default_factory=dict)
@@ -29,6 +32,7 @@ class _Account(Generic[Kept]):
     nbytes: int = 0
     planned: int = 0
     passing: int = 0
+    notes: dict[Hashable, Any] = field(default_factory=dict)
 
 
 class Book(Generic[Kept]):
@@ -92,6 +96,19 @@ class Book(Generic[Kept]):
             account = self._accounts.get(shard)
             return {} if account is None else dict(account.blocks)
 
+    def note(self, shard: Hashable, what: Hashable, found: Any) -> None:
+        """Remember what was found of the blocks of a shard, as long as they are the same."""
+        with self._lock:
+            account = self._accounts.get(shard)
+            if account is not None:
+                account.notes[what] = found
+
+    def noted(self, shard: Hashable, what: Hashable) -> Any:
+        """What was found of the blocks of a shard; None: nothing, or they are others now."""
+        with self._lock:
+            account = self._accounts.get(shard)
+            return None if account is None else account.notes.get(what)
+
     def of_data(self, data: str) -> dict[int, Kept]:
         """The blocks of some data that any shard keeps here, by number."""
         with self._lock:
@@ -127,6 +144,7 @@ class Book(Generic[Kept]):
             account = self._accounts.get(shard)
             if account is not None:
                 account.blocks[block.index], account.sizes[block.index] = block, nbytes
+                account.notes.clear()
 
     def pin(self, shard: Hashable, block: Kept, nbytes: int, limit: int) -> bool:
         """Claim and put at once; True as well where the block is kept already."""
@@ -147,6 +165,7 @@ class Book(Generic[Kept]):
                 return False
             block = account.blocks.pop(index)
             account.nbytes -= account.sizes.pop(index)
+            account.notes.clear()
         del block  # only here: to give back page-locked memory waits for the card
         return True
 
@@ -155,6 +174,7 @@ class Book(Generic[Kept]):
         with self._lock:
             for account in self._each():
                 account.blocks.clear()
+                account.notes.clear()
                 account.nbytes -= sum(account.sizes.values())
                 account.sizes.clear()
 

@@ -10,10 +10,26 @@ from daskreg.exceptions import DataError
 from .blocks import BESIDE
 from .sources.base import Rows
 
-#: Blocks alive in a stream: the one in the kernel and the one being read.
-IN_FLIGHT = 2
+#: Blocks alive in a stream: the one in the kernel and those that are read ahead; of large ones as
+#: many as there is room for, and two at least.
+IN_FLIGHT, LEAST_IN_FLIGHT = 4, 2
+IN_FLIGHT_NBYTES = 2**27
 #: What a block has, in order.
 ROLES = ("X", *BESIDE)
+
+
+def blocks_in_flight(block_nbytes: float) -> int:
+    """Blocks of a stream that are alive together, the largest of which has so many bytes.
+
+    Where reading takes about as long as the arithmetic, one block ahead evens out neither: with
+    three of half the size a thread waits a third as long, in the same memory.
+    """
+    return max(LEAST_IN_FLIGHT, min(IN_FLIGHT, int(IN_FLIGHT_NBYTES // max(1.0, block_nbytes))))
+
+
+def nbytes_in_flight(block_nbytes: int) -> int:
+    """Bytes of these blocks at most, for a shard may have none of the largest."""
+    return min(IN_FLIGHT * block_nbytes, max(LEAST_IN_FLIGHT * block_nbytes, IN_FLIGHT_NBYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
+from daskreg._callers import outside
 from daskreg._typing import Partial, State
 
 from .columns import Columns
@@ -209,7 +210,7 @@ class Design(Facts):
         self.placement.note(spooled)
         if spooled.chosen and spooled.trouble and not self._warned:
             self._warned = True
-            warnings.warn(spooled.trouble, RuntimeWarning, stacklevel=3)
+            warnings.warn(spooled.trouble, RuntimeWarning, stacklevel=outside())
 
     def select(self, columns: Any) -> Design:
         """A design of some columns: same rows, blocks and segments, workers and memory limit.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from daskreg.exceptions import MemoryPlanError
 
-from .columns import Columns
+from .columns import Columns, nbytes_in_flight
 from .device.need import DevicePlan, block_limit, device_plan, device_terms
 from .host import format_bytes
 from .layout import Layout
@@ -21,6 +21,8 @@ from .workers import LOCAL_SHARE, MIB, Worker
 SMALL = 8 * MIB
 #: Largest block unless the caller asks for another size.
 MAX_BLOCK = 64 * MIB
+#: Share of the memory left that blocks in flight may take.
+SHARE_IN_FLIGHT = 1 / 4
 #: Blocks are cut no smaller than this for the sake of parallelism.
 MIN_BLOCK = MIB
 #: Rows in memory that take so long to multiply that their sums hardly count, however wide; as far
@@ -148,8 +150,9 @@ def _count(number: int, noun: str) -> str:
 def choose_block(
     columns: Columns, workers: Sequence[Worker], block_size: int | None, partial_bytes: int = 0
 ) -> int:
-    """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, smaller
-    where the data would not feed every thread, but no smaller than the partial that it costs."""
+    """Bytes of a block: the caller's wish, else ``min(64 MiB, 1/8 of the memory left)``, of blocks
+    that are read ahead half as much; smaller where the data would not feed every thread, but no
+    smaller than the partial that it costs."""
     if block_size is not None:
         return block_size
     readers = readers_nbytes(columns)
@@ -161,6 +164,8 @@ def choose_block(
     cards = [worker.card for worker in workers if worker.card is not None]
     largest = block_limit(cards) if len(cards) == len(workers) else MAX_BLOCK
     most = max(MIN_BLOCK // 4, min(largest, left // 8))
+    if largest == MAX_BLOCK and not columns.X.resident:
+        most = _streamed_block(columns.X, int(left * SHARE_IN_FLIGHT), most)
     n_rows = columns.X.n_rows
     if n_rows is None:
         return most
@@ -173,6 +178,14 @@ def choose_block(
             rows, pieces = 2 * rows, FEW_PIECES
         return max(block, min(int(rows * columns.X.row_nbytes), total // pieces, left // 8))
     return block
+
+
+def _streamed_block(X: Rows, in_flight: int, most: int) -> int:
+    """Bytes of a block of which as many as there may be are read ahead; of chunks that are decoded
+    whole rather fewer than two for each."""
+    chunk = int(max(X.row_chunks or (0,)) * X.row_nbytes) if X.plain_file is None else 0
+    half = max(MIN_BLOCK // 4, most // 2)
+    return chunk if half < chunk <= most and nbytes_in_flight(chunk) <= in_flight else half
 
 
 def make_plan(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .columns import IN_FLIGHT, Columns
+from .columns import Columns, nbytes_in_flight
 from .layout import Layout
 from .sources.base import Rows
 from .work import Work
@@ -56,17 +56,17 @@ def libraries_nbytes(columns: Columns, worker: Worker, more: Sequence[str] = ())
 
 
 def _in_flight(columns: Columns, block_bytes: int, layout: Layout | None) -> int:
-    """Bytes of blocks in one running shard: one in the kernel, one being decoded.
+    """Bytes of blocks in one running shard: one in the kernel, some ahead, one being decoded.
 
     A chunk that is larger than a block is decoded whole and handed out in pieces.
     """
     factor = columns.X.decode_factor
-    size = block_bytes * (IN_FLIGHT - 1 + factor)
+    size = nbytes_in_flight(block_bytes) + block_bytes * (factor - 1)
     for name, rows in columns.parts():
         chunk = _largest_cut_chunk(rows, layout)
         if chunk and name == "X":
             # Pieces are copied where they are pinned or the last of their chunk.
-            size = block_bytes * (IN_FLIGHT + 1)
+            size = nbytes_in_flight(block_bytes) + block_bytes
         size += chunk
     return int(size) + readers_nbytes(columns)
 

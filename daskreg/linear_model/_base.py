@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg.design.rowwise import map_rows
+from daskreg.fitting.settings import Fitted, Settings
+from daskreg.fitting.solve import fit_problems
 from daskreg.solvers import Status
 
 from . import _input, _params
@@ -20,7 +22,7 @@ from ._checkpoint import checkpoint_of, kept
 from ._early import watch
 from ._opening import Opening, opened, remember
 from ._predict import LinearPredictor
-from ._report import path_dataset, solution_dataset, warn_unconverged
+from ._report import path_dataset, solution_dataset, warn_of_memory, warn_unconverged
 from ._reported import Reported
 from ._scikit_learn import (
     BaseEstimator,
@@ -29,8 +31,6 @@ from ._scikit_learn import (
     is_classifier,
     with_callbacks,
 )
-from ._settings import Fitted, Settings
-from ._solve import fit_problems
 from ._start import known_models, previous_models
 from ._watching import watched
 
@@ -156,7 +156,8 @@ class LinearModel(Reported, CallbackSupportMixin, BaseEstimator, ABC):
         kind = type(self).__name__
         if early is None or Status.STOPPED not in fitted.solution.status:
             told = fitted.solution, self.n_passes_, self.max_iter, self.tol
-            warn_unconverged(kind, *told, above=1)
+            warn_unconverged(kind, *told)
+            warn_of_memory(fitted)
         if log.interrupted or Status.INTERRUPTED in fitted.solution.status:
             raise log.interruption(f"{kind}.fit: the best coefficients so far are in coef_")
         return self

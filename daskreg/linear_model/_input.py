@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from daskreg._array import is_number
+from daskreg._callers import outside
 from daskreg.design.rowwise import kind_of, read_columns
 from daskreg.design.sources.checks import native_dtype
 from daskreg.exceptions import DataError
@@ -108,7 +109,7 @@ def _ravel(y: Any, shape: Any) -> Any:
         "A column-vector y was passed when a 1d array was expected. Please change the shape "
         "of y to (n_samples, ), for example using ravel().",
         DataConversionWarning,
-        stacklevel=5,
+        stacklevel=outside(),
     )
     return y[:, 0]
 

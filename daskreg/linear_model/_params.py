@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._limits import Limits
+from daskreg.fitting.limits import Limits
 
 #: The names that ``solver=`` takes.
 SOLVERS = ("auto", "gram", "fista", "quasi_newton", "sampled_newton", "screening")

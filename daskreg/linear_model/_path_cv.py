@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import Float
+from daskreg.fitting.cross_validation import Grid, Validated
+from daskreg.fitting.settings import Settings
 from daskreg.losses import Squared
 from daskreg.paths import descending, fractions, smallest_share
 from daskreg.problems import Problems
 
 from . import _params
-from ._cross_validation import Grid, Validated
 from ._regressor import Regressor
-from ._settings import Settings
 from ._validated import CrossValidated
 
 

@@ -6,14 +6,15 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from daskreg._callers import outside
+from daskreg.fitting.settings import Fitted, Settings
+from daskreg.fitting.solve import fit_problems
 from daskreg.problems import Problems
 
 from . import _params
 from ._checkpoint import Keeping, kept
 from ._opening import Opening, Where, opened
-from ._report import warn_unconverged
-from ._settings import Fitted, Settings
-from ._solve import fit_problems
+from ._report import warn_of_memory, warn_unconverged
 from ._start import known_models
 from ._watching import watched
 
@@ -79,7 +80,8 @@ def solve_path(
         n_passes = design.n_passes
     finally:
         design.close()
-    warn_unconverged("path", fitted.solution, n_passes, settings.max_iter, settings.tol, above=1)
+    warn_unconverged("path", fitted.solution, n_passes, settings.max_iter, settings.tol)
+    warn_of_memory(fitted)
     if log.failure is not None:
-        warnings.warn(f"path: {log.failure}", RuntimeWarning, stacklevel=3)
+        warnings.warn(f"path: {log.failure}", RuntimeWarning, stacklevel=outside())
     return fitted, opening

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
-
-from ._cross_validation import Validated
-from ._settings import Fitted
+from daskreg.fitting.cross_validation import Validated
+from daskreg.fitting.settings import Fitted
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from daskreg.fitting.settings import Fitted
+
 from . import _input
 from ._base import LinearModel
 from ._scikit_learn import RegressorMixin
-from ._settings import Fitted
 
 
 class Regressor(RegressorMixin, LinearModel, ABC):

@@ -7,19 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._callers import outside
 from daskreg.design.host import format_bytes
 
 from ._scikit_learn import ConvergenceWarning
 
 
-def warn_unconverged(
-    name: str, solution: Any, n_passes: int, max_iter: int, tol: float, *, above: int = 0
-) -> None:
-    """Warn, naming gap, passes and what to change, unless every problem converged.
-
-    Called from ``fit`` or a path function, whose caller is shown as the place; ``above`` frames
-    further down.
-    """
+def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol: float) -> None:
+    """Warn, naming gap, passes and what to change, unless every problem converged."""
     bad = np.flatnonzero(~solution.converged)
     if not bad.size:
         return
@@ -36,34 +31,31 @@ def warn_unconverged(
         f"{name}: {who} did not converge ({first}): {measure} after {n_passes} passes over X, "
         f"max_iter={max_iter}. {first.sentence}",
         ConvergenceWarning,
-        stacklevel=3 + above,
+        stacklevel=outside(),
     )
 
 
-def warn_of_memory(solution: Any, alpha: Any, room: int, limit: int) -> None:
+def warn_of_memory(fitted: Any) -> None:
     """Warn, naming the alphas, where paths ended since their columns fill the memory.
 
     Parameters
     ----------
-    solution : Solution
-    alpha : ndarray of shape (n_problems,)
-    room : int
-        Columns that the memory holds.
-    limit : int
-        The memory limit in bytes.
+    fitted : Fitted
+        Of all problems.
     """
-    ended = solution.status == "memory"
+    status, alpha = fitted.solution.status, fitted.alpha
+    ended = status == "memory"
     if not ended.any():
         return
-    solved = alpha[solution.converged]
+    room, limit = fitted.room
+    solved = alpha[fitted.solution.converged]
     reached = f"alphas down to {solved.min():.4g} are solved" if solved.size else "none is solved"
     warnings.warn(
         f"{int(ended.sum())} of {ended.size} problems use more columns than the memory holds "
         f"beside the rest of the fit ({room}, under memory_limit {format_bytes(limit)}), the "
-        f"largest at alpha={alpha[ended].max():.4g}; {reached}. "
-        f"{solution.status[ended][0].sentence}",
+        f"largest at alpha={alpha[ended].max():.4g}; {reached}. {status[ended][0].sentence}",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=outside(),
     )
 
 

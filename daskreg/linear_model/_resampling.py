@@ -11,6 +11,8 @@ import numpy as np
 from daskreg._typing import Float
 from daskreg.events import EventLog
 from daskreg.exceptions import DataError
+from daskreg.fitting.resampled import ResampledPath, path_problems
+from daskreg.fitting.settings import Settings
 from daskreg.losses import Logistic, PointwiseLoss, Squared
 from daskreg.paths import descending, fractions
 from daskreg.problems import AlphaUnit
@@ -21,9 +23,7 @@ from ._checkpoint import checkpoint_of, kept
 from ._opening import opened, remember
 from ._report import warn_unconverged
 from ._reported import Reported
-from ._resampled import ResampledPath, path_problems
 from ._scikit_learn import BaseEstimator, CallbackSupportMixin, with_callbacks
-from ._settings import Settings
 from ._start import known_models
 from ._watching import Watching, watched
 
@@ -128,7 +128,7 @@ class Resampling(Reported, CallbackSupportMixin, BaseEstimator, ABC):
         self.status_ = str(bad[0]) if bad.size else "converged"
         self._keep_report(watching)
         # The caller of `fit` is the place that a warning shows: three frames up from there.
-        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=2)
+        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
         if path.interrupted:
             self.status_ = "interrupted"
             raise log.interruption(

@@ -11,21 +11,24 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._callers import outside
 from daskreg._typing import Float
 from daskreg.events import EventLog
+from daskreg.fitting.cross_validation import Grid, Validated, squared_error, validate
+from daskreg.fitting.known import Known
+from daskreg.fitting.settings import Fitted, Settings
 from daskreg.select import choose
 from daskreg.solvers import Status
 
 from . import _params
 from ._base import LinearModel
 from ._checkpoint import checkpoint_of, kept
-from ._cross_validation import Grid, Validated, open_folds, squared_error, validate
+from ._folds import open_folds
 from ._opening import opened
 from ._paths import Paths
-from ._report import warn_unconverged
+from ._report import warn_of_memory, warn_unconverged
 from ._scikit_learn import ConvergenceWarning, is_classifier, with_callbacks
-from ._settings import Fitted, Settings
-from ._start import Known, known_models
+from ._start import known_models
 from ._watching import watched
 
 #: What ``selection`` may be, and the rule that it stands for.
@@ -174,7 +177,8 @@ class CrossValidated(LinearModel, ABC):
         self.fit_seconds_ = perf_counter() - started
         self._keep_report(watching)
         kind, solution = type(self).__name__, found.kept.solution
-        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol, above=1)
+        warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
+        warn_of_memory(found.fitted)
         self._tell_cut(found, log)
         return self
 
@@ -191,7 +195,7 @@ class CrossValidated(LinearModel, ABC):
             f"{kind}: {found.cut} ended the fit: the choice is among {found.n_complete} of {n_all} "
             "combinations, those that were solved on all rows and folds",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=outside(),
         )
         if found.cut is Status.INTERRUPTED:
             raise log.interruption(f"{kind}.fit: the choice among what was solved is kept")

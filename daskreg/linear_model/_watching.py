@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from daskreg.callbacks import History, observers, teller
 from daskreg.events import EventLog, collecting
+from daskreg.fitting.watching import WATCHING
 
 from . import _params
 from ._scikit_learn import CallbackSupportMixin
@@ -157,9 +157,6 @@ def _tasks_of(estimator: Any, given: Given, model_of: Callable[[Any], Any]) -> T
     return Tasks(estimator, given, model_of) if heard else None
 
 
-_watching: ContextVar[Watching | None] = ContextVar("daskreg-watching", default=None)
-
-
 @contextmanager
 def watched(
     estimator: Any, X: Any, y: Any, sample_weight: Any = None, *, callbacks: Any = None
@@ -180,34 +177,10 @@ def watched(
     metadata = None if sample_weight is None else {"sample_weight": sample_weight}
     with collecting() as log:
         watching = Watching(estimator, Given(X, y, metadata), log)
-        token = _watching.set(watching)
+        token = WATCHING.set(watching)
         try:
             watching.begin(callbacks)
             yield watching
         finally:
-            _watching.reset(token)
+            WATCHING.reset(token)
             watching.end()
-
-
-def begun(settings: Any, design: Any) -> Any:
-    """Settings of a fit that begins now: limits count from here, and everybody listens."""
-    settings = replace(settings, limits=settings.limits.begun(design))
-    watching = _watching.get()
-    if watching is None:
-        return settings
-    return replace(
-        settings, callbacks=watching.joined(settings.callbacks, design, float(settings.tol))
-    )
-
-
-def show_iterates(fitted_of: Callable[[Any], Any]) -> None:
-    """Let scorers between iterations have a model, where a lone fit has one.
-
-    Parameters
-    ----------
-    fitted_of : callable
-        From the Solution of all problems of the loop to ``Fitted``.
-    """
-    watching = _watching.get()
-    if watching is not None:
-        watching.iterates = fitted_of

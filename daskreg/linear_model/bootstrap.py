@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import Float
+from daskreg.fitting.resampled import ResampledPath
 from daskreg.splits import PoissonBootstrap
 
 from . import _params
-from ._resampled import ResampledPath
 from ._resampling import Resampling
 from ._scikit_learn import check_is_fitted
 

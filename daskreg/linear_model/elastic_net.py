@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from daskreg.fitting.settings import Settings
 from daskreg.losses import Squared
 from daskreg.problems import Problems
 
 from . import _params
 from ._path import enet_path
 from ._regressor import Regressor
-from ._settings import Settings
 
 
 class ElasticNet(Regressor):

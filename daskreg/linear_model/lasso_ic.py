@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._typing import Float
 from daskreg.exceptions import DataError
+from daskreg.fitting.settings import Fitted, Settings
 from daskreg.losses import Squared
 from daskreg.paths import descending, fractions, smallest_share
 from daskreg.penalties import ElasticNet
@@ -24,7 +25,6 @@ from daskreg.select import (
 from . import _params
 from ._paths import Paths
 from ._regressor import Regressor
-from ._settings import Fitted, Settings
 
 CRITERIA = ("aic", "bic", "ebic")
 

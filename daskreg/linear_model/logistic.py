@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from daskreg.fitting.settings import Fitted, Settings
 from daskreg.losses import LogLoss
 from daskreg.problems import Problems
 
@@ -20,7 +21,6 @@ from ._predict import (
     LinearPredictor,
 )
 from ._scikit_learn import ClassifierMixin, check_is_fitted
-from ._settings import Fitted, Settings
 
 
 class LogisticRegression(ClassifierMixin, LinearModel):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.fitting.cross_validation import Grid, Validated, held_out
+from daskreg.fitting.settings import Fitted, Settings
 
 from . import _input, _params
-from ._cross_validation import Grid, Validated, held_out
 from ._report import solution_dataset
-from ._settings import Fitted, Settings
 from ._validated import CrossValidated
 from .logistic import LogisticRegression
 

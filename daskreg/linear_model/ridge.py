@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from daskreg.fitting.settings import Settings
 from daskreg.losses import Squared
 from daskreg.problems import Problems
 
 from . import _params
 from ._regressor import Regressor
-from ._settings import Settings
 
 
 class Ridge(Regressor):

@@ -11,15 +11,15 @@ import numpy.typing as npt
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.held_out import r_squared
 from daskreg.datafit.leave_one_out import leave_one_out
+from daskreg.fitting.cross_validation import Grid, Validated, squared_error
+from daskreg.fitting.known import Known
+from daskreg.fitting.settings import Fitted, Settings
+from daskreg.fitting.solve import fit_problems
 from daskreg.losses import Squared
 from daskreg.problems import Problems
 
 from . import _params
-from ._cross_validation import Grid, Validated, squared_error
 from ._regressor import Regressor
-from ._settings import Fitted, Settings
-from ._solve import fit_problems
-from ._start import Known
 from ._validated import CrossValidated
 
 SQUARES = "neg_mean_squared_error"

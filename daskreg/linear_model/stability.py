@@ -10,11 +10,11 @@ from sklearn.feature_selection import SelectorMixin
 
 from daskreg._typing import Float
 from daskreg.design.rowwise import map_rows
+from daskreg.fitting.resampled import ResampledPath
 from daskreg.splits import HalfSamples
 
 from . import _input, _params
 from ._error_bounds import error_bounds
-from ._resampled import ResampledPath
 from ._resampling import Resampling
 from ._scikit_learn import check_is_fitted
 from ._selected import Columns, Counts

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from daskreg.callbacks.fit_report import PHASES
 from daskreg.callbacks.fit_report_html import COLOURS as PHASE_COLOURS
+from daskreg.callbacks.words import PHASES
 
 from ._axes import COLOURS, axes_of, plain, report_of
 

@@ -22,14 +22,51 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from daskreg._typing import Float
+from daskreg._typing import AnyArray, Float
 
 #: Directions of predictors that are shorter than this share of the longest are rounding.
 SHORT = 1e-6
-#: Eigenvalues of what is missing that are worth a vector, as a share of the size of W.
-WORTH = 1e-3
-#: Share of W that is left wherever something is taken away: what was dropped is no vector's.
+#: Share of W that is left wherever something is taken away.
 LEFT = 1e-3
+
+
+@dataclass(frozen=True)
+class Missing:
+    r""":math:`E C E^T` with :math:`E = F \otimes I` for coefficients and I for intercepts.
+
+    Its vectors would be q times as many as F has columns, and as long as all coefficients.
+
+    Attributes
+    ----------
+    ways : array of shape (p, k)
+        F: the images of k directions of the predictors.
+    core : array of shape ((k + 1) q, (k + 1) q)
+        C, symmetric, the intercepts last: zero there where none are fitted.
+    """
+
+    ways: Float
+    core: Float
+
+    @property
+    def n_outputs(self) -> int:
+        """q."""
+        return len(self.core) // (self.ways.shape[1] + 1)
+
+    def times(self, v: Float) -> Float:
+        """The product with v of shape (p q + q, r)."""
+        (p, k), q = self.ways.shape, self.n_outputs
+        inside = (self.ways.T @ v[:-q].reshape(p, -1)).reshape(k * q, -1)
+        turned = self.core @ np.concatenate([inside, v[-q:]])
+        outside = self.ways @ turned[: k * q].reshape(k, -1)
+        return np.concatenate([outside.reshape(p * q, -1), turned[k * q :]])
+
+    def rows(self, active: AnyArray) -> Float:
+        """Rows of E of the coefficients ``active``, (n_active, k q)."""
+        k, q = self.ways.shape[1], self.n_outputs
+        feature, output = np.divmod(active, q)
+        rows = np.zeros((len(active), k, q))
+        rows[np.arange(len(active)), :, output] = self.ways[feature]
+        return rows.reshape(len(active), k * q)
 
 
 @dataclass(frozen=True)
@@ -50,8 +87,8 @@ class Bent:
     means: Float
     fit_intercept: bool = True
 
-    def missing(self, images: Float, whole: Float) -> tuple[Float, Float]:
-        r"""Return vectors U (p q + q, r) and signs (r,) for :math:`U\,diag(sign)\,U^T`.
+    def missing(self, images: Float, whole: Float) -> Missing:
+        """What ``G kron W`` lacks.
 
         Parameters
         ----------
@@ -60,25 +97,19 @@ class Bent:
         whole : array of shape (q, q)
             W as it is used, positive definite: so is the sum, then.
         """
-        p, q = self.coef.shape
-        mean = self.means[q, q]
+        q = self.coef.shape[1]
         length, basis = np.linalg.eigh(self.coef.T @ images)
         kept = length > SHORT * max(float(length[-1]), np.finfo(np.float64).tiny)
         root = basis[:, kept] / np.sqrt(length[kept])
         k = root.shape[1]
         place = self._place(root)
         own = np.einsum("ae,bf,efcd->acbd", place, place, self.means, optimize=True)
-        own -= np.multiply.outer(np.eye(len(place)), mean).transpose(0, 2, 1, 3)
+        own -= np.multiply.outer(np.eye(len(place)), self.means[q, q]).transpose(0, 2, 1, 3)
         matrix = own.reshape(q * len(place), q * len(place))
-        size, turn = np.linalg.eigh(0.5 * (matrix + matrix.T))
-        worth = np.abs(size) > WORTH * np.trace(mean) / q
-        size, turn = size[worth], turn[:, worth]
-        size = size * _share_that_leaves(turn, size, whole)
-        ways = turn.reshape(len(place), q, -1)
-        low = ways[k] if self.fit_intercept else np.zeros((q, len(size)))
-        high = (images @ root) @ ways[:k].reshape(k, -1)
-        vectors = np.concatenate([high.reshape(p * q, -1), low])
-        return vectors * np.sqrt(np.abs(size)), np.sign(size)
+        matrix = 0.5 * (matrix + matrix.T)
+        core = np.zeros(((k + 1) * q, (k + 1) * q))
+        core[: len(matrix), : len(matrix)] = _share_that_leaves(matrix, whole) * matrix
+        return Missing(images @ root, core)
 
     def _place(self, root: Float) -> Float:
         """From eta and a 1 to predictors of unit length without intercepts, and to the 1."""
@@ -89,24 +120,21 @@ class Bent:
         return place
 
 
-def _share_that_leaves(turn: Float, size: Float, whole: Float) -> float:
-    """Return the largest t up to 1 that leaves ``LEFT`` of W everywhere.
-
-    For it ``I x W + t V diag(size) V'`` is no smaller than ``LEFT`` times ``I x W``.
+def _share_that_leaves(matrix: Float, whole: Float) -> float:
+    """Return the largest t up to 1 for which ``I x W + t matrix`` is no less than ``LEFT I x W``.
 
     Parameters
     ----------
-    turn : array of shape (k q, r)
-        V, orthonormal.
-    size : array of shape (r,)
+    matrix : array of shape (k q, k q)
     whole : array of shape (q, q)
         W.
     """
-    if not (size < 0).any():
+    q = len(whole)
+    if not len(matrix):
         return 1.0
     own, basis = np.linalg.eigh(whole)
     outer = basis / np.sqrt(np.maximum(own, np.finfo(np.float64).tiny))
-    scaled = np.einsum("cd,acr->adr", outer, turn.reshape(-1, len(whole), len(size)))
-    flat = scaled.reshape(-1, len(size))
-    least = float(np.linalg.eigvalsh((flat * size) @ flat.T)[0])
+    blocks = matrix.reshape(-1, q, len(matrix) // q, q)
+    scaled = np.einsum("ce,acbd,df->aebf", outer, blocks, outer, optimize=True)
+    least = float(np.linalg.eigvalsh(scaled.reshape(matrix.shape))[0])
     return min(1.0, (1.0 - LEFT) / -least) if least < 0 else 1.0

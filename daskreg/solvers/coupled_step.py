@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
@@ -9,6 +11,9 @@ import scipy.linalg
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .cholesky import factor_of, solved
+from .kronecker import Kronecker
+from .kronecker_subproblem import subproblem
 from .metric import Metric
 
 
@@ -39,26 +44,20 @@ def coupled_step(
     target : float
         What may be missing to the minimum, in the unit of the objective.
     """
-    from .kronecker import Kronecker, subproblem  # numba: loaded only when it is needed
-
     q, n_coef = metric.n_outputs, len(coef)
     features = np.unique(members // q)
     places = (q * features[:, None] + np.arange(q)).ravel()
-    found = metric.curvature.factors(features)
-    assert found is not None
-    signed = metric.vectors * metric.sign
-    last, own = (
-        signed[-q:],
-        metric.factor * metric.curvature.own + signed[-q:] @ metric.vectors[-q:].T,
-    )
-    factor = scipy.linalg.cho_factor(own)
-    lost = scipy.linalg.cho_solve(factor, np.column_stack([last, grad[n_coef:]]))
-    U = np.ascontiguousarray(metric.vectors[places])
+    low = _LowRank.of(metric, features, places)
+    lost = solved(factor_of(low.own), np.column_stack([low.coupling.T, grad[n_coef:]]))
     step = np.zeros_like(grad)
     if len(members):
-        low = np.diag(metric.sign) - last.T @ lost[:, :-1]
-        model = Kronecker(metric.factor * found[0], found[1], U, low)
-        slope = (grad[places] - U @ (last.T @ lost[:, -1])).reshape(-1, q)
+        found = metric.curvature.factors(features)
+        assert found is not None
+        G, W = found
+        G *= metric.factor  # a fresh array
+        core = low.core - low.coupling @ lost[:, :-1]
+        model = Kronecker(G, W, low.ways, low.vectors, core)
+        slope = grad[places].reshape(-1, q) - model.outside(low.coupling @ lost[:, -1])
         free = np.zeros(n_coef, dtype=bool)
         free[members] = True
         held = coef[places].reshape(-1, q)
@@ -67,5 +66,50 @@ def coupled_step(
         )
         moved = part.minimised(start[places].reshape(-1, q), target)
         step[places] = (moved - held).ravel()
-    step[n_coef:] = -lost[:, -1] - lost[:, :-1] @ (U.T @ step[places])
+        step[n_coef:] = -lost[:, :-1] @ model.inside(moved - held)
+    step[n_coef:] -= lost[:, -1]
     return step
+
+
+@dataclass(frozen=True)
+class _LowRank:
+    """What a metric adds to the product of its curvature, and the intercepts.
+
+    It is ``E C E'`` over the coefficients, with E = (F kron I, V), and ``E K`` between them and
+    the intercepts.
+
+    Attributes
+    ----------
+    ways : array of shape (m, k)
+        F.
+    vectors : array of shape (m q, r)
+        V.
+    core : array of shape (k q + r, k q + r)
+        C.
+    coupling : array of shape (k q + r, q)
+        K.
+    own : array of shape (q, q)
+        The intercepts' own block.
+    """
+
+    ways: Float
+    vectors: Float
+    core: Float
+    coupling: Float
+    own: Float
+
+    @classmethod
+    def of(
+        cls, metric: Metric, features: npt.NDArray[np.intp], places: npt.NDArray[np.intp]
+    ) -> _LowRank:
+        """That of the coefficients ``places`` of some features."""
+        q, missing = metric.n_outputs, metric.missing
+        ways, inner = np.zeros((len(features), 0)), np.zeros((q, q))
+        if missing is not None:
+            ways, inner = missing.ways[features], metric.factor * missing.core
+        n = len(inner) - q
+        last = metric.vectors[-q:] * metric.sign
+        core = scipy.linalg.block_diag(inner[:n, :n], np.diag(metric.sign))
+        own = metric.factor * metric.curvature.own + inner[n:, n:] + last @ metric.vectors[-q:].T
+        coupling = np.concatenate([inner[:n, n:], last.T])
+        return cls(ways, metric.vectors[places], core, coupling, own)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
 
-from .bent import Bent
+from .bent import Bent, Missing
 
 #: Added to the diagonal, relative to it: a matrix of few or collinear rows is singular, and so is
 #: that of classes whose unpenalised intercepts may all move together.
@@ -94,9 +94,9 @@ class Curvature(ABC):
         return block
 
     @property
-    def missing(self) -> tuple[Float, Float]:
-        """Vectors U (n, r) and signs (r,): what the matrix lacks is ``U diag(sign) U'``."""
-        return np.zeros((len(self.diagonal), 0)), np.zeros(0)
+    def missing(self) -> Missing | None:
+        """What the matrix is known to lack."""
+        return None
 
     def factors(self, features: AnyArray) -> tuple[Float, Float] | None:
         """Symmetric (m, m) and (q, q) whose Kronecker product is the block of all coefficients of
@@ -132,9 +132,9 @@ class GramCurvature(Curvature):
         return len(self.mean)
 
     @property
-    def missing(self) -> tuple[Float, Float]:
+    def missing(self) -> Missing | None:
         if self.known is None:
-            return super().missing
+            return None
         return self.known.missing(self._product(self.known.coef), self.mean)
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,28 +11,87 @@ import numpy as np
 from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float
 
-#: Columns that are copied together: they stay in cache, and no copy of all is made.
-AT_ONCE = 64
+from .parallel import Both, one_by_one
+
+#: Columns that are copied together, for a product with a vector and with a matrix: they stay in
+#: cache, and no copy of all is made.
+AT_ONCE, FOR_MATRICES = 32, 128
+#: Numbers from which a product is made by two threads: of fewer one would wait for the other.
+SHARED = 2**17
 
 
-def products(rows: Float, members: AnyArray, right: Float) -> Float:
-    """Return some columns of Fortran-ordered rows, transposed, times ``right`` (n,) or (n, m)."""
-    found = momentary((len(members), *right.shape[1:]))
-    for start in range(0, len(members), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
-        # Transposed, columns are copied whole.
-        found[some] = rows.T[members[some]] @ right
-    return found
+class Products:
+    """Products with some columns of few rows, each in two halves that two threads may make.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n, p), Fortran-contiguous
+    both : callable
+        Runs two functions; by default one after the other, which gives the same bits.
+    """
+
+    def __init__(self, rows: Float, both: Both = one_by_one) -> None:
+        self.rows = rows
+        self._both = both
+        self._rooms: list[Float] = []
+
+    def along(self, members: AnyArray, right: Float) -> Float:
+        """Return some columns, transposed, times ``right`` (n,) or (n, m)."""
+        found = momentary((len(members), *right.shape[1:]))
+
+        def fill(run: slice, room: Float) -> None:
+            for some in _pieces(run, len(room)):
+                np.matmul(self._gathered(members[some], room), right, out=found[some])
+
+        self._in_halves(len(members), right, fill)
+        return np.asarray(found)
+
+    def combined(self, members: AnyArray, share: Float) -> Float:
+        """Return the sum of some columns times ``share`` (c,) or (c, m): (n,) or (m, n)."""
+        total = np.zeros((2, *share.shape[1:], len(self.rows)))
+
+        def add(run: slice, room: Float) -> None:
+            own = total[int(run.start > 0)]
+            for some in _pieces(run, len(room)):
+                own += share[some].T @ self._gathered(members[some], room)
+
+        self._in_halves(len(members), share, add)
+        total[0] += total[1]
+        return total[0]
+
+    def with_all(self, u: Float) -> Float:
+        """Return all columns, transposed, times ``u`` (n,)."""
+        found = np.empty(self.rows.shape[1])
+
+        def fill(run: slice, room: Float) -> None:
+            np.matmul(self.rows.T[run], u, out=found[run])
+
+        self._in_halves(len(found), u, fill)
+        return found
+
+    def _gathered(self, members: AnyArray, room: Float) -> Float:
+        """Return some columns, each a row of ``room``: transposed, they are copied whole."""
+        part = room[: len(members)]
+        np.take(self.rows.T, members, axis=0, out=part, mode="clip")  # the others take a buffer
+        return part
+
+    def _in_halves(
+        self, n_columns: int, factor: Float, work: Callable[[slice, Float], None]
+    ) -> None:
+        n_rows, at_once = len(self.rows), AT_ONCE if factor.ndim == 1 else FOR_MATRICES
+        if factor.ndim > 1:
+            rooms = [momentary((at_once, n_rows)) for _ in range(2)]
+        else:
+            rooms = self._rooms = self._rooms or [np.empty((at_once, n_rows)) for _ in range(2)]
+        middle = -(-n_columns // (2 * at_once)) * at_once
+        first, second = slice(0, middle), slice(middle, n_columns)
+        both = self._both if n_rows * n_columns >= SHARED else one_by_one
+        both(lambda: work(first, rooms[0]), lambda: work(second, rooms[1]))
 
 
-def combined(rows: Float, members: AnyArray, share: Float) -> Float:
-    """Return the sum of some columns of Fortran-ordered rows times ``share`` (c,) or (c, m): of
-    shape (n,) or (m, n)."""
-    total = np.zeros((*share.shape[1:], len(rows)))
-    for start in range(0, len(members), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
-        total += share[some].T @ rows.T[members[some]]
-    return total
+def _pieces(run: slice, at_once: int) -> Iterator[slice]:
+    for start in range(run.start, run.stop, at_once):
+        yield slice(start, min(start + at_once, run.stop))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +109,7 @@ class Factored:
     def __matmul__(self, coef: Float) -> Float:
         """Return the matrix times ``coef`` (p, m): the columns in use, then all of them."""
         used = np.flatnonzero((coef != 0.0).any(axis=1))
-        return np.asarray(self.rows.T @ combined(self.rows, used, coef[used]).T)
+        return np.asarray(self.rows.T @ Products(self.rows).combined(used, coef[used]).T)
 
     @cached_property
     def squares(self) -> Float:

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .factored import Factored, combined, products
+from .factored import Factored, Products
 from .factored_sweeps import FactoredProblem, image_of, look_at
+from .parallel import Both, one_by_one
 from .quadratic import LARGEST_SUPPORT, Quadratic
 from .support_factor import SupportFactor
 
 #: Sweeps between two looks at all columns, each of which costs as much as some sweeps.
 FEWEST, ROUND = 8, 200
-#: Newton steps between two looks, and looks at the columns that are watched between two at all.
-STEPS, LOOKS = 1, 6
-#: Share of the penalty's strength from which the slope of a column is watched.
-WATCHED = 0.9
+#: Looks at the columns that are watched between two at all, and times that columns are dropped
+#: between two looks.
+LOOKS, DROPS = 6, 8
+#: Share of the penalty's strength from which the slope of a column is watched, as it is foreseen.
+WATCHED = 0.95
+#: Falls of alpha, as multiples of the last one, up to which the next solution is foreseen.
+FORESEEN = 4.0
 #: Entering columns, as a share of those in use and so many more, that leave a solution near.
 NEAR, FEW_NEW = 0.3, 30
 #: Share of the tolerance of residuals from which columns enter a Newton step.
 LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
 BLOCKED = 8.0
+#: Share of the square of the tolerance of residuals, a gap, that a step may leave.
+FAR_BELOW = 0.1
+#: Share of an objective that is rounding.
+ROUNDING = 1e-14
 #: Share of the least gap that is progress, and looks without it after which sweeps take over.
 PROGRESS, PATIENCE = 0.9, 10
-#: Shares of a Newton step that are tried where signs change.
-LENGTHS = (1.0, 0.5, 0.25)
+
+
+class Place(NamedTuple):
+    """Where a problem has ended: alpha, coefficients, their image and the slopes there."""
+
+    alpha: float
+    b: Float
+    u: Float
+    q: Float
 
 
 class FactoredDescent:
@@ -37,10 +54,11 @@ class FactoredDescent:
     fewer leave, so the factor of its Hessian is kept from one problem to the next.
     """
 
-    def __init__(self, G: Factored) -> None:
-        self._factor = SupportFactor(G.rows)
-        #: Where the last problem has ended: coefficients, their image and the slopes there.
-        self._last: tuple[Float, Float, Float] | None = None
+    def __init__(self, G: Factored, both: Both = one_by_one) -> None:
+        self._products = Products(G.rows, both)
+        self._factor = SupportFactor(self._products)
+        #: Where the last problems have ended, at most two of them.
+        self._last: tuple[Place, ...] = ()
         #: Multiplications of sweeps that have not been spent on a factor.
         self._saved = 0.0
 
@@ -52,14 +70,14 @@ class FactoredDescent:
         All columns are looked at between runs of sweeps; the tolerance of the residuals is
         tightened until the gap is small enough.
         """
-        one = FactoredProblem.of(model, penalty, b)
+        one = FactoredProblem.of(model, penalty, b, self._products)
         b = np.maximum(b, 0.0) if penalty.positive else b.copy()
         unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-        n_sweeps, least, idle = 0, np.inf, 0
-        b, u, near = self._begun(one, b, tol)
+        n_sweeps, least, idle, alpha = 0, np.inf, 0, float(penalty.alpha[0])
+        b, u, near = self._begun(one, b, alpha, tol)
         while True:
-            q = one.rows.T @ u - one.c
+            q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
             if gap <= target or n_sweeps >= max_sweeps:
                 break
@@ -83,48 +101,73 @@ class FactoredDescent:
                 signs = np.sign(b)
             n_sweeps += used
             if near or self._earned(one, b, 4.0 * used * len(u) * len(active)):
-                b, u, near = self._settled(one, *self._refined(one, b, u, signs), q, tol)
+                b, u, near = self._settled(one, b, u, q, signs, tol)
         # The image of a step is exact, that of sweeps adds up their rounding.
-        self._last = (b, u, q) if near else None
+        self._last = (*self._last[-1:], Place(alpha, b, u, q)) if near else ()
         return b, n_sweeps
 
-    def _begun(self, one: FactoredProblem, b: Float, tol: float) -> tuple[Float, Float, bool]:
-        """Coefficients, image, and whether a step from the last solution led to them."""
+    def _begun(
+        self, one: FactoredProblem, b: Float, alpha: float, tol: float
+    ) -> tuple[Float, Float, bool]:
+        """Coefficients, image, and whether steps from the last solution led to them."""
         self._saved = 0.0
-        if self._last is None or not np.array_equal(self._last[0], b):
-            u = image_of(one.rows, b)
-            return self._refined(one, b, u, np.sign(b)) if self._suits(one) else (b, u, False)
-        _, u, q = self._last
-        if not self._suits(one):
+        if self._last and np.array_equal(self._last[-1].b, b):
+            u, q = self._last[-1].u, self._last[-1].q
+        else:
+            self._last = ()
+            u = image_of(one.products, b)
+            if not b.any():
+                return b, u, False
+            q = one.products.with_all(u) - one.c
+        if not self._factor.suits(one.l2):
             return b, u, False
-        return self._settled(one, *self._refined(one, b, u, np.sign(b)), q, tol)
+        there, slope = self._foreseen(one, b, q, alpha)
+        signs = np.where(there * b > 0.0, np.sign(b), 0.0)
+        entering = (b == 0.0) & (one.residuals(slope, b) > 0.0)
+        if self._are_few(entering, b):
+            signs[entering] = -np.sign(slope[entering])
+        return self._settled(one, b, u, slope, signs, tol)
 
-    def _suits(self, one: FactoredProblem) -> bool:
-        return self._factor.suits(one.l2)
+    def _foreseen(
+        self, one: FactoredProblem, b: Float, q: Float, alpha: float
+    ) -> tuple[Float, Float]:
+        """Coefficients and slopes where the last two solutions lead: a path is a chain of lines."""
+        if len(self._last) < 2:
+            return b, q
+        earlier, last = self._last
+        if not 0.0 < last.alpha - alpha < FORESEEN * (earlier.alpha - last.alpha):
+            return b, q
+        further = (last.alpha - alpha) / (earlier.alpha - last.alpha)
+        return b + further * (b - earlier.b), q + further * (q - earlier.q)
+
+    def _are_few(self, entering: AnyArray, b: Float) -> bool:
+        return bool(np.count_nonzero(entering) <= FEW_NEW + NEAR * np.count_nonzero(b))
 
     def _settled(
-        self, one: FactoredProblem, b: Float, u: Float, near: bool, q: Float, tol: float
+        self, one: FactoredProblem, b: Float, u: Float, q: Float, signs: Float, tol: float
     ) -> tuple[Float, Float, bool]:
-        """Go on with steps until no column violates its condition that was near to it before.
+        """Take steps until no column violates its condition that was near to it before.
 
-        ``q`` are slopes of all columns at some earlier point: most are far from what would let
-        them enter, and to look at the others alone takes less time.
+        ``q`` are slopes of all columns at some other point, or foreseen: most are far from what
+        would let them enter, and to look at the others alone takes less time.  Also say whether
+        all steps descended.
         """
-        watched = np.flatnonzero((b != 0.0) | (np.abs(q) >= WATCHED * one.l1))
-        q = q.copy()
-        for _ in range(LOOKS if near else 0):
-            look_at(one.rows, u, one.c, watched, q)
-            residual = one.residuals(q, b, watched)
-            entering = watched[(b[watched] == 0.0) & (residual > LITTLE * tol)]
-            few = len(entering) <= FEW_NEW + NEAR * np.count_nonzero(b)
-            if not few or (residual <= LITTLE * tol).all():
+        q, watched = q.copy(), (b != 0.0) | (np.abs(q) >= WATCHED * one.l1)
+        for _ in range(LOOKS):
+            if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
+                break
+            found = newton_step(self._factor, one, signs, one.objective(b, u), tol)
+            if found is None:
+                return b, u, False
+            b, u = found
+            others = np.flatnonzero(watched & (b == 0.0))
+            look_at(one, u, others, q)
+            entering = others[one.residuals(q, b, others) > LITTLE * tol]
+            if not len(entering) or not self._are_few(entering, b):
                 break
             signs = np.sign(b)
             signs[entering] = -np.sign(q[entering])
-            b, u, near = self._refined(one, b, u, signs)
-            if not near:
-                break
-        return b, u, near
+        return b, u, True
 
     def _earned(self, one: FactoredProblem, b: Float, swept: float) -> bool:
         """Whether a factor costs no more than the multiplications of sweeps since the last one."""
@@ -138,78 +181,50 @@ class FactoredDescent:
     def _cost(self, one: FactoredProblem, support: AnyArray) -> float:
         """Multiplications of sweeps in the time that a factor of a support takes."""
         size, new = len(support), self._factor.missing(support, one.l2)
-        return float(new) * size * (len(one.rows) + size / 3) / BLOCKED
+        return float(new) * size * (len(one.products.rows) + size / 3) / BLOCKED
 
     def _worth(self, one: FactoredProblem, active: AnyArray) -> int:
         """Sweeps over these columns that cost as much as a factor of them."""
-        sweep_cost = 4.0 * len(one.rows) * max(len(active), 1)
+        sweep_cost = 4.0 * len(one.products.rows) * max(len(active), 1)
         return int(np.clip(self._cost(one, active) / sweep_cost, FEWEST, ROUND))
-
-    def _refined(
-        self, one: FactoredProblem, b: Float, u: Float, signs: Float
-    ) -> tuple[Float, Float, bool]:
-        """Take Newton steps until no sign is in the way; also say whether that came about."""
-        for _ in range(STEPS):
-            if not 0 < np.count_nonzero(signs) <= LARGEST_SUPPORT:
-                break
-            step = newton_step(self._factor, one, b, u, signs)
-            if step is None:
-                return b, u, False
-            b, u, crossed, near = step
-            if not crossed or not near:
-                return b, u, near
-            signs = np.sign(b)
-        return b, u, True
 
 
 def newton_step(
-    factor: SupportFactor, one: FactoredProblem, b: Float, u: Float, signs: Float
-) -> tuple[Float, Float, bool, bool] | None:
-    """Step to the minimum over the columns that have a sign, each of which is kept.
+    factor: SupportFactor, one: FactoredProblem, signs: Float, least: float, tol: float
+) -> tuple[Float, Float] | None:
+    """Go to the minimum over the columns that have a sign, less those that would change it.
 
-    Coefficients that would have the other one become zero, all of them where that is better than
-    to stop at the first.
+    There the slopes of the columns in use are ``-l2 b - l1 signs``, but for what costs a gap far
+    below the square of ``tol``, the tolerance of residuals.
 
     Returns
     -------
-    (b, u, crossed, near) or None
-        Whether some would, and whether all of them could be dropped; None where rounding leaves
-        no descent.
+    (b, u) or None
+        None where that does not descend below ``least``: signs are far from those of the solution,
+        or rounding is all that is left.
     """
     support = np.flatnonzero(signs)
     try:
         places = factor.cover(support, one.l2)
     except np.linalg.LinAlgError:
         return None
-    held, sign = b[support], signs[support]
-    l1, l2 = one.l1[support], one.l2[support]
-    slope = products(one.rows, support, u) - one.c[support] + l2 * held + l1 * sign
-    move = -factor.solve(places, slope)
-    fall = float(slope @ move)
-    if not np.isfinite(move).all() or fall >= 0.0:
+    sign, l1 = signs[support], one.l1[support]
+    signed, right = (l1 > 0.0) | one.positive, one.c[support] - l1 * sign
+    kept = np.ones(len(support), dtype=bool)
+    for _ in range(DROPS):
+        moved = factor.solve(places[kept], right[kept])
+        crossing = signed[kept] & (sign[kept] * moved < 0.0)
+        if not crossing.any():
+            break
+        kept[np.flatnonzero(kept)[crossing]] = False
+        if not kept.any():
+            return None
+    else:
         return None
-
-    def image(moved: Float) -> Float:
-        return combined(one.rows, support, moved)
-
-    signed, near = (l1 > 0.0) | one.positive, True
-    moved = held + move
-    crossing = signed & (sign * moved < 0.0)
-    if crossing.any():
-        reach = np.divide(-held, move, out=np.ones_like(held), where=crossing)
-        first = float(reach.min())
-        for length in LENGTHS:
-            moved = held + length * move
-            moved[signed & (sign * moved < 0.0)] = 0.0
-            step = moved - held
-            change = image(step)
-            gained = float(slope @ step + 0.5 * (change @ change + l2 @ np.square(step)))
-            near = gained <= fall * first * (1.0 - 0.5 * first) and gained < 0.0
-            if near:
-                break
-        else:
-            moved = held + first * move
-            moved[crossing & (reach <= first)] = 0.0
-    found = np.zeros_like(b)
-    found[support] = moved
-    return found, image(moved), bool(crossing.any()), near
+    lifted = factor.lifted(places[kept], moved)
+    if np.abs(lifted).max() * np.abs(moved).sum() > FAR_BELOW * tol**2:
+        moved += factor.solve(places[kept], lifted)
+    b = np.zeros_like(one.c)
+    b[support[kept]] = moved
+    u = one.products.combined(support[kept], moved)
+    return (b, u) if one.objective(b, u) <= least + ROUNDING * abs(least) else None

@@ -15,7 +15,7 @@ from daskreg._blas import scipy_blas
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
-from .factored import Factored, combined, products
+from .factored import Factored, Products
 from .quadratic import Quadratic
 
 #: Steps that an extrapolation is made of.
@@ -75,7 +75,7 @@ def distance(slope: float, b: float, l1: float, positive: bool) -> float:
 class FactoredProblem:
     """One problem: ``|rows b|^2 / 2 - c'b`` and its penalty."""
 
-    rows: Float
+    products: Products
     square: Float
     c: Float
     l1: Float
@@ -83,14 +83,16 @@ class FactoredProblem:
     positive: bool
 
     @classmethod
-    def of(cls, model: Quadratic, penalty: ElasticNet, b: Float) -> FactoredProblem:
+    def of(
+        cls, model: Quadratic, penalty: ElasticNet, b: Float, products: Products
+    ) -> FactoredProblem:
         assert isinstance(model.G, Factored)
         l1, l2 = (
             np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
             for strength in (penalty.l1, penalty.l2)
         )
         c = np.ascontiguousarray(model.c[:, 0])
-        return cls(model.G.rows, model.G.squares, c, l1, l2, penalty.positive)
+        return cls(products, model.G.squares, c, l1, l2, penalty.positive)
 
     def residuals(self, q: Float, b: Float, members: AnyArray | slice = slice(None)) -> Float:
         """Scaled KKT residuals of some columns, from ``q = rows'u - c``."""
@@ -106,7 +108,7 @@ class FactoredProblem:
         acceleration, which costs no product with the rows.
         """
         place = active.tolist()
-        columns = [self.rows[:, j] for j in place]
+        columns = [self.products.rows[:, j] for j in place]
         data = columns, place, self.square, self.c
         penalty = self.l1, self.l2, self.positive
         points, images = np.empty((DEPTH + 1, len(active))), np.empty((DEPTH + 1, len(u)))
@@ -136,24 +138,29 @@ class FactoredProblem:
         if self._objective(there, image, active) < self._objective(points[-1], u, active):
             b[active], u[:] = there, image
 
+    def objective(self, b: Float, u: Float) -> float:
+        """Of any coefficients and ``u = rows b``."""
+        active = np.flatnonzero(b)
+        return self._objective(b[active], u, active)
+
     def _objective(self, b: Float, u: Float, active: AnyArray) -> float:
         """Of coefficients of the active columns, the others zero, and ``u = rows b``."""
         ridge = 0.5 * float(self.l2[active] @ np.square(b))
         return float(0.5 * (u @ u) - self.c[active] @ b + self.l1[active] @ np.abs(b)) + ridge
 
 
-def look_at(rows: Float, u: Float, c: Float, members: AnyArray, q: Float) -> None:
+def look_at(one: FactoredProblem, u: Float, members: AnyArray, q: Float) -> None:
     """Set ``q`` at some columns to ``rows'u - c``."""
-    if len(members) > MOST * len(c):
-        q[members] = (rows.T @ u - c)[members]
+    if len(members) > MOST * len(one.c):
+        q[members] = (one.products.with_all(u) - one.c)[members]
         return
-    q[members] = products(rows, members, u) - c[members]
+    q[members] = one.products.along(members, u) - one.c[members]
 
 
-def image_of(rows: Float, b: Float) -> Float:
+def image_of(products: Products, b: Float) -> Float:
     """``rows b``, from the columns in use."""
     support = np.flatnonzero(b)
-    return combined(rows, support, b[support])
+    return products.combined(support, b[support])
 
 
 def residuals_of(slope: Float, b: Float, l1: Float, positive: bool) -> Float:

@@ -17,7 +17,7 @@ from daskreg.penalties import ElasticNet
 from .base import Solver
 from .factored import Factored
 from .factored_descent import FactoredDescent
-from .parallel import parallel_map
+from .parallel import Both, one_by_one, parallel_map, side_by_side
 from .protocols import QuadraticDatafit, SquaredSums, require
 from .quadratic import Quadratic, Quadratics, solve_ridge
 from .results import Candidates, Goal, optimality
@@ -28,9 +28,6 @@ from .warm_path import solve_path
 MAX_CORRECTIONS = 3
 #: Relative gaps below this are rounding of float64 sums.
 SMALLEST_TOL = 1e-14
-#: Alphas of a lone path on few rows from which two threads solve it, and the share of the first:
-#: the other takes longer to get to where it starts.
-FEWEST_IN_TWO, FIRST_PART = 6, 0.62
 
 
 @dataclass(frozen=True)
@@ -203,18 +200,19 @@ def _solved(
     objective, bound, violation, error = (np.empty(n_problems) for _ in range(4))
     paths = _paths(models, penalty, alone)
     lone = len(paths) == 1 and isinstance(paths[0][0].G, Factored)
-    if lone:
-        paths = _in_two(*paths[0], penalty)
 
     def solved(path: tuple[Quadratic, npt.NDArray[np.intp]]) -> tuple[Float, AnyArray]:
         model, own = path
         worst = float(rounding[own].max())
         return _minimise(
-            model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps, worst
+            model, penalty.take(own), start[:, own], 0.5 * target[own], max_sweeps, worst, both
         )
 
-    with single_threaded_blas() if penalty.has_l1.any() else nullcontext():
-        # Halves of a path have one thread each: bits of BLAS may depend on how many it has.
+    with (
+        single_threaded_blas() if penalty.has_l1.any() else nullcontext(),
+        # Several paths have a thread each, the products of a lone one have two.
+        side_by_side() if lone else nullcontext(one_by_one) as both,
+    ):
         results = parallel_map(solved, paths, small=lone)
     for (_, own), (found, sweeps) in zip(paths, results, strict=True):
         coef[:, own], n_sweeps[own] = found, sweeps
@@ -255,21 +253,6 @@ def _paths(
     return found
 
 
-def _in_two(
-    model: Quadratic, own: AnyArray, penalty: ElasticNet
-) -> list[tuple[Quadratic, AnyArray]]:
-    """Cut a lone path in two, however many cores there are, so that bits do not depend on them.
-
-    The second part begins where the first one does, and has fewer alphas for it.
-    """
-    order = np.argsort(-penalty.alpha[own], kind="stable")
-    if len(own) < FEWEST_IN_TWO:
-        return [(model, own)]
-    cut = int(np.ceil(FIRST_PART * len(own)))
-    parts = (np.sort(order[:cut]), np.sort(order[cut:]))
-    return [(model.take(part), own[part]) for part in parts]
-
-
 def _minimise(
     model: Quadratic,
     penalty: ElasticNet,
@@ -277,6 +260,7 @@ def _minimise(
     target: Float,
     max_sweeps: int,
     rounding: float,
+    both: Both,
 ) -> tuple[Float, npt.NDArray[np.intp]]:
     """Direct solves where there is no L1 and no sign constraint, coordinate descent elsewhere."""
     coef = np.zeros_like(model.c)
@@ -287,7 +271,7 @@ def _minimise(
         coef[:, direct] = solve_ridge(model.take(direct), penalty.take(direct), rounding)
     if iterated.size:
         if isinstance(model.G, Factored):
-            solve_one = FactoredDescent(model.G).solve_one
+            solve_one = FactoredDescent(model.G, both).solve_one
         else:
             from .coordinate_descent import solve_one  # numba: loaded only when it is needed
         descent = solve_path(

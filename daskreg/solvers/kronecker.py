@@ -1,61 +1,58 @@
-"""One step of coupled outputs on a Kronecker product: no matrix of all coordinates is made.
-
-Sweeps of coordinate descent find the support, conjugate gradients the values on it.
-"""
+"""A Kronecker product and what is added to it: no matrix of all coordinates is made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
-import scipy.linalg
 
 from daskreg._typing import Float
-from daskreg.penalties import ElasticNet
 
-from .kronecker_descent import descend
+from .cholesky import factor_of, solved
 
-#: Rounds of sweeps and one step on the support at most, and sweeps in a round.
-MAX_ROUNDS, SWEEPS = 50, 10
-#: Sweeps of a round end where residuals have fallen to this share.
-TIGHTEN = 0.1
-#: A step that may lack no more than this share of what it gains is as good as the best.
-ENOUGH = 0.1
-#: Iterations of conjugate gradients on the support in a round, and the residual where they end.
-MAX_ITERATIONS, RESIDUAL = 20, 0.1
-#: Halvings of a step on the support.
-MAX_HALVINGS = 5
+#: Products that the largest eigenvalue takes, and the share that is added: it is met from below.
+POWERS, MARGIN = 8, 1.1
 
 
 @dataclass(frozen=True)
 class Kronecker:
-    r""":math:`B = G \otimes W + U M U^T` over m features and q outputs, positive definite.
+    r""":math:`B = G \otimes W + E C E^T`, positive definite, over m features and q outputs.
+
+    :math:`E = (F \otimes I, V)`.
 
     Attributes
     ----------
     G : array of shape (m, m), C-contiguous
     W : array of shape (q, q)
-    U : array of shape (m q, r)
-    M : array of shape (r, r)
+    ways : array of shape (m, k)
+        F.
+    vectors : array of shape (m q, r)
+        V.
+    core : array of shape (k q + r, k q + r)
+        C, symmetric.
     """
 
     G: Float
     W: Float
-    U: Float
-    M: Float
+    ways: Float
+    vectors: Float
+    core: Float
 
     def times(self, v: Float) -> Float:
         """``B v`` for v of shape (m, q)."""
-        low = self.U @ (self.M @ (self.U.T @ v.ravel()))
-        return np.asarray(self.G @ v @ self.W + low.reshape(v.shape))
+        return np.asarray(self.G @ v @ self.W + self.outside(self.core @ self.inside(v)))
 
-    @cached_property
-    def towards(self) -> Float:
-        """``U M``, shape (m q, r), C-contiguous."""
-        return np.ascontiguousarray(self.U @ self.M)
+    def inside(self, v: Float) -> Float:
+        """``E' v``, (k q + r,), for v of shape (m, q)."""
+        return np.concatenate([(self.ways.T @ v).ravel(), self.vectors.T @ v.ravel()])
+
+    def outside(self, z: Float) -> Float:
+        """``E z``, (m, q), for z of shape (k q + r,)."""
+        q = len(self.W)
+        n = self.ways.shape[1] * q
+        own = self.ways @ z[:n].reshape(-1, q)
+        return np.asarray(own + (self.vectors @ z[n:]).reshape(own.shape))
 
     @cached_property
     def diagonal(self) -> Float:
@@ -66,159 +63,42 @@ class Kronecker:
         LinAlgError
             Where rounding of the low rank has left nothing positive.
         """
-        low = np.einsum("ir,ir->i", self.towards, self.U)
-        diagonal = np.outer(np.diag(self.G), np.diag(self.W)) + low.reshape(-1, len(self.W))
+        (m, k), q = self.ways.shape, len(self.W)
+        diagonal = np.outer(np.diag(self.G), np.diag(self.W))
+        vectors = self.vectors.reshape(m, q, -1)
+        rest = np.arange(k * q, len(self.core))
+        for c in range(q):
+            rows = np.hstack([self.ways, vectors[:, c]])
+            places = np.concatenate([np.arange(k) * q + c, rest])
+            diagonal[:, c] += ((rows @ self.core[np.ix_(places, places)]) * rows).sum(axis=1)
         if not (diagonal > 0.0).all():
             raise np.linalg.LinAlgError("a diagonal entry is not positive")
-        return np.asarray(diagonal)
+        return diagonal
 
     @cached_property
-    def _factors(self) -> tuple[tuple[Float, bool], Float]:
-        factor: tuple[Float, bool] = scipy.linalg.cho_factor(self.G)
-        return factor, np.asarray(np.linalg.inv(self.W))
+    def _factors(self) -> tuple[Float, Float]:
+        return factor_of(self.G), np.asarray(np.linalg.inv(self.W))
 
     def plainly_solved(self, v: Float) -> Float:
         """``inv(G kron W) v`` for v of shape (m, q)."""
         factor, inverse = self._factors
-        return np.asarray(scipy.linalg.cho_solve(factor, v @ inverse))
+        return solved(factor, v @ inverse)
 
+    @cached_property
+    def stretch(self) -> float:
+        """How many times its diagonal B is at most, about: the largest eigenvalue of the scaled."""
+        root = 1.0 / np.sqrt(self.diagonal)
+        v = np.random.default_rng(0).standard_normal(root.shape)
+        length = 1.0
+        for _ in range(POWERS):
+            v = root * self.times(root * (v / length))
+            length = float(np.linalg.norm(v))
+        return MARGIN * length
 
-@dataclass(frozen=True)
-class Subproblem:
-    r"""Minimise :math:`s^T (x - b) + (x - b)^T B (x - b) / 2` plus the penalty over x.
-
-    Attributes
-    ----------
-    model : Kronecker
-    b, slope, l1, l2 : arrays of shape (m, q)
-    free : array of bool, shape (m, q)
-        Coordinates that may move.
-    positive : bool
-    """
-
-    model: Kronecker
-    b: Float
-    slope: Float
-    l1: Float
-    l2: Float
-    free: npt.NDArray[np.bool_]
-    positive: bool
-
-    def smooth_grad(self, x: Float) -> Float:
-        """Gradient of everything but L1, (m, q)."""
-        return np.asarray(self.slope + self.model.times(x - self.b) + self.l2 * x)
-
-    def objective(self, x: Float) -> float:
-        d = x - self.b
-        value = (self.slope * d).sum() + 0.5 * (d * self.model.times(d)).sum()
-        return float(value + (self.l1 * np.abs(x)).sum() + 0.5 * (self.l2 * x * x).sum())
-
-    def subgradient(self, x: Float, grad: Float) -> Float:
-        """The smallest one of the whole objective, zero for coordinates that stay."""
-        outside = np.sign(grad) * np.maximum(np.abs(grad) - self.l1, 0.0)
-        if self.positive:
-            outside = np.minimum(grad + self.l1, 0.0)
-        return np.where(self.free, np.where(x != 0.0, grad + self.l1 * np.sign(x), outside), 0.0)
-
-    def excess(self, x: Float, subgradient: Float) -> float:
-        r"""About what x is above the minimum, by its smallest subgradient r.
-
-        The objective is B-strongly convex: at most :math:`r^T B^{-1} r / 2`, here with the product
-        alone as B.  Where that is nearly singular :math:`r^T x + \max |r| \sum |x|` is smaller, a
-        bound if the minimum is as long as x.
-        """
-        size = float(np.abs(subgradient).max(initial=0.0))
-        length = float((subgradient * x).sum()) + size * float(np.abs(x).sum())
-        way = self.model.plainly_solved(subgradient)
-        return min(length, 0.5 * float((subgradient * way).sum()))
-
-    def minimised(self, start: Float, target: float, enough: float = ENOUGH) -> Float:
-        """Return x, (m, q), about ``target`` above the minimum, or little beside what it gained."""
-        model, x = self.model, np.maximum(start, 0.0) if self.positive else start.copy()
-        size = np.sqrt(model.diagonal + self.l2)
-        first = self.objective(self.b)
-        wrong = self.subgradient(x, self.smooth_grad(x))
-        for _ in range(MAX_ROUNDS):
-            tol = TIGHTEN * float((np.abs(wrong) / size).max(initial=0.0))
-            move = x - self.b
-            image = np.ascontiguousarray((model.G @ move).T)
-            low = model.M @ (model.U.T @ move.ravel())
-            descend(
-                *(model.G, model.W, model.U, model.towards, model.diagonal, image, low, x),
-                *(self.slope, self.l1, self.l2, self.free, self.positive, tol, SWEEPS),
-            )
-            grad = self.smooth_grad(x)
-            wrong, value = self.subgradient(x, grad), self.objective(x)
-            if self.excess(x, wrong) <= max(target, enough * (first - value)):
-                break
-            x = self._on_support(x, grad, value)
-            wrong = self.subgradient(x, self.smooth_grad(x))
-        return x
-
-    def _on_support(self, x: Float, grad: Float, before: float) -> Float:
-        """Towards the minimum over the support, signs kept; x itself where that fails."""
-        support = self.free & (x != 0.0)
-        move = self._newton(support, -np.where(support, grad + self.l1 * np.sign(x), 0.0))
-        kept = (self.l1 > 0.0) | self.positive
-        for _ in range(MAX_HALVINGS):
-            moved = x + move
-            moved[kept & (x * moved < 0.0)] = 0.0
-            if self.objective(moved) < before:
-                return moved
-            move = 0.5 * move
-        return x
-
-    def _newton(self, support: npt.NDArray[np.bool_], right: Float) -> Float:
-        """Solve for a step on the support by conjugate gradients, roughly."""
-        scaled_by = self._preconditioner(support)
-        step, rest = np.zeros_like(right), right
-        way = scaled_by(rest)
-        size = float((rest * way).sum())
-        end = RESIDUAL**2 * size
-        for _ in range(MAX_ITERATIONS):
-            if size <= end or size <= 0.0:
-                break
-            image = np.where(support, self.model.times(way) + self.l2 * way, 0.0)
-            bent = float((way * image).sum())
-            if not bent > 0.0:
-                break
-            length = size / bent
-            step, rest = step + length * way, rest - length * image
-            scaled = scaled_by(rest)
-            size, before = float((rest * scaled).sum()), size
-            way = scaled + (size / before) * way
-        return step
-
-    def _preconditioner(self, support: npt.NDArray[np.bool_]) -> Callable[[Float], Float]:
-        """The inverse of the whole product where most is in use, else of each output's own part."""
-        if 2 * np.count_nonzero(support) > support.size:
-            return lambda v: np.where(support, self.model.plainly_solved(v), 0.0)
-        parts = []
-        for c, bend in enumerate(np.diag(self.model.W)):
-            rows = np.flatnonzero(support[:, c])
-            block = bend * self.model.G[np.ix_(rows, rows)]
-            block[np.diag_indices(len(rows))] += self.l2[rows, c]
-            parts.append((rows, scipy.linalg.cho_factor(block, overwrite_a=True)))
-
-        def solved(v: Float) -> Float:
-            scaled = np.zeros_like(v)
-            for c, (rows, factor) in enumerate(parts):
-                scaled[rows, c] = scipy.linalg.cho_solve(factor, v[rows, c])
-            return scaled
-
-        return solved
-
-
-def subproblem(
-    model: Kronecker,
-    penalty: ElasticNet,
-    b: Float,
-    slope: Float,
-    free: npt.NDArray[np.bool_],
-) -> Subproblem:
-    """Return the subproblem of one problem, whose penalty has a weight per coordinate here."""
-    l1, l2 = (
-        np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], (b.size,)).reshape(b.shape))
-        for strength in (penalty.l1, penalty.l2)
-    )
-    return Subproblem(model, b, slope, l1, l2, free, bool(penalty.positive))
+    @cached_property
+    def low(self) -> tuple[Float, Float]:
+        """E, shape (m q, k q + r), and ``E C``: large, where those of F and V are not."""
+        (m, k), q = self.ways.shape, len(self.W)
+        own = np.einsum("ja,cd->jcad", self.ways, np.eye(q)).reshape(m * q, k * q)
+        E = np.hstack([own, self.vectors])
+        return E, E @ self.core

@@ -8,6 +8,7 @@ import numpy as np
 
 from daskreg._typing import AnyArray, Float
 
+from .bent import Missing
 from .cholesky import factor_of, solved
 from .curvature import Curvature
 
@@ -17,9 +18,9 @@ LEAST_TURN = 1e-8
 
 @dataclass(frozen=True)
 class Metric:
-    r"""``B = factor C + U diag(sign) U'`` over flattened coordinates; never held as a matrix.
+    r"""``B = factor (C + M) + U diag(sign) U'`` over flattened coordinates; never held as a matrix.
 
-    C is the model of the curvature.  U holds what it knows itself to miss, and the BFGS updates of
+    C is the model of the curvature, M what it knows itself to miss.  U holds the BFGS updates of
     the pairs, two vectors for each: with B the metric so far,
 
     .. math:: B_+ = B + \frac{y y^T}{s^T y} - \frac{B s\, s^T B}{s^T B s}.
@@ -30,6 +31,7 @@ class Metric:
     vectors : array of shape (n, r)
     sign : array of shape (r,)
     factor : float
+    missing : Missing or None
 
     References
     ----------
@@ -42,11 +44,13 @@ class Metric:
     vectors: Float
     sign: Float
     factor: float = 1.0
+    missing: Missing | None = None
 
     @classmethod
     def of(cls, curvature: Curvature, steps: Float, turns: Float) -> Metric:
         """The curvature, updated by pairs (n_pairs, n), oldest first."""
-        plain = cls(curvature, *curvature.missing)
+        none = np.zeros((len(curvature.diagonal), 0)), np.zeros(0)
+        plain = cls(curvature, *none, missing=curvature.missing)
         if not len(steps):
             return plain
         images = plain.times(steps.T)
@@ -62,7 +66,6 @@ class Metric:
             signs += [1.0, -1.0]
         if not vectors:
             return plain
-        vectors, signs = [*plain.vectors.T, *vectors], [*plain.sign, *signs]
         return replace(plain, vectors=np.stack(vectors, axis=1), sign=np.array(signs))
 
     @property
@@ -72,7 +75,7 @@ class Metric:
     @property
     def plain(self) -> Metric:
         """Without the pairs, and what the curvature misses."""
-        return replace(self, vectors=self.vectors[:, :0], sign=self.sign[:0])
+        return replace(self, vectors=self.vectors[:, :0], sign=self.sign[:0], missing=None)
 
     def stiffened(self, factor: float) -> Metric:
         """``factor`` times this metric."""
@@ -85,7 +88,10 @@ class Metric:
 
     def times(self, v: Float) -> Float:
         """``B v`` for v of shape (n, ...)."""
-        product = self.factor * self.curvature.times(v)
+        product = self.curvature.times(v)
+        if self.missing is not None:
+            product += self.missing.times(v.reshape(len(v), -1)).reshape(v.shape)
+        product *= self.factor
         return np.asarray(product + self.vectors @ (self.sign * (self.vectors.T @ v).T).T)
 
     def reduced(self, active: AnyArray) -> Reduced:
@@ -96,6 +102,12 @@ class Metric:
         block = self.factor * self.curvature.block(active) + signed[active] @ self.vectors[active].T
         coupling = self.factor * self.curvature.coupling(active) + signed[active] @ last
         own = self.factor * self.curvature.own + signed[-q:] @ last
+        if self.missing is not None:
+            rows, core = self.missing.rows(active), self.factor * self.missing.core
+            k = rows.shape[1]
+            block += rows @ core[:k, :k] @ rows.T
+            coupling += rows @ core[:k, k:]
+            own += core[k:, k:]
         factor = factor_of(own)
         block -= coupling @ solved(factor, coupling.T)
         return Reduced(np.ascontiguousarray(block), coupling, factor)

@@ -23,7 +23,7 @@ from .shared_ridge import MANY, WIDE, SharedRidge
 from .subproblem import Aim
 
 #: A mean curvature below this share of its bound is rounding.
-LEAST_CURVATURE = 1e-8
+LEAST_CURVATURE = 1e-12
 #: Rows of a sample for each column, up to so many columns, and beyond.
 ROWS_PER_COLUMN, NARROW, ROWS_PER_COLUMN_WIDE = 30, 1000, 10
 LEAST_ROWS = 2000
@@ -165,9 +165,7 @@ class SampleModel(Model):
     def at(self, datafit: SampledDatafit, problem: int, point: Point, n_active: int) -> Curvature:
         coef, intercept = (part[..., 0] for part in point.unpacked(datafit.n_outputs))
         view = self._view(datafit, problem)
-        floor = least(datafit)
-        mean = definite(_mean(point), floor)
-        return sample_curvature(view, coef, intercept, n_active, floor, mean)
+        return sample_curvature(view, coef, intercept, n_active, least(datafit), _mean(point))
 
     def unforeseen(self, datafit: SampledDatafit, before: Point, after: Point) -> Float:
         """What the sample did not know: its own turn is known at every later point."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from daskreg._blas import limited_blas, single_threaded_blas
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+#: Runs two functions.
+Both = Callable[[Callable[[], None], Callable[[], None]], None]
 
 
 def n_cores() -> int:
@@ -47,3 +49,27 @@ def parallel_map(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def one_by_one(first: Callable[[], None], second: Callable[[], None]) -> None:
+    """Run two functions, one after the other."""
+    first()
+    second()
+
+
+@contextmanager
+def side_by_side() -> Iterator[Both]:
+    """Yield what runs two functions at once, where there are two cores."""
+    if n_cores() < 2:
+        yield one_by_one
+        return
+    with ThreadPoolExecutor(1, "daskreg-solve") as pool:
+
+        def both(first: Callable[[], None], second: Callable[[], None]) -> None:
+            other = pool.submit(second)
+            try:
+                first()
+            finally:
+                other.result()
+
+        yield both

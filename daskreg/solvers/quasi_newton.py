@@ -12,6 +12,7 @@ from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
 from .base import Solver
+from .common_shift import without_common
 from .directions import directions
 from .exact import ExactModel
 from .models import GramModel, Model, SampleModel
@@ -49,6 +50,9 @@ class QuasiNewton(Solver):
       one more pass; the others wait for a later step.  Steps are Newton's and keep no pairs: for
       few columns of sparse rows in memory, where such a pass costs less than the steps it saves.
       Of a million rows and more the first step is taken on a sample of 20,000, as with "sample".
+
+    What the coefficients of coupled classes have in common is moved to where the penalty is least
+    before a step is evaluated (see ``common_shift``): it changes no predictor's probability.
 
     Where the objective would rise, the pair is kept and fractions .5, .2 and .05 of the step are
     evaluated in one more pass; where those fail too, the metric is multiplied by ten.  The
@@ -167,8 +171,10 @@ class QuasiNewton(Solver):
         columns = np.concatenate([np.arange(n_problems), np.tile(again, len(FRACTIONS) - 1)])
         length = np.where(state.shorten, FRACTIONS[0], 1.0)
         length = np.concatenate([length, np.repeat(FRACTIONS[1:], again.size)])
-        steps = length * direction[:, columns]
-        coef, intercept = state.point.take(columns).moved(steps).unpacked(datafit.n_outputs)
+        before = state.point.take(columns)
+        coef, intercept = before.moved(length * direction[:, columns]).unpacked(datafit.n_outputs)
+        coef = without_common(penalty.take(columns), coef)
+        steps = np.concatenate([coef.reshape(-1, len(columns)), intercept]) - before.position
         told = model.asks_bends and getattr(datafit, "tells_bends", False)
         more = {"bends": True} if told else {}
         evaluation = datafit.value_and_grad(coef, intercept, columns, precise=True, **more)

@@ -11,7 +11,7 @@ from .screening_state import ScreeningState
 
 #: Problems are tried down to this share of the alpha at which a missing column is expected: to
 #: solve one in vain costs less than another round.
-TRIED = 0.6
+TRIED = 0.7
 #: What is expected before anything is known, and at least and at most.
 FIRST_LAG, LEAST_LAG, MOST_LAG = 1.3, 0.1, 1.5
 

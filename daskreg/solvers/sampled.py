@@ -18,6 +18,11 @@ FEW = 3
 SHRINK = 0.2
 #: Share of the diagonal that is added in any case: more than the rounding of float32 products.
 ROUGH_RIDGE = 1e-5
+#: ... and of float64 ones, which nearly separable rows need: their Hessian is nearly singular.
+FINE_RIDGE = 1e-9
+#: Multiplications of a whole Hessian up to which they are made in float64, of one output and more.
+FINE, FINE_COUPLED = 1e8, 1e9
+TINY = float(np.finfo(np.float64).tiny)
 #: Coupled coefficients of several outputs: more of them share one Gram matrix instead.
 LARGEST_COUPLED = 3000
 
@@ -40,6 +45,8 @@ class SampleCurvature(Curvature):
         Share of the diagonal that is added to it.
     least : float
         Smallest curvature of the loss by eta that counts.
+    rough : bool
+        Whether products are made in float32.
     """
 
     view: SampleView
@@ -47,6 +54,7 @@ class SampleCurvature(Curvature):
     seen: Float
     shrinkage: float = ROUGH_RIDGE
     least: float = 0.0
+    rough: bool = True
 
     @property
     def plain(self) -> SampleCurvature:
@@ -97,8 +105,9 @@ class SampleCurvature(Curvature):
             return self.view.gram(active, self.bend)
         feature, output = np.divmod(active, q)
         used, place = np.unique(feature, return_inverse=True)
-        Z = self.view.columns(used).astype(np.float32)
-        bends = self.bends.astype(np.float32)
+        dtype = np.float32 if self.rough else np.float64
+        Z: AnyArray = self.view.columns(used).astype(dtype, copy=False)
+        bends: AnyArray = self.bends.astype(dtype, copy=False)
         block = np.empty((len(active), len(active)))
         members = [np.flatnonzero(output == c) for c in range(q)]
         columns = [Z[:, place[chosen]] for chosen in members]
@@ -219,7 +228,8 @@ def sample_curvature(
     """
     weight, q = view.weight, len(intercept)
     few = np.count_nonzero(weight) * q < FEW * n_active
-    shrinkage = SHRINK if few else ROUGH_RIDGE
+    rough = len(weight) * coef.size**2 > (FINE if q == 1 else FINE_COUPLED)
+    shrinkage = SHRINK if few else ROUGH_RIDGE if rough else FINE_RIDGE
     hessian = view.hessian(coef, intercept)
     own = np.tensordot(weight, hessian, axes=1).reshape(q, q)
     if n_active > LARGEST_COUPLED and q > 1:
@@ -227,8 +237,8 @@ def sample_curvature(
     if q == 1:
         hessian = np.fmax(hessian, least)
     seen = bend = weight.reshape(-1, *[1] * (hessian.ndim - 1)) * hessian
-    lacking = 0.0 if mean is None else 1.0 - float(np.trace(own)) / float(np.trace(mean))
+    lacking = 0.0 if mean is None else 1.0 - float(np.trace(own)) / max(float(np.trace(mean)), TINY)
     if mean is not None and lacking > 0.0:
         lift = lacking * (mean[0, 0] if q == 1 else mean)
         bend = seen + np.multiply.outer(weight, lift)
-    return SampleCurvature(view, bend, seen, shrinkage, least)
+    return SampleCurvature(view, bend, seen, shrinkage, least, rough)

@@ -10,7 +10,7 @@ from daskreg._pages import momentary
 from daskreg._typing import AnyArray, Float
 
 from .cholesky import factor_of
-from .factored import products
+from .factored import Products
 
 #: Columns that join the factor together.
 PANEL = 128
@@ -27,8 +27,8 @@ class SupportFactor:
 
     Parameters
     ----------
-    rows : array of shape (n, p), Fortran-contiguous
-        ``A``.
+    products : Products
+        With the columns of ``A``, (n, p).
 
     Attributes
     ----------
@@ -36,8 +36,9 @@ class SupportFactor:
         Columns of the factor, in its order.
     """
 
-    def __init__(self, rows: Float) -> None:
-        self._rows = rows
+    def __init__(self, products: Products) -> None:
+        self._products, self._rows = products, products.rows
+        rows = products.rows
         self._place = np.full(rows.shape[1], -1, dtype=np.intp)
         self._restart()
 
@@ -45,6 +46,7 @@ class SupportFactor:
         self._place[:] = -1
         self.members: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
         self._l2: Float = np.empty(0)
+        self._lift: Float = np.empty(0)
         self._panels: list[tuple[Float, Float]] = []
         #: Places of columns that are held at zero, and ``inv(L)`` of their unit vectors.
         self._idle: npt.NDArray[np.intp] = np.empty(0, dtype=np.intp)
@@ -94,7 +96,7 @@ class SupportFactor:
         np.take(self._rows.T, new, axis=0, out=added, mode="clip")
         added = added.T
         left = momentary((len(new), held))
-        left[:] = self._forward(products(self._rows, self.members, added)).T
+        left[:] = self._forward(self._products.along(self.members, added)).T
         corner = added.T @ added
         # More columns than rows are singular: a touch of ridge keeps a direction of descent.
         ridge = 1e-15 * len(self._rows) * float(corner.diagonal().max())
@@ -104,6 +106,7 @@ class SupportFactor:
         self._place[new] = np.arange(held, total)
         self.members = np.concatenate([self.members, new])
         self._l2 = np.concatenate([self._l2, l2[new]])
+        self._lift = np.concatenate([self._lift, np.full(len(new), ridge)])
 
     def solve(self, places: AnyArray, right: Float) -> Float:
         """Solve on the support at these places, right and solution of shape (s,)."""
@@ -114,6 +117,10 @@ class SupportFactor:
         if spread.size:
             found -= spread @ np.linalg.solve(spread.T @ spread, spread.T @ found)
         return np.asarray(self._backward(found)[places, 0])
+
+    def lifted(self, places: AnyArray, found: Float) -> Float:
+        """Return what the touch of ridge that the factor has adds to the slopes of a solution."""
+        return np.asarray(self._lift[places] * found)
 
     def _spread_of(self, idle: AnyArray) -> Float:
         """``inv(L)`` of the unit vectors at some places, (t, d); what is known is not redone."""

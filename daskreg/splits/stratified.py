@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._callers import outside
 from daskreg._typing import AnyArray
 from daskreg.exceptions import DataError
 
@@ -134,7 +135,7 @@ def stratified_folds(
             f"The least populated class {label!r} has {counts[least]} rows, fewer than the "
             f"{n_splits} folds: some folds go without it",
             UserWarning,
-            stacklevel=2,
+            stacklevel=outside(),
         )
     ranks = np.cumsum(allocation(counts, n_splits), axis=1)
     starts = np.column_stack([np.zeros_like(counts), ranks[:, :-1]])

@@ -15,7 +15,7 @@ from daskreg.datafit.kernels.compiled.formulas import formula
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.sparse_rows import SparseRows
-from daskreg.datafit.kernels.tile_sums import mirror
+from daskreg.datafit.kernels.tile_sums import TileSums, mirror
 from daskreg.datafit.kernels.tiles import Labels, stored
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Multinomial, Squared
@@ -423,3 +423,21 @@ def test_moments_prove_values_finite_only_where_they_are(kind, columns, compiled
     good = Block(kind(block.X), block.y, None, None, 0, 0)
     proven = kernel.proves_finite(kernel(good, {}), good)
     assert proven or by_label  # labels summed apart prove nothing
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 3])
+def test_products_with_the_last_label_follow_from_those_with_the_others(n_labels):
+    rng = np.random.default_rng(n_labels)
+    X, z = rng.standard_normal((300, 7)), np.eye(n_labels)[rng.integers(0, n_labels, 300)]
+    root = np.sqrt(rng.random(300))
+    right = np.column_stack(
+        [root, (z - np.square(root) @ z / np.square(root).sum()) * root[:, None]]
+    )
+    found = []
+    for one_hot in (False, True):
+        sums = TileSums(7, np.dtype(np.float64), None, ())
+        sums.one_hot = one_hot
+        found.append(sums.add(X, np.zeros(7), root, right))
+    for one, other in zip(*found, strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(other, one, rtol=1e-12, atol=1e-12)

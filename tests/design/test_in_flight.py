@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import weakref
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +13,12 @@ import numpy as np
 import pytest
 
 from daskreg._pages import mapped
-from daskreg.design.columns import IN_FLIGHT, Columns
+from daskreg.design.columns import (
+    IN_FLIGHT,
+    Columns,
+    blocks_in_flight,
+    nbytes_in_flight,
+)
 from daskreg.design.design import Design
 from daskreg.design.host import process_memory
 from daskreg.design.spool.rawarray import RawArray
@@ -82,8 +88,51 @@ def test_no_more_blocks_are_alive_than_are_in_flight(kernel):
     with design, dask.config.set(num_workers=1):
         found = design.sum_over_rows(kernel, {"times": 1.0})
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-        # Beside the one that is being read.
+        # Beside the one that is being read; all of these are small.
         assert max(alive for _, alive, _ in rows.seen) == IN_FLIGHT - 1
+
+
+def test_all_but_one_of_the_blocks_in_flight_are_read_while_a_kernel_works_on_that():
+    design, rows, _ = watched(obeys=True, n_pins=0)
+    seen = []
+
+    def waits(block, state):
+        ahead = min(block.index % 10 + IN_FLIGHT, 10) + block.index // 10 * 10  # of two shards
+        patience = time.monotonic() + 60.0
+        while len(rows.seen) < ahead and time.monotonic() < patience:
+            time.sleep(0.001)
+        seen.append((block.index, len(rows.seen) - ahead))
+        return np.zeros(1)
+
+    waits.name = "waits"
+    with design, dask.config.set(num_workers=1):
+        design.sum_over_rows(waits)
+    assert seen == [(index, 0) for index in range(20)]
+
+
+@pytest.mark.parametrize("mib", [0.1, 1, 20, 32, 40, 50, 64, 100])
+def test_blocks_in_flight_take_what_the_plan_says(mib):
+    nbytes = int(mib * 2**20)
+    for share in (1.0, 0.9, 0.7, 0.5, 0.1):  # of the largest block of all in that of one shard
+        own = int(share * nbytes)
+        assert 2 <= blocks_in_flight(own) <= IN_FLIGHT
+        assert blocks_in_flight(own) * own <= nbytes_in_flight(nbytes)
+    assert nbytes_in_flight(nbytes) <= max(2 * nbytes, min(4 * nbytes, 2**27))
+
+
+@pytest.mark.parametrize(
+    ("plain", "chunk_mib", "block_mib"), [(True, 40, 20), (False, 40, 40), (False, 10, 30)]
+)
+def test_chunks_that_are_decoded_whole_are_not_cut_for_the_sake_of_blocks_ahead(
+    plain, chunk_mib, block_mib
+):
+    chunk = (chunk_mib << 20) // 4096
+    X = np.broadcast_to(np.float32(1), (36 * chunk * 10, 1024))
+    rows = ArrayRows(X, row_chunks=(chunk,) * 360)
+    rows.plain_file = "a file" if plain else None
+    with Design(Columns(rows, ArrayRows(X[:, :1])), memory_limit=8 << 30) as design:
+        design.prepare()
+        assert design.layout.largest_block == (block_mib << 20) // 4096
 
 
 def test_only_blocks_that_are_kept_have_memory_of_their_own():

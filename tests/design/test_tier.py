@@ -126,7 +126,7 @@ def test_what_lies_beside_X_comes_from_the_spool_too(half_of_it, data, expected)
 
 def test_selected_columns_are_spooled_instead_of_read_in_whole_rows(half_of_it, data):
     X, y = data
-    columns = np.arange(0, 64, 2)
+    columns = np.flatnonzero(np.arange(64) % 4)
     with half_of_it(cache="disk") as design:
         design.prepare(selected_bytes=1 << 20)
         design.sum_over_rows(Correlate(), {"times": 1.0})

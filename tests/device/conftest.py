@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daskreg.design.device.card import install
+from daskreg.design.device.at_hand import install
 from daskreg.design.device.need import LIBRARIES, SLOTS
 from daskreg.design.device.shelf import SHELF
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from daskreg.design.device import card as room
-from daskreg.design.device.card import install
+from daskreg.design.device import at_hand as room
+from daskreg.design.device.at_hand import install
 from daskreg.design.device.shelf import SHELF
 
 from .stand_in import StandInCard

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from daskreg import _device
-from daskreg.design.device.card import card_of_process, install
+from daskreg.design.device.at_hand import card_of_process, install
 from daskreg.exceptions import MissingDependencyError
 
 from .stand_in import StandInCard

@@ -49,11 +49,13 @@ def test_a_worker_that_dies_in_a_pass_costs_its_shards_and_no_bit(
         before = design.bytes_read
         kernel = Once(path=str(tmp_path / "once"), number=number)
         np.testing.assert_array_equal(design.sum_over_rows(kernel, {"times": 1.0}), expected)
-        again = design.sum_over_rows(Correlate(), {"times": 1.0})
         read = design.bytes_read - before
+        again = design.sum_over_rows(Correlate(), {"times": 1.0})
+        read_again = design.bytes_read - before - read
     np.testing.assert_array_equal(again, expected)
     whole = X.nbytes + y.nbytes
     assert read <= (whole if passes == 0 else 0.6 * whole)
+    assert read_again <= 0.6 * whole  # what a worker takes that has come in its place, if one has
     assert {"worker_lost", "shard_moved"} <= set(kinds(log))
     lost = next(event for event in log.events if event.kind == "worker_lost")
     assert lost.n_pass == passes + 1

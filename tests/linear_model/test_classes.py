@@ -13,9 +13,9 @@ from sklearn.datasets import load_iris
 
 import daskreg
 from daskreg.exceptions import DataError
+from daskreg.fitting.settings import Settings
+from daskreg.fitting.solve import fit_problems
 from daskreg.linear_model import LogisticRegression
-from daskreg.linear_model._settings import Settings
-from daskreg.linear_model._solve import fit_problems
 from daskreg.losses import LogLoss
 from daskreg.problems import Problems
 from tests.fake_design import FakeDesign

@@ -12,17 +12,17 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskreg import lasso_path, logistic_path
 from daskreg.exceptions import DaskregError
+from daskreg.fitting import solve as loop
+from daskreg.fitting.cross_validation import CUT
+from daskreg.fitting.resampled import ResampledPath
+from daskreg.fitting.slices import cut
 from daskreg.linear_model import (
     BootstrapPaths,
     ElasticNetCV,
     LassoCV,
     LogisticRegressionCV,
     StabilitySelection,
-    _solve,
 )
-from daskreg.linear_model._cross_validation import CUT
-from daskreg.linear_model._resampled import ResampledPath
-from daskreg.linear_model._slices import cut
 from daskreg.solvers import Status
 
 
@@ -128,14 +128,14 @@ def test_best_iterates_are_chosen_among_where_nothing_was_solved(data):
 
 def sliced(monkeypatch, size):
     """Cut every batch as if only so many problems had fitted."""
-    monkeypatch.setattr(_solve, "cut", lambda problems, _: cut(problems, size))
-    fits = _solve.plan_for_classes
+    monkeypatch.setattr(loop, "cut", lambda problems, _: cut(problems, size))
+    fits = loop.plan_for_classes
 
     def planned(*arguments):
         choice, granted = fits(*arguments)
         return choice, type(granted)(size, granted.scored)
 
-    monkeypatch.setattr(_solve, "plan_for_classes", planned)
+    monkeypatch.setattr(loop, "plan_for_classes", planned)
 
 
 @pytest.mark.parametrize("stop_in_first_pass", [False, True])
@@ -151,7 +151,7 @@ def test_slices_after_an_interruption_are_not_begun(data, monkeypatch, stop_in_f
                 raise KeyboardInterrupt
 
     if stop_in_first_pass:
-        solve, calls = _solve.solve, []
+        solve, calls = loop.solve, []
 
         def stopped(*arguments, **settings):
             calls.append(1)
@@ -159,7 +159,7 @@ def test_slices_after_an_interruption_are_not_begun(data, monkeypatch, stop_in_f
                 raise KeyboardInterrupt
             return solve(*arguments, **settings)
 
-        monkeypatch.setattr(_solve, "solve", stopped)
+        monkeypatch.setattr(loop, "solve", stopped)
     settings = SETTINGS | {"alphas": [1.0, 0.3, 0.1, 0.01, 1e-3, 1e-4]}
     model = interrupted(LassoCV(**settings, callbacks=[Second()]), X, y, match="2 of 6")
     assert model.alpha_ in (1.0, 0.3)

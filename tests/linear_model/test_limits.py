@@ -11,6 +11,7 @@ from sklearn.metrics import log_loss, mean_squared_error
 
 import daskreg
 from daskreg.exceptions import DataError, MemoryPlanError
+from daskreg.fitting.held_apart import HoldOut
 from daskreg.linear_model import (
     BootstrapPaths,
     ElasticNet,
@@ -19,7 +20,6 @@ from daskreg.linear_model import (
     LogisticRegressionCV,
     Ridge,
 )
-from daskreg.linear_model._held_apart import HoldOut
 from daskreg.splits import RowKeys
 
 
@@ -263,7 +263,7 @@ def test_other_rows_are_in_the_plan_of_the_fit(files):
 def test_more_other_rows_than_their_share_are_read_each_time(files, monkeypatch):
     size = 60_000 * 50 * 8
     kept = early(files["train"], files["many"], max_iter=4)
-    monkeypatch.setattr("daskreg.linear_model._early.MOST_KEPT", 1e-3)
+    monkeypatch.setattr("daskreg.fitting.early.MOST_KEPT", 1e-3)
     read = early(files["train"], files["many"], max_iter=4)
     assert_allclose(read.coef_, kept.coef_, rtol=1e-12)
     n_looks = len(read.validation_scores_)

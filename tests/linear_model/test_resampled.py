@@ -11,8 +11,8 @@ from scipy import sparse
 
 from daskreg.design.host import process_memory
 from daskreg.exceptions import DataError, MemoryPlanError
+from daskreg.fitting import resampled
 from daskreg.linear_model import BootstrapPaths, Lasso, LogisticRegression, StabilitySelection
-from daskreg.linear_model import _resampled as resampled
 from daskreg.linear_model._error_bounds import error_bounds
 from daskreg.splits import HalfSamples, PoissonBootstrap, RowKeys
 

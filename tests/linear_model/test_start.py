@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from daskreg import enet_path, lasso_path, logistic_path
 from daskreg.exceptions import DataError, ModelFileError
+from daskreg.fitting.known import Known
 from daskreg.linear_model import (
     BootstrapPaths,
     ElasticNet,
@@ -23,7 +24,6 @@ from daskreg.linear_model import (
     RidgeCV,
     StabilitySelection,
 )
-from daskreg.linear_model._start import Known
 from daskreg.problems import Problems
 
 TIGHT = {"solver": "fista", "tol": 1e-8, "max_iter": 20_000}

@@ -9,8 +9,8 @@ import pytest
 import scipy.linalg
 
 from daskreg import LogisticRegression
-from daskreg.linear_model._choose import PATIENCE, Choice, for_classes
-from daskreg.linear_model._costs import Costs
+from daskreg.fitting.choose import PATIENCE, Choice, for_classes
+from daskreg.fitting.costs import Costs
 from daskreg.losses import Multinomial
 from daskreg.penalties import ElasticNet
 from daskreg.solvers import QuasiNewton, solve

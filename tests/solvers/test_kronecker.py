@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from daskreg.penalties import ElasticNet
-from daskreg.solvers import QuasiNewton, directions, solve
+from daskreg.solvers import QuasiNewton, directions, kronecker_subproblem, solve
 from daskreg.solvers import subproblem as steps
 from daskreg.solvers.coupled_step import coupled_step
 from daskreg.solvers.curvature import GramCurvature, definite
-from daskreg.solvers.kronecker import Kronecker, subproblem
+from daskreg.solvers.kronecker import Kronecker
+from daskreg.solvers.kronecker_subproblem import subproblem
 from daskreg.solvers.metric import Metric
 from tests.datafit.coupled import datafit, problem
 
@@ -24,32 +25,50 @@ def factors(seed=0):
     return X.T @ X / 40, definite(np.diag(mu) - np.outer(mu, mu), 1e-9) + 0.01 * np.eye(Q)
 
 
-def product(rank=6, seed=0):
+def product(ways=2, rank=3, seed=0):
+    """With what the mean lacks along some predictors, and some pairs."""
     G, W = factors(seed)
-    U = 0.2 * np.random.default_rng(1).standard_normal((M * Q, rank))
-    return Kronecker(G, W, U, np.diag(np.resize([1.0, -0.1], rank)))
+    rng = np.random.default_rng(1)
+    F, V = 0.1 * rng.standard_normal((M, ways)), 0.1 * rng.standard_normal((M * Q, rank))
+    return Kronecker(G, W, F, V, np.diag(np.resize([1.0, -0.01], ways * Q + rank)))
 
 
-@pytest.mark.parametrize("rank", [0, 6])
-def test_products_and_solutions_are_those_of_the_matrix(rank):
-    model = product(rank)
-    full = np.kron(model.G, model.W) + model.U @ model.M @ model.U.T
+def whole(model):
+    own = np.kron(model.ways, np.eye(Q))
+    E = np.hstack([own, model.vectors])
+    return np.kron(model.G, model.W) + E @ model.core @ E.T
+
+
+@pytest.mark.parametrize(("ways", "rank"), [(0, 0), (0, 6), (2, 0), (2, 3)])
+def test_products_and_solutions_are_those_of_the_matrix(ways, rank):
+    model = product(ways, rank)
+    full = whole(model)
     v = np.random.default_rng(2).standard_normal((M, Q))
     np.testing.assert_allclose(model.times(v).ravel(), full @ v.ravel())
     alone = np.kron(model.G, model.W)
     np.testing.assert_allclose(model.plainly_solved(v).ravel(), np.linalg.solve(alone, v.ravel()))
     np.testing.assert_allclose(model.diagonal.ravel(), np.diag(full))
+    E, towards = model.low
+    np.testing.assert_allclose(alone + towards @ E.T, full, atol=1e-14)
+    root = np.sqrt(np.diag(full))
+    largest = np.linalg.eigvalsh(full / np.outer(root, root))[-1]
+    assert largest <= model.stretch <= 1.2 * largest
 
 
 def test_a_diagonal_that_is_not_positive_is_refused():
     G, W = factors()
     with pytest.raises(np.linalg.LinAlgError):
-        _ = Kronecker(G, W, 10.0 * np.ones((M * Q, 1)), -np.eye(1)).diagonal
+        _ = Kronecker(G, W, np.zeros((M, 0)), 10.0 * np.ones((M * Q, 1)), -np.eye(1)).diagonal
 
 
+@pytest.mark.parametrize("plain_rounds", [0, 50])
 @pytest.mark.parametrize("positive", [False, True])
 @pytest.mark.parametrize("ratio", [1.0, 0.5, 0.02])
-def test_the_minimum_meets_its_conditions_and_the_excess_bounds_what_is_missing(ratio, positive):
+def test_the_minimum_meets_its_conditions_and_the_excess_bounds_what_is_missing(
+    ratio, positive, plain_rounds, monkeypatch
+):
+    """By gradients and by sweeps."""
+    monkeypatch.setattr(kronecker_subproblem, "PLAIN_ROUNDS", plain_rounds)
     model = product()
     rng = np.random.default_rng(3)
     b = np.abs(rng.standard_normal((M, Q))) * (rng.random((M, Q)) < 0.4)
@@ -60,7 +79,7 @@ def test_the_minimum_meets_its_conditions_and_the_excess_bounds_what_is_missing(
     np.testing.assert_array_equal(x[~free], b[~free])
     assert not positive or (x >= 0).all()
     d = x - b
-    full = np.kron(model.G, model.W) + model.U @ model.M @ model.U.T
+    full = whole(model)
     grad = slope + (full @ d.ravel()).reshape(M, Q) + 0.3 * (1 - ratio) * x
     l1 = 0.3 * ratio
     inside = free & (x == 0.0)

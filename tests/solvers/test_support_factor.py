@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from daskreg.solvers.factored import Products
 from daskreg.solvers.support_factor import FEWEST_IDLE, IDLE, SupportFactor
 
 N, P = 60, 90
@@ -32,7 +33,7 @@ def supports(rng, size=20, steps=40):
 def test_every_support_is_solved_as_if_alone(ridge):
     rng, rows = np.random.default_rng(1), rows_of()
     l2 = ridge * rng.uniform(size=P)
-    factor = SupportFactor(rows)
+    factor = SupportFactor(Products(rows))
     for support in supports(rng):
         right = rng.normal(size=len(support))
         found = factor.solve(factor.cover(support, l2), right)
@@ -42,7 +43,7 @@ def test_every_support_is_solved_as_if_alone(ridge):
 
 def test_columns_join_once_and_idle_ones_are_few():
     rng, rows = np.random.default_rng(2), rows_of()
-    factor, l2 = SupportFactor(rows), np.zeros(P)
+    factor, l2 = SupportFactor(Products(rows)), np.zeros(P)
     for support in supports(rng):
         factor.cover(support, l2)
         members = factor.members
@@ -59,7 +60,7 @@ def test_columns_join_once_and_idle_ones_are_few():
 
 def test_another_ridge_makes_another_factor():
     rows = rows_of()
-    factor, support = SupportFactor(rows), np.arange(5)
+    factor, support = SupportFactor(Products(rows)), np.arange(5)
     factor.cover(support, np.zeros(P))
     assert factor.suits(np.zeros(P))
     ridge = np.full(P, 0.5)
@@ -72,7 +73,7 @@ def test_another_ridge_makes_another_factor():
 
 def test_without_ridge_there_are_never_more_columns_than_rows():
     rows, l2 = rows_of(), np.zeros(P)
-    factor = SupportFactor(rows)
+    factor = SupportFactor(Products(rows))
     factor.cover(np.arange(N - 3), l2)
     support = np.arange(5, N + 1)
     right = np.ones(len(support))

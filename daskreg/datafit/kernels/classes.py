@@ -29,6 +29,9 @@ def find_labels(y: AnyArray) -> tuple[AnyArray, AnyArray]:
         raise DataError(
             f"y holds {value!r}: a continuous target is no class label; use a regression loss"
         )
+    two = _two_labels(y) if y.dtype.kind in "biuf" and y.size else None
+    if two is not None:
+        return two
     try:
         labels, codes = np.unique(y, return_inverse=True)
     except TypeError:
@@ -42,6 +45,17 @@ def find_labels(y: AnyArray) -> tuple[AnyArray, AnyArray]:
             "use a regression loss"
         )
     return labels, codes
+
+
+def _two_labels(y: AnyArray) -> tuple[AnyArray, AnyArray] | None:
+    """Return labels and codes where there are no more than two labels, without sorting."""
+    low, high = y.min(), y.max()
+    upper = y == high
+    if low == high:
+        return y[:1].copy(), np.zeros(len(y), dtype=np.intp)
+    if not np.all(upper | (y == low)):
+        return None
+    return np.array([low, high], dtype=y.dtype), upper.astype(np.intp)
 
 
 def refuse_many(labels: AnyArray) -> None:

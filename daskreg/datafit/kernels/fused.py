@@ -42,8 +42,8 @@ LIBRARIES = ("numba",)
 #: Columns that go through the loops of one column, one after the other, and the bytes of rows that
 #: stay in the second-level cache between them: loops for several columns take long to compile.
 LONE_COLUMNS, LONE_RUN_BYTES = 2, 2**20
-#: Tiles of one column: in the first-level cache.
-LONE_BYTES = 2**15
+#: Tiles of one column: in the first-level cache, with room for what else there is.
+LONE_BYTES = 2**14
 #: Tiles of several columns, and their linear predictors: in the second-level cache.
 BATCH_BYTES = 2**19
 #: Columns, and features from which on, for which compiled loops are faster than BLAS.

@@ -31,6 +31,8 @@ class Running:
         Run compiled loops over tiles that are not kept.
     sparse : bool
         Tiles are compressed sparse rows.
+    rough : bool
+        Add the Gram products in their own type.
 
     Attributes
     ----------
@@ -47,12 +49,14 @@ class Running:
         few: bool = False,
         compiled: bool = False,
         sparse: bool = False,
+        rough: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
         width = n_features if self.columns is None else len(self.columns)
         self.few: FewRows | None = None
-        self.gram = np.zeros((n_features, width)) if width and not few else None
+        kind = self.dtype if rough else np.dtype(np.float64)
+        self.gram = np.zeros((n_features, width), kind) if width and not few else None
         self.keeps = few
         empty = np.zeros(n_features), np.zeros(n_features), np.zeros(n_targets)
         self.plain = Moments(0.0, 0, *empty, np.zeros(n_targets), np.zeros((n_features, n_targets)))
@@ -64,6 +68,11 @@ class Running:
         if not few and not sparse:
             sums = TileSums if compiled else PieceSums
             self.dense = sums(n_features, self.dtype, self.gram, self.columns)
+
+    def tell_one_hot(self) -> None:
+        """Say that each row has one of the targets, and no other."""
+        if isinstance(self.dense, TileSums):
+            self.dense.one_hot = True
 
     def add(self, tile: Matrix | SparseRows, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""

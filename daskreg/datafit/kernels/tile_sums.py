@@ -35,6 +35,11 @@ class TileSums:
         Where products are added; of all columns its upper triangle only, until :meth:`finish`.
     columns : ndarray of int, shape (f,), or None
         Right columns of the products; None: all.
+
+    Attributes
+    ----------
+    one_hot : bool
+        Each row has one of the targets, and no other: about their means they add up to zero.
     """
 
     def __init__(
@@ -50,6 +55,7 @@ class TileSums:
         rows = PIECE_BYTES // max(1, n_features * dtype.itemsize)
         self.rows = min(max(rows, 128, n_features // 8), 512)
         self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
+        self.one_hot = False
         self._part: AnyArray | None = None
         if gram is not None and columns is None:
             self._part = gram if dtype == np.float64 else np.zeros(gram.shape, dtype)
@@ -75,8 +81,9 @@ class TileSums:
 
         X, half = stored(tile)
         p, q = X.shape[1], right.shape[1] - 1
-        first, squares, cross = np.zeros(p), np.zeros(p), np.zeros((max(1, q), p))
-        targets = np.ascontiguousarray(right[:, 1:].T) if q else np.zeros((1, len(tile)))
+        told = q - 1 if self.one_hot and q > 1 else q  # the last one's products follow
+        first, squares, cross = np.zeros(p), np.zeros(p), np.zeros((max(1, told), p))
+        targets = np.ascontiguousarray(right[:, 1 : 1 + told].T) if q else np.zeros((1, len(tile)))
         sums = half, shift, root, targets, first, squares, cross
         if self.gram is None:
             add_moments(X, *sums, *NO_GRAM)
@@ -92,7 +99,8 @@ class TileSums:
             own = FLUSH_ROWS if self._part is not self.gram else NEVER
             room = self._room, routine, self._part, self.gram
             self._waiting = add_moments(X, *sums, *room, self._waiting, own)
-        return np.column_stack([first, *cross[:q]]), squares
+        last = [-cross.sum(axis=0)] if told < q else []
+        return np.column_stack([first, *cross[:told], *last]), squares
 
     def finish(self) -> None:
         """Add what waits, and fill the lower triangle; nothing may be added after it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from daskreg._device import wanted_device
 
-from .card import card_at_hand, card_of_process
+from .at_hand import card_at_hand, card_of_process
 from .need import CardFacts
 from .ring import ring_of
 from .shelf import SHELF

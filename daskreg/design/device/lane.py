@@ -16,9 +16,10 @@ from daskreg._array import is_number, take_rows
 from daskreg._typing import AnyArray, Partial, State
 from daskreg.design.blocks import Block
 
+from .at_hand import card_of_process, give_up
 from .attempts import Attempts
 from .blocks import Absent, Csr, DeviceArray, DeviceBlock, Kept
-from .card import Card, buffer_nbytes, card_of_process, copied_parts, give_up, parts_of
+from .card import Card, buffer_nbytes, copied_parts, parts_of
 from .landing import Landing, Name
 from .need import DeviceShare
 from .rest import begin

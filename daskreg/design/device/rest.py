@@ -6,7 +6,7 @@ import queue
 import threading
 from contextlib import suppress
 
-from .card import card_at_hand
+from .at_hand import card_at_hand
 from .ring import ring_of
 from .shelf import EMPTIED, SHELF
 

@@ -15,7 +15,7 @@ import numpy as np
 from daskreg._pages import mapped
 from daskreg._typing import AnyArray
 from daskreg.design.blocks import Block
-from daskreg.design.columns import IN_FLIGHT, BlockSpec, Columns
+from daskreg.design.columns import BlockSpec, Columns, blocks_in_flight
 
 from .stream import BlockReader
 from .tally import Tally
@@ -56,8 +56,12 @@ def stream(
         reader = open_reader()
         stack.callback(reader.close)
         return InTurn(reader, specs)
-    buffer = _no_buffer if columns.X.sparse else _ring(columns, specs, kept, empty or mapped)
-    return stack.enter_context(ReadAhead(open_reader, specs, buffer, tally))
+    most = max(spec.stop - spec.start for spec in specs)
+    n_alive = blocks_in_flight(most * columns.X.row_nbytes)
+    shape = most, columns.X.n_columns
+    ring = _ring(shape, columns.X.dtype, n_alive, kept, empty or mapped)
+    buffer = _no_buffer if columns.X.sparse else ring
+    return stack.enter_context(ReadAhead(open_reader, specs, buffer, n_alive, tally))
 
 
 class Stream(Protocol):
@@ -89,28 +93,30 @@ def _no_buffer(spec: BlockSpec) -> None:
 
 
 def _ring(
-    columns: Columns, specs: Sequence[BlockSpec], kept: Container[int], empty: Allocate
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+    n_alive: int,
+    kept: Container[int],
+    empty: Allocate,
 ) -> Callable[[BlockSpec], AnyArray]:
     """As many buffers as there are blocks in flight, in turn; one of its own for a block that is
     kept."""
-    most = max(spec.stop - spec.start for spec in specs)
-    shape = (most, columns.X.n_columns)
     ring: list[AnyArray] = []
     turn = count()
 
     def buffer(spec: BlockSpec) -> AnyArray:
         if spec.index in kept:
-            return mapped((spec.stop - spec.start, columns.X.n_columns), columns.X.dtype)
+            return mapped((spec.stop - spec.start, shape[1]), dtype)
         number = next(turn)
-        if len(ring) < IN_FLIGHT:
-            ring.append(empty(shape, columns.X.dtype))
-        return ring[number % IN_FLIGHT][: spec.stop - spec.start]
+        if len(ring) < n_alive:
+            ring.append(empty(shape, dtype))
+        return ring[number % n_alive][: spec.stop - spec.start]
 
     return buffer
 
 
 class ReadAhead:
-    """Blocks in order, the next one read by a background thread while a kernel works on one.
+    """Blocks in order, the next ones read by a background thread while a kernel works on one.
 
     ``with`` ends the thread whatever happens; an error of the reader is raised where its block
     would have come.
@@ -121,6 +127,7 @@ class ReadAhead:
         open_reader: Callable[[], BlockReader],
         specs: Sequence[BlockSpec],
         buffer: Callable[[BlockSpec], AnyArray | None],
+        n_alive: int,
         tally: Tally | None = None,
     ) -> None:
         self._open = open_reader
@@ -128,7 +135,7 @@ class ReadAhead:
         self._buffer = buffer
         self._tally = tally
         self._blocks: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._room = threading.Semaphore(IN_FLIGHT - 1)
+        self._room = threading.Semaphore(n_alive - 1)
         self._left, self._in_use = len(specs), False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="daskreg-read-ahead", daemon=True)

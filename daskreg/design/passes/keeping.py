@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from daskreg._typing import Matrix
 from daskreg.design.blocks import Block
+from daskreg.design.device.at_hand import card_of_process
 from daskreg.design.device.blocks import DeviceBlock
-from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.card import locked_copy
 from daskreg.design.device.need import DeviceShare
 from daskreg.design.device.shelf import SHELF
 
 from .ledger import LEDGER, block_nbytes, owned
+from .portions import Portion
 
 
 class Keeper:
@@ -65,6 +68,15 @@ class Keeper:
         if self._device is not None:
             held.update(SHELF.blocks(self.token))
         return held
+
+    def arranged(self, run: int) -> Sequence[Portion] | None:
+        """All blocks of a run as they come in every pass; None where that is not known."""
+        known: Sequence[Portion] | None = LEDGER.noted(self.token, run)
+        return known
+
+    def arrange(self, run: int, portions: Sequence[Portion]) -> None:
+        """Note that all blocks of a run are kept in host memory, for as long as they are."""
+        LEDGER.note(self.token, run, portions)
 
     def promise(self) -> None:
         """Say what is going to stay on the card, before another fit counts on the same bytes.

@@ -9,6 +9,7 @@ from typing import Any
 
 import dask  # noqa: TID253 - loaded only where a client is active
 
+from daskreg._callers import outside
 from daskreg.events import record
 from daskreg.exceptions import ClusterLostError, WorkersLostError
 
@@ -165,7 +166,7 @@ class Roster:
             self._empty_since = time.monotonic()
             message = f"the Dask cluster has no workers: waiting up to {self.timeout:g} s for some"
             record("waiting", message, {"timeout": self.timeout})
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            warnings.warn(message, RuntimeWarning, stacklevel=outside())
         if time.monotonic() - self._empty_since > self.timeout:
             raise WorkersLostError(
                 f"the Dask cluster has had no workers for {self.timeout:g} s (worker_timeout): "

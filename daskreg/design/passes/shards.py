@@ -26,6 +26,7 @@ from .keeping import Keeper, release
 from .ledger import LEDGER
 from .lender import Lender
 from .outcome import Outcome
+from .portions import Portion
 from .proofs import Proofs
 from .retries import RetryLog
 from .runs import Run
@@ -199,7 +200,7 @@ class Shard:
 
         with single_threaded_blas(), ExitStack() as stack, lane or nullcontext():
             total, bytes_read, cancelled = self._sum(
-                supply.blocks(stack, skip), share_of, tally, lane, cancel, progress
+                supply.portions(stack, skip), share_of, tally, lane, cancel, progress
             )
             before = time.perf_counter()
             nodes = list(total.nodes.items() if lane is None else lane.fetched(total.nodes).items())
@@ -212,7 +213,7 @@ class Shard:
 
     def _sum(
         self,
-        runs: Iterator[tuple[int, list[Any], int]],
+        portions: Iterator[Portion],
         share_of: Callable[[Any, Partial | None], Partial | None],
         tally: Tally,
         lane: Lane | None,
@@ -226,30 +227,31 @@ class Shard:
         plus = absorbed if lane is None else lane.plus
         total = DyadicSum(self.n_segments, plus=plus)
         segment, partial, bytes_read = -1, None, 0
-        for number, blocks, read in runs:
-            if partial is not None and number != segment:
-                total.add((0, segment), partial)
-                partial = None
-            if cancel is not None and cancel.is_set():
-                return total, bytes_read, True
-            segment = number
-            bytes_read += read
+        for portion in portions:
+            stops = cancel is not None and cancel.is_set()
             before = time.perf_counter()
-            for block in blocks:
-                onto = total.waiting(segment) if segment in self._lone else None
-                share = share_of(block, onto)
-                if share is None:  # it has been added to what waited for it
-                    total.grown(segment)
-                else:
-                    partial = share if partial is None else plus(partial, share)
-            tally.compute += time.perf_counter() - before
-            n_rows = tally.add_blocks(blocks, read)
-            if lane is not None:
+            for number, blocks in portion.segments:
+                if partial is not None and number != segment:
+                    total.add((0, segment), partial)
+                    partial = None
+                if stops:
+                    return total, bytes_read, True
+                segment = number
                 for block in blocks:
-                    self.keeper.keep(block, lent=True)
+                    onto = total.waiting(segment) if segment in self._lone else None
+                    share = share_of(block, onto)
+                    if share is None:  # it has been added to what waited for it
+                        total.grown(segment)
+                    else:
+                        partial = share if partial is None else plus(partial, share)
+            tally.compute += time.perf_counter() - before
+            tally.add(portion)
+            bytes_read += portion.read
+            if lane is not None:
+                self.keeper.keep(block, lent=True)  # each comes alone then
             if progress is not None:
-                progress(n_rows, read)
-            del block, blocks, share, onto  # the next one is being made
+                progress(portion.n_rows, portion.read)
+            del portion, blocks, block, share, onto  # the next one is being made
         if partial is not None:
             total.add((0, segment), partial)
         return total, bytes_read, False

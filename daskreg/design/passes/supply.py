@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,13 @@ from daskreg.design.device.blocks import DeviceBlock
 from daskreg.design.device.lane import Lane
 
 from .ahead import Stream, stream
-from .ledger import block_nbytes
+from .portions import Placed, Portion, portions_of
 from .seals import Seals
 from .stream import BlockReader
 from .tally import Tally
 
 if TYPE_CHECKING:
     from .shards import Shard
-
-#: Blocks that are kept, and their bytes, that are summed before anybody looks whether the pass is
-#: to stop.
-TOGETHER, TOGETHER_BYTES = 16, 2**22
 
 
 class Supply:
@@ -58,11 +54,8 @@ class Supply:
         self._seals, self._tally, self._lane = seals, tally, lane
         self._proves = proves and lane is None
 
-    def blocks(
-        self, stack: ExitStack, skip: frozenset[int]
-    ) -> Iterator[tuple[int, list[Any], int]]:
-        """Yield a segment, blocks of it and the bytes that were read for them: one block that had
-        to be made, or several that are kept, for which there is one account.
+    def portions(self, stack: ExitStack, skip: frozenset[int]) -> Iterator[Portion]:
+        """Yield all blocks in their order: one that had to be made, or several that are kept.
 
         Whoever leaves ``stack`` ends it.
 
@@ -72,41 +65,54 @@ class Supply:
         skip : set of int
             Numbers of blocks that are left out.
         """
-        shard, left = self._shard, list(self._values)
-        pinned = shard.keeper.blocks()
-        lent = shard.lender.blocks() if shard.lender is not None else {}
-        for run in shard.runs:
+        keeper, left = self._shard.keeper, list(self._values)
+        pinned = keeper.blocks()
+        lender = self._shard.lender
+        lent = lender.blocks() if lender is not None else {}
+        for number, run in enumerate(self._shard.runs):
             n_futures = len(run.columns.futures)
             own, left = left[:n_futures], left[n_futures:]
+            known = keeper.arranged(number) if self._lane is None and not skip else None
+            if known is not None:
+                yield from known
+                continue
             specs = [spec for spec in run.specs if spec.index not in skip]
             missing = [s for s in specs if s.index not in lent and s.index not in pinned]
             blocks = self._stream(stack, run.columns, missing, own)
-            kept, n_bytes, segment = list[Any](), 0, -1
+            kept = list[Placed]()
             for spec in specs:
-                block = pinned.get(spec.index)
-                full = len(kept) == TOGETHER or n_bytes >= TOGETHER_BYTES or self._lane is not None
-                if kept and (full or block is None or spec.segment != segment):
-                    yield segment, kept, 0
-                    kept, n_bytes = [], 0
-                segment = spec.segment
-                if block is not None:
-                    if self._lane is None and isinstance(block, DeviceBlock):
-                        block = block.on_host(self._reads_X)
-                    kept.append(block)
-                    if self._reads_X and not isinstance(block, DeviceBlock):
-                        n_bytes += block_nbytes(block)
-                elif shard.lender is not None and spec.index in lent:
-                    yield segment, [self._taken(shard.lender.selected(lent[spec.index]))], 0
-                else:
-                    block, read = next(blocks)
-                    taken, block = [self._taken(block)], None
-                    yield segment, taken, read
-                    taken = []
-                    blocks.finish()
-            if kept:
-                yield segment, kept, 0
+                held = pinned.get(spec.index)
+                if self._lane is None and isinstance(held, Block):
+                    kept.append((spec.segment, held))
+                    continue
+                yield from portions_of(kept)
+                kept = []
+                yield self._alone(spec, held, lent, blocks)  # nobody here keeps its memory
+                blocks.finish()
+            portions = list(portions_of(kept))
+            if len(kept) == len(run.specs):
+                keeper.arrange(number, portions)
+            yield from portions
             # Persisted blocks lie in any order: hundreds of runs, each with open files.
             stack.close()
+
+    def _alone(
+        self,
+        spec: BlockSpec,
+        held: Block | DeviceBlock | None,
+        lent: Mapping[int, Block | DeviceBlock],
+        blocks: Stream,
+    ) -> Portion:
+        """A block that is on a card, or goes there, or had to be made."""
+        lender, read = self._shard.lender, 0
+        if isinstance(held, DeviceBlock) and self._lane is None:
+            held = held.on_host(self._reads_X)
+        elif held is None and lender is not None and spec.index in lent:
+            held = self._taken(lender.selected(lent[spec.index]))
+        elif held is None:
+            made, read = next(blocks)
+            held = self._taken(made)
+        return Portion.of([(spec.segment, held)], read)
 
     def _stream(
         self, stack: ExitStack, columns: Columns, specs: list[BlockSpec], values: Sequence[Any]

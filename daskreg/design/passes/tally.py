@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from daskreg.design.blocks import Block
-from daskreg.design.device.blocks import DeviceBlock, device_nbytes
 from daskreg.design.host import peak_growth, process_memory
 
-from .ledger import block_nbytes
+from .portions import Portion
 
 try:
     import resource
@@ -58,21 +56,12 @@ class Tally:
         """Since the count began."""
         return time.perf_counter() - self._began
 
-    def add_blocks(self, blocks: Sequence[Block | DeviceBlock], read: int) -> int:
-        """Count blocks that a kernel has seen, and return their rows; of those that were read,
-        bytes are counted then."""
-        total = 0
-        for block in blocks:
-            n_rows, n_columns = block.X.shape
-            total += n_rows
-            if not read and n_columns:
-                if isinstance(block, Block):
-                    self.memory += block_nbytes(block)
-                else:
-                    self.device += device_nbytes(block.X)
-        self.n_blocks += len(blocks)
-        self.n_rows += total
-        return total
+    def add(self, portion: Portion) -> None:
+        """Count blocks that a kernel has seen; of those that were read, bytes are counted then."""
+        self.n_blocks += portion.n_blocks
+        self.n_rows += portion.n_rows
+        self.memory += portion.memory
+        self.device += portion.device
 
     def add_making(self, seconds: float, user_seconds: float) -> None:
         """Count what it took to make a block."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import State
-from daskreg.design.device.card import card_at_hand
+from daskreg.design.device.at_hand import card_at_hand
 from daskreg.design.device.facts import card_facts
 from daskreg.design.host import machine_memory, process_memory, processors
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries

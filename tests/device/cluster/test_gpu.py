@@ -15,7 +15,7 @@ import pytest
 
 from daskreg import Lasso, LogisticRegression, cluster
 from daskreg._device import gpu_available
-from daskreg.design.device.card import card_of_process
+from daskreg.design.device.at_hand import card_of_process
 from daskreg.design.device.shelf import SHELF
 from tests.device.movement.test_fits import rows_of
 

@@ -108,10 +108,10 @@ def test_another_kind_of_card_is_told_of(client, monkeypatch):
 
 def test_a_worker_that_is_told_to_use_a_card_it_lacks_is_named(client, data):
     def without_card(wanted: str) -> None:
-        from daskreg.design.device import card
+        from daskreg.design.device import at_hand
 
         os.environ["DASKREG_DEVICE"] = wanted
-        card.install(None)
+        at_hand.install(None)
         if wanted == "auto":
             preload.begin()
 

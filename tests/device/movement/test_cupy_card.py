@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from daskreg import _device
-from daskreg.design.device import card as room
+from daskreg.design.device import at_hand as room
 from daskreg.design.device import cupy_card
-from daskreg.design.device.card import card_of_process, locked_copy
+from daskreg.design.device.at_hand import card_of_process
+from daskreg.design.device.card import locked_copy
 from daskreg.design.device.facts import card_facts
 from daskreg.design.device.lane import Lane
 from daskreg.design.device.need import DeviceShare
@@ -28,8 +29,8 @@ def card(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(_device, "_usable", lambda: True)
     monkeypatch.setattr(cupy_card, "cupy_or_none", lambda: cupy)
-    monkeypatch.setattr("daskreg.design.device.card._found", None)
-    monkeypatch.setattr("daskreg.design.device.card._refused", "")
+    monkeypatch.setattr("daskreg.design.device.at_hand._found", None)
+    monkeypatch.setattr("daskreg.design.device.at_hand._refused", "")
     card = card_of_process()
     assert card_of_process() is card
     card.log = log

@@ -74,41 +74,48 @@ def ask_for(X: AnyArray, start: int, stop: int) -> None:
 
 @compiled(inline="always")
 def row_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
-    """Set ``eta`` to the products of m rows; ask for the first half of as many rows after them.
+    """Set ``eta`` to the products of m rows.
 
-    Four rows share each look at the coefficients.  The last row fills up the last four: a loop for
-    what is left takes as long to compile as this one.
+    Eight rows share each look at the coefficients.  The last row fills up the last eight: a loop
+    for what is left takes as long to compile as this one.
     """
     zero = coef.dtype.type(0)
     last = m - 1
-    for k in range(0, m, 4):
-        ahead = start + m + k // 2
-        ask_for(X, ahead, ahead + 2)
+    for k in range(0, m, 8):
         k1 = k + 1 if k + 1 < m else last
         k2 = k + 2 if k + 2 < m else last
         k3 = k + 3 if k + 3 < m else last
-        i0, i1 = np.uint64(start + k), np.uint64(start + k1)
-        i2, i3 = np.uint64(start + k2), np.uint64(start + k3)
-        a, b, c, d = zero, zero, zero, zero
+        k4 = k + 4 if k + 4 < m else last
+        k5 = k + 5 if k + 5 < m else last
+        k6 = k + 6 if k + 6 < m else last
+        k7 = k + 7 if k + 7 < m else last
+        i0, i1, i2, i3 = (
+            np.uint64(start + k),
+            np.uint64(start + k1),
+            np.uint64(start + k2),
+            np.uint64(start + k3),
+        )
+        i4, i5, i6, i7 = (
+            np.uint64(start + k4),
+            np.uint64(start + k5),
+            np.uint64(start + k6),
+            np.uint64(start + k7),
+        )
+        a, b, c, d, e, f, g, h = zero, zero, zero, zero, zero, zero, zero, zero
         for j in range(np.uint64(X.shape[1])):
-            a += X[i0, j] * coef[j]
-            b += X[i1, j] * coef[j]
-            c += X[i2, j] * coef[j]
-            d += X[i3, j] * coef[j]
+            u = coef[j]
+            a, b, c, d = a + X[i0, j] * u, b + X[i1, j] * u, c + X[i2, j] * u, d + X[i3, j] * u
+            e, f, g, h = e + X[i4, j] * u, f + X[i5, j] * u, g + X[i6, j] * u, h + X[i7, j] * u
         eta[k], eta[k1], eta[k2], eta[k3] = a, b, c, d
+        eta[k4], eta[k5], eta[k6], eta[k7] = e, f, g, h
 
 
 @compiled(inline="always")
 def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
-    """Add ``X' r`` of m rows to ``part``; ask for the second half of as many rows after them.
-
-    The last row fills up the last four, times zero.
-    """
+    """Add ``X' r`` of m rows to ``part``; the last row fills up the last four, times zero."""
     zero = part.dtype.type(0)
     last = start + m - 1
     for k in range(0, m, 4):
-        ahead = start + m + (m + k) // 2
-        ask_for(X, ahead, ahead + 2)
         i = start + k
         i0, i1 = np.uint64(i), np.uint64(i + 1 if i < last else last)
         i2, i3 = (
@@ -119,35 +126,6 @@ def add_rows(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> No
         c, d = r[k + 2] if k + 2 < m else zero, r[k + 3] if k + 3 < m else zero
         for j in range(np.uint64(part.size)):
             part[j] += (a * X[i0, j] + b * X[i1, j]) + (c * X[i2, j] + d * X[i3, j])
-
-
-@compiled(inline="always")
-def widened_products(
-    X: AnyArray, half: Any, shift: Any, coef: AnyArray, out: AnyArray, eta: AnyArray
-) -> None:
-    """Do the work of :func:`widen` and of :func:`row_products` in one look at X."""
-    m, p = X.shape
-    zero = coef.dtype.type(0)
-    for i in range(0, m - 1, 2):
-        a, b = zero, zero
-        for j in range(p):
-            if half is None:
-                u = out.dtype.type(X[i, j])
-                v = out.dtype.type(X[i + 1, j])
-            else:
-                u = widen_bits(X[i, j])
-                v = widen_bits(X[i + 1, j])
-            if shift is not None:
-                u = u - shift[j]
-                v = v - shift[j]
-            out[i, j] = u
-            out[i + 1, j] = v
-            a += u * coef[j]
-            b += v * coef[j]
-        eta[i], eta[i + 1] = a, b
-    if m % 2:
-        widen(X[m - 1 :], half, shift, out[m - 1 :])
-        row_products(out, m - 1, 1, coef, eta[m - 1 :])
 
 
 @compiled(fastmath=SUMS)
@@ -211,7 +189,8 @@ def lone_rows(
         if X is not None:
             row_products(X, start, m, coef, room)
         if stored is not None:
-            widened_products(stored[start : start + m], half, shift, coef, scratch, room)
+            widen(stored[start : start + m], half, shift, scratch)
+            row_products(scratch, 0, m, coef, room)
         if of_numbers is not None:
             squared(room, m, intercept, y, start, offset, at, weight, own, of_numbers)
         if of_labels is not None:

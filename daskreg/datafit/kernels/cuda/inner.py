@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
-from daskreg.design.device.card import Card, card_at_hand
+from daskreg.design.device.at_hand import card_at_hand
+from daskreg.design.device.card import Card
 from daskreg.design.device.shelf import SHELF
 
 from .batched import fista_on_gram

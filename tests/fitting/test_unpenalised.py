@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from daskreg.datafit import Datafit
-from daskreg.linear_model._unpenalised import free_model
+from daskreg.fitting.unpenalised import free_model
 from daskreg.losses import Logistic, Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import Problems

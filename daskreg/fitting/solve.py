@@ -16,14 +16,13 @@ from daskreg.losses import Squared
 from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.solvers import SOLVERS, Gram, Solution, Status, solve
 
-from ._choose import Choice, Task, choose
-from ._planning import Granted, plan_for_classes, prepare
-from ._report import warn_of_memory
-from ._settings import Fitted, Settings
-from ._slices import cut, solve_slices
-from ._start import Known
-from ._unpenalised import free_model
-from ._watching import begun, show_iterates
+from .choose import Choice, Task, choose
+from .known import Known
+from .planning import Granted, plan_for_classes, prepare
+from .settings import Fitted, Settings
+from .slices import cut, solve_slices
+from .unpenalised import free_model
+from .watching import begun, show_iterates
 
 #: Rounding of a Gram matrix above this is that of float32 products.
 PRECISE = 1e-12
@@ -94,8 +93,8 @@ def _solved(
     show_iterates(partial(_fitted, datafit, penalty, choice))
     solution = _solution(solver, datafit, penalty, settings, begin, fits.problems)
     datafit.release_columns()
-    warn_of_memory(solution, penalty.alpha, datafit.most_columns, design.plan.memory_limit)
-    return _fitted(datafit, penalty, choice, solution, fits.scored)
+    room = datafit.most_columns, design.plan.memory_limit
+    return replace(_fitted(datafit, penalty, choice, solution, fits.scored), room=room)
 
 
 def _fitted(

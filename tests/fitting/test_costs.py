@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from daskreg import LogisticRegression
-from daskreg.linear_model._choose import Choice, for_classes
-from daskreg.linear_model._costs import LEAST_PASS, READ_RATE, Costs
+from daskreg.fitting.choose import Choice, for_classes
+from daskreg.fitting.costs import LEAST_PASS, READ_RATE, Costs
 
 
 def costs(n_rows=100_000, p=300, rows=9000, **options):

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from daskreg.datafit.kernels.scores import N_BINS
 from daskreg.exceptions import MemoryPlanError
+from daskreg.fitting.slices import cut, largest_slice, path_numbers, solve_slices
 from daskreg.linear_model import LassoCV, LogisticRegression, LogisticRegressionCV
-from daskreg.linear_model._slices import cut, largest_slice, path_numbers, solve_slices
 from daskreg.problems import Problems
 
 MIB = 2**20
@@ -49,7 +49,7 @@ class Solved:
 
 def test_each_problem_starts_from_the_nearest_larger_alpha_of_its_path(monkeypatch):
     batch, starts = problems(), {}
-    monkeypatch.setattr("daskreg.linear_model._slices.Solution.joined", lambda parts, columns: None)
+    monkeypatch.setattr("daskreg.fitting.slices.Solution.joined", lambda parts, columns: None)
 
     def run(own, start):
         for place, problem in enumerate(own):

@@ -17,12 +17,12 @@ from daskreg.penalties import ElasticNet, alpha_max
 from daskreg.problems import AlphaUnit, Problems
 from daskreg.solvers import SOLVERS, Solution, Status, solve
 
-from ._choose import Choice, Task, choose
-from ._planning import prepare
-from ._settings import Settings
-from ._solve import _penalty
-from ._start import Known
-from ._watching import begun
+from .choose import Choice, Task, choose
+from .known import Known
+from .planning import prepare
+from .settings import Settings
+from .solve import _penalty
+from .watching import begun
 
 #: Problems that are solved together: enough to share passes, few enough for the products of a row.
 MOST_COLUMNS = 1024

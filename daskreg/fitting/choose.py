@@ -8,7 +8,7 @@ from typing import Any
 from daskreg.solvers import QuasiNewton
 from daskreg.solvers.models import default_rows
 
-from ._costs import Costs
+from .costs import Costs
 
 #: Above this the p x p Gram matrix costs more than the passes it saves.
 MAX_GRAM_FEATURES = 4096

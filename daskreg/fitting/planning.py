@@ -20,9 +20,9 @@ from daskreg.solvers.models import default_rows
 from daskreg.solvers.parallel import n_cores
 from daskreg.solvers.screening import MOST_GRAM, BatchScreening
 
-from ._choose import MAX_COUPLED, Choice, for_classes
-from ._costs import Costs
-from ._slices import largest_slice, path_numbers
+from .choose import MAX_COUPLED, Choice, for_classes
+from .costs import Costs
+from .slices import largest_slice, path_numbers
 
 #: What importing numba and compiling coordinate descent add to a process, measured.
 NUMBA_BYTES = 120 << 20

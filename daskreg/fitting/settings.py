@@ -16,8 +16,8 @@ from daskreg.events import current_log
 from daskreg.problems import Problems
 from daskreg.solvers import Solution, Status
 
-from ._choose import Choice
-from ._limits import Limits
+from .choose import Choice
+from .limits import Limits
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ class Fitted:
     classes : ndarray or None
     scored_at_once : int
         Columns that the plan has room to score in one pass.
+    room : tuple of int or None
+        Columns in use that the memory holds beside the rest of the fit, and its limit in bytes.
     """
 
     coef: Float
@@ -99,6 +101,7 @@ class Fitted:
     datafit: Datafit
     classes: Any = None
     scored_at_once: int = 0
+    room: tuple[int, int] | None = None
 
     def take(self, columns: npt.ArrayLike) -> Fitted:
         """Return some of the problems."""
