@@ -85,7 +85,9 @@ def joined(
         return first.with_row(row).matrix() + matrix_of(second)
     if isinstance(second, FewRows):
         return first + second.with_row(row).matrix()
-    in_place = own and isinstance(first, np.ndarray) and first.flags.writeable
+    if not isinstance(first, np.ndarray):
+        return first + second + row[:, None] * row[None, :]  # on a card
+    in_place = own and first.flags.writeable
     total = np.add(first, second, out=first) if in_place else first + second
     for start in range(0, len(row), AT_ONCE):
         part = slice(start, start + AT_ONCE)

@@ -57,10 +57,6 @@ class LabelSums:
         """Bytes of all arrays."""
         return int(self.table.nbytes + self.weight.nbytes)
 
-    def roughened(self) -> LabelSums:
-        """Return itself: there is no Gram matrix."""
-        return self
-
     def moments(self) -> Moments:
         """Return moments about the means, with a target for each label."""
         weight = float(self.weight.sum())

@@ -104,13 +104,6 @@ class Moments:
             self.columns,
         )
 
-    def roughened(self) -> Moments:
-        """Return the moments with the Gram matrix, if it is an array of this host, in float32."""
-        if not isinstance(self.gram, np.ndarray):
-            return self
-        with np.errstate(over="ignore"):
-            return replace(self, gram=self.gram.astype(np.float32, copy=False))
-
     def mapped(self, change: Callable[[Any], Any]) -> Moments:
         """Return the moments with changed arrays: fetched from a card, or sent to one.
 

@@ -7,12 +7,12 @@ the q intercepts come last.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
-
 from daskreg._typing import AnyArray, Float
 
 from .bent import Bent, Missing
@@ -29,9 +29,17 @@ class Curvature(ABC):
     ----------
     n_outputs : int
         q.
+    lift : float
+        Share of the diagonal that is added to it.
     """
 
     n_outputs: int
+    lift: float
+
+    def ridged(self, factor: float) -> Self:
+        """Return the matrix with ``factor`` times the ridge."""
+        fields: Any = self
+        return cast(Self, replace(fields, lift=factor * self.lift))
 
     @property
     @abstractmethod
@@ -49,9 +57,9 @@ class Curvature(ABC):
         """Size of the loss's second derivative by eta, for whatever has no size of its own."""
 
     @property
-    @abstractmethod
     def shrinkage(self) -> float:
-        """Share of the diagonal that is added to it."""
+        """Share of ``bare`` that is still to be added to it."""
+        return self.lift
 
     @abstractmethod
     def _image(self, v: Float) -> tuple[Float, Float]:
@@ -120,12 +128,15 @@ class GramCurvature(Curvature):
         D: from the coordinates of G to those of the problem; 0 for what is constant there.
     known : Bent or None
         What is known of the loss's Hessian beyond its mean.
+    lift : float
+        Share of the Gram matrix's diagonal that is added to it.
     """
 
     G: Float
     mean: Float
     factor: Float | None = None
     known: Bent | None = None
+    lift: float = RIDGE
 
     @property
     def n_outputs(self) -> int:  # type: ignore[override]
@@ -144,7 +155,7 @@ class GramCurvature(Curvature):
 
     @cached_property
     def bare(self) -> Float:
-        return np.outer((1.0 + RIDGE) * self.squares, np.diag(self.mean)).ravel()
+        return np.outer((1.0 + self.lift) * self.squares, np.diag(self.mean)).ravel()
 
     @property
     def own(self) -> Float:
@@ -169,7 +180,7 @@ class GramCurvature(Curvature):
             product = self.G @ columns
         else:
             product = self.factor[:, None] * (self.G @ (self.factor[:, None] * columns))
-        product += (RIDGE * self.squares)[:, None] * columns
+        product += (self.lift * self.squares)[:, None] * columns
         return np.asarray(product)
 
     def _block(self, active: AnyArray) -> Float:
@@ -189,7 +200,7 @@ class GramCurvature(Curvature):
         if self.factor is not None:
             block *= self.factor[features]
             block *= self.factor[features, None]
-        block[np.diag_indices(len(features))] += RIDGE * self.squares[features]
+        block[np.diag_indices(len(features))] += self.lift * self.squares[features]
         return block
 
     def coupling(self, active: AnyArray) -> Float:

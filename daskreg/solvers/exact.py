@@ -38,6 +38,8 @@ class ActiveCurvature(Curvature):
     n_features : int
     least : float
         Smallest curvature of the loss by eta that counts.
+    lift : float
+        Share of the diagonal that is added to it.
     """
 
     hessian: Float
@@ -45,8 +47,9 @@ class ActiveCurvature(Curvature):
     n_features: int
     least: float
 
+    lift: float = RIDGE
+
     n_outputs: ClassVar[int] = 1  # type: ignore[misc]
-    shrinkage: ClassVar[float] = RIDGE
 
     @cached_property
     def bare(self) -> Float:

@@ -77,6 +77,10 @@ class Metric:
         """Without the pairs, and what the curvature misses."""
         return replace(self, vectors=self.vectors[:, :0], sign=self.sign[:0], missing=None)
 
+    def ridged(self, factor: float) -> Metric:
+        """With ``factor`` times the ridge of its curvature, and no pairs."""
+        return replace(self.plain, curvature=self.curvature.ridged(factor))
+
     def stiffened(self, factor: float) -> Metric:
         """``factor`` times this metric."""
         return replace(self, factor=self.factor * factor, vectors=self.vectors * np.sqrt(factor))

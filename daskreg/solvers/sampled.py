@@ -41,7 +41,7 @@ class SampleCurvature(Curvature):
         ``s_i H_i``, lifted where all rows are more bent in the mean than these.
     seen : array of the same shape
         ``s_i H_i`` as it is.
-    shrinkage : float
+    lift : float
         Share of the diagonal that is added to it.
     least : float
         Smallest curvature of the loss by eta that counts.
@@ -52,7 +52,7 @@ class SampleCurvature(Curvature):
     view: SampleView
     bend: Float
     seen: Float
-    shrinkage: float = ROUGH_RIDGE
+    lift: float = ROUGH_RIDGE
     least: float = 0.0
     rough: bool = True
 
@@ -229,16 +229,16 @@ def sample_curvature(
     weight, q = view.weight, len(intercept)
     few = np.count_nonzero(weight) * q < FEW * n_active
     rough = len(weight) * coef.size**2 > (FINE if q == 1 else FINE_COUPLED)
-    shrinkage = SHRINK if few else ROUGH_RIDGE if rough else FINE_RIDGE
+    lift = SHRINK if few else ROUGH_RIDGE if rough else FINE_RIDGE
     hessian = view.hessian(coef, intercept)
     own = np.tensordot(weight, hessian, axes=1).reshape(q, q)
     if n_active > LARGEST_COUPLED and q > 1:
-        return SampleGramCurvature(view, definite(own if mean is None else mean, least), shrinkage)
+        return SampleGramCurvature(view, definite(own if mean is None else mean, least), lift)
     if q == 1:
         hessian = np.fmax(hessian, least)
     seen = bend = weight.reshape(-1, *[1] * (hessian.ndim - 1)) * hessian
     lacking = 0.0 if mean is None else 1.0 - float(np.trace(own)) / max(float(np.trace(mean)), TINY)
     if mean is not None and lacking > 0.0:
-        lift = lacking * (mean[0, 0] if q == 1 else mean)
-        bend = seen + np.multiply.outer(weight, lift)
-    return SampleCurvature(view, bend, seen, shrinkage, least, rough)
+        more = lacking * (mean[0, 0] if q == 1 else mean)
+        bend = seen + np.multiply.outer(weight, more)
+    return SampleCurvature(view, bend, seen, lift, least, rough)

@@ -26,6 +26,8 @@ LARGEST_SYSTEM = 4000
 LARGEST_BLOCK = 1000
 #: Relative residual to which conjugate gradients go, and their iterations at most.
 RESIDUAL, MAX_ITERATIONS = 1e-6, 1000
+#: Ridges that are tried in turn where a metric is not positive definite, times its own.
+RIDGES = (1.0, 10.0, 1e2, 1e3, 1e4)
 #: A subproblem is solved to this share of the outer gap.
 INNER = 0.001
 
@@ -87,11 +89,15 @@ def candidate_step(
     regression, sections 3 (inner coordinate descent) and 5 (working sets).
     """
     solve = _iterated if penalty.has_l1[0] or penalty.positive else _direct
-    try:
-        return solve(metric, penalty, coef, grad, target)
-    except np.linalg.LinAlgError:
-        # Rounding has made the updates indefinite: the model with its ridge is not.
-        return solve(metric.plain, penalty, coef, grad, target)
+    for ridge in (0.0, *RIDGES):
+        # Rounding may make the updates indefinite; of collinear columns the model as well.
+        try:
+            tried = metric.ridged(ridge) if ridge else metric
+            return solve(tried, penalty, coef, grad, target)
+        except np.linalg.LinAlgError:
+            if ridge == RIDGES[-1]:
+                raise
+    raise AssertionError("a step was neither made nor refused")
 
 
 def flattened(penalty: ElasticNet, n_outputs: int) -> ElasticNet:

@@ -172,3 +172,17 @@ def test_a_shared_eigendecomposition_and_conjugate_gradients_solve_the_same_syst
     np.testing.assert_allclose(
         _conjugate(metric, np.full(P, l2), slope), expected, rtol=1e-3, atol=1e-5
     )
+
+
+@pytest.mark.parametrize("kind", ["l1", "ridge"])
+def test_a_metric_that_rounding_has_made_indefinite_gets_a_larger_ridge(kind):
+    G = gram()
+    values, vectors = np.linalg.eigh(G)
+    values[0] = -3e-5 * values[-1]  # more than the ridge of its own
+    curvature = GramCurvature((vectors * values) @ vectors.T, np.array([[0.25]]))
+    metric = Metric.of(curvature, *(np.zeros((0, P + 1)),) * 2)
+    grad = np.append(np.linspace(1.0, 2.0, P), 0.0)
+    penalty = ElasticNet(1e-3, 1.0 if kind == "l1" else 0.0)
+    step = candidate_step(metric, penalty, np.zeros(P), grad, 1e-12)
+    assert np.isfinite(step).all()
+    assert grad @ step + 1e-3 * np.abs(step[:P]).sum() * (kind == "l1") < 0.0

@@ -102,8 +102,6 @@ class MomentsKernel:
         if not alone and not by_atom:
             self._add_resamples(moments, batches, block, X, rows)
         tallies = rows.tallies if coded else None
-        if self._rough:
-            moments = {key: part.roughened() for key, part in moments.items()}
         return Sums(moments=Groups(rows.labels, moments, batches, tallies))
 
     def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
@@ -128,12 +126,6 @@ class MomentsKernel:
     def _batched(self) -> bool:
         """Whether moments of all resamples are taken together."""
         return self.by_label or self.columns == () or self.plain_gram
-
-    @property
-    def _rough(self) -> bool:
-        """Whether Gram matrices may be rough: they steer steps only, and several wait for each
-        other."""
-        return self.by_label and self.gram_dtype == "float32"
 
     def proves_finite(self, share: Sums, block: Block) -> bool:
         """Whether the sums of a block could not be finite if a value of X were not."""
@@ -216,8 +208,7 @@ class MomentsKernel:
             z, weight = z[chosen], None if weight is None else weight[chosen]
         few = self.columns is None and not is_sparse(X) and 2 * len(z) <= X.shape[1]
         sizes = X.shape[1], z.shape[1]
-        sparse, rough = is_sparse(X), self._rough and not self.compiled
-        sums = Running(*sizes, self.columns, self.gram_dtype, few, self.compiled, sparse, rough)
+        sums = Running(*sizes, self.columns, self.gram_dtype, few, self.compiled, is_sparse(X))
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
         n_rows = gram_tile_rows(X.shape[1], X.dtype, is_sparse(X))

@@ -31,8 +31,6 @@ class Running:
         Run compiled loops over tiles that are not kept.
     sparse : bool
         Tiles are compressed sparse rows.
-    rough : bool
-        Add the Gram products in their own type.
 
     Attributes
     ----------
@@ -49,14 +47,12 @@ class Running:
         few: bool = False,
         compiled: bool = False,
         sparse: bool = False,
-        rough: bool = False,
     ) -> None:
         self.columns = None if columns is None else np.array(columns, dtype=np.intp)
         self.dtype = np.dtype(gram_dtype)
         width = n_features if self.columns is None else len(self.columns)
         self.few: FewRows | None = None
-        kind = self.dtype if rough else np.dtype(np.float64)
-        self.gram = np.zeros((n_features, width), kind) if width and not few else None
+        self.gram = np.zeros((n_features, width)) if width and not few else None
         self.keeps = few
         empty = np.zeros(n_features), np.zeros(n_features), np.zeros(n_targets)
         self.plain = Moments(0.0, 0, *empty, np.zeros(n_targets), np.zeros((n_features, n_targets)))
