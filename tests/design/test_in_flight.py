@@ -59,6 +59,18 @@ class WatchedRows(ArrayRows):
         return Watching(self)
 
 
+class WatchedChunks(WatchedRows):
+    """The same in chunks of 400 rows."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.row_chunks = (400,) * 5  # of all rows, in a piece as well
+
+    def cut(self, start, stop):
+        piece = self.array[start - self.start : stop - self.start]
+        return WatchedChunks(piece, self.obeys, start, self.seen, self.made)
+
+
 @dataclass(frozen=True)
 class Proving(Correlate):
     """Sums that show whether all values are finite."""
@@ -69,10 +81,10 @@ class Proving(Correlate):
         return bool(np.isfinite(share).all())
 
 
-def watched(obeys, n_pins):
-    """A design of one shard with 20 blocks, ``n_pins`` of which are to be kept."""
+def watched(obeys, n_pins, kind=WatchedRows):
+    """A design of two shards with 10 blocks each, ``n_pins`` of which are to be kept."""
     X, y = make_data(n=2000, p=64)
-    rows = WatchedRows(X, obeys)
+    rows = kind(X, obeys)
     design = Design(Columns(rows, ArrayRows(y)), block_size=100 * 64 * 4)
     with dask.config.set(num_workers=1):
         design.prepare()
@@ -89,7 +101,18 @@ def test_no_more_blocks_are_alive_than_are_in_flight(kernel):
         found = design.sum_over_rows(kernel, {"times": 1.0})
         np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
         # Beside the one that is being read; all of these are small.
-        assert max(alive for _, alive, _ in rows.seen) == IN_FLIGHT - 1
+        assert max(alive for _, alive, _ in rows.seen) <= IN_FLIGHT - 1
+
+
+def test_a_chunk_that_was_cut_is_gone_when_the_next_one_is_decoded():
+    design, rows, expected = watched(True, 0, WatchedChunks)
+    with design, dask.config.set(num_workers=1):
+        assert design.layout.largest_block == 100
+        for _ in range(2):
+            found = design.sum_over_rows(Correlate(), {"times": 1.0})
+            np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+        assert [start for start, _, _ in rows.seen] == [0, 400, 800, 1200, 1600] * 2
+        assert all(alive == 0 for _, alive, _ in rows.seen)
 
 
 def test_all_but_one_of_the_blocks_in_flight_are_read_while_a_kernel_works_on_that():

@@ -39,9 +39,14 @@ class _ChunkReader(Reader):
             self._chunk = low, high, chunk
             self._nbytes = self._reader.nbytes_read(chunk), max(1, matrix_nbytes(chunk))
         rows = self._chunk[2][start - low : stop - low]
+        # A view would keep the whole chunk, while the next one is decoded beside it.
+        if out is not None and out.shape == rows.shape and out.dtype == rows.dtype:
+            out[...] = rows
+            rows = out
+        elif stop == high:
+            rows = rows.copy()
         if stop == high:
-            # The next chunk is decoded while a kernel works on this block: let go of this one.
-            rows, self._chunk = rows.copy(), None
+            self._chunk = None
         return rows
 
     def nbytes_read(self, values: Matrix) -> int:
