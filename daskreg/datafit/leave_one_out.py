@@ -15,6 +15,9 @@ from .kernels.beside import Runs
 from .kernels.leverage import LeverageKernel, leverage_state
 from .state import column_shift
 
+#: Smallest eigenvalue of correlations, a column, below which columns are collinear.
+COLLINEAR = 1e-13
+
 
 def leave_one_out(
     datafit: Any,
@@ -88,15 +91,24 @@ def _inverses(gram: Float, alpha: Float, penalty_weight: Float | None) -> tuple[
     if penalty_weight is None:
         values, vectors = scipy.linalg.eigh(gram)
         return vectors, 1.0 / (np.maximum(values, 0.0)[:, None] + alpha)
-    # Relative to the smallest alpha every factor is at most one: nothing cancels.
-    least = float(alpha.min())
-    try:
-        values, vectors = scipy.linalg.eigh(
-            np.diag(penalty_weight), gram + least * np.diag(penalty_weight)
-        )
-    except np.linalg.LinAlgError:
+    free = np.flatnonzero(penalty_weight == 0.0)
+    if _singular(gram[np.ix_(free, free)]):
         raise DataError(
             "leave-one-out errors do not exist: columns with penalty_weight 0 are collinear or "
             "constant; penalise or drop some of them, or use cv=5"
-        ) from None
+        )
+    # Relative to the smallest alpha every factor is at most one: nothing cancels.
+    least = float(alpha.min())
+    values, vectors = scipy.linalg.eigh(
+        np.diag(penalty_weight), gram + least * np.diag(penalty_weight)
+    )
     return vectors, 1.0 / (1.0 + np.maximum(values, 0.0)[:, None] * (alpha - least))
+
+
+def _singular(gram: Float) -> bool:
+    """Whether columns of this Gram matrix are collinear, or constant, within rounding."""
+    size = np.sqrt(np.diag(gram))
+    if not size.all():
+        return True
+    correlations = gram / np.outer(size, size)
+    return len(gram) > 0 and bool(scipy.linalg.eigvalsh(correlations)[0] < len(gram) * COLLINEAR)
