@@ -193,7 +193,7 @@ def _run(
                     state = solver.step(*parts, state)
                     n_iter += 1
             record.n_passes[active] += budget.spent - before
-            ended = record.update(active, state)
+            ended = record.update(active, state, budget.cut)
             event = record.progress(n_iter, budget.spent, int((~ended).sum()))
             # Every callback hears of every step, whoever asks for an end.
             stop = [callback.on_iteration(event) is True for callback in callbacks]

@@ -61,6 +61,14 @@ class Budget:
             return Status.DEADLINE
         return None if self._outer is None else self._outer.exhausted
 
+    @property
+    def late(self) -> bool:
+        """Whether work in memory should end too: time is over, or somebody has asked for the end."""
+        over = self._end is not None and time.monotonic() >= self._end
+        if self._interrupted or over:
+            return True
+        return self._outer is not None and self._outer.late
+
     def interrupt(self) -> None:
         """Ask for the end of this solve and of those that it is part of."""
         self._interrupted = True
@@ -95,3 +103,22 @@ def budget_of(datafit: Datafit, max_passes: int | None, deadline: float | None) 
         For a ``max_passes`` below one or a ``deadline`` below zero.
     """
     return Budget(datafit, max_passes, deadline, _running.get())
+
+
+def called_off() -> bool:
+    """Whether what the running step does in memory should end where it is.
+
+    The solve is told then that its step is not a whole one.
+    """
+    running = _running.get()
+    if running is None or not running.late:
+        return False
+    running.cut = True
+    return True
+
+
+def call_off() -> None:
+    """Ask for the end of the running solve, in all threads that work for it."""
+    running = _running.get()
+    if running is not None:
+        running.interrupt()

@@ -7,6 +7,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
+from .budget import called_off
 from .cholesky import factor_of, solved
 from .quadratic import LARGEST_SUPPORT, Quadratic
 from .sweeps import descend
@@ -91,7 +92,7 @@ def solve_one(
     unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
     tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
     n_sweeps = 0
-    while n_sweeps < max_sweeps:
+    while n_sweeps < max_sweeps and not called_off():
         allowed = min(ROUND, max_sweeps - n_sweeps)
         b, q = b.copy(), G @ b - c
         used = descend(G, q, b, l1, l2, penalty.positive, tol, allowed)

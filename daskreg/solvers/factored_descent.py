@@ -9,6 +9,7 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
+from .budget import called_off
 from .factored import Factored, Products
 from .factored_sweeps import FactoredProblem, image_of, look_at
 from .parallel import Both, one_by_one
@@ -34,7 +35,8 @@ BLOCKED = 8.0
 FAR_BELOW = 0.1
 #: Share of an objective that is rounding.
 ROUNDING = 1e-14
-#: Share of the least gap that is progress, and looks without it after which sweeps take over.
+#: Share of the least gap that is progress, and looks without it after which sweeps take over; after
+#: as many more, what is left is rounding.
 PROGRESS, PATIENCE = 0.9, 10
 
 
@@ -79,9 +81,11 @@ class FactoredDescent:
         while True:
             q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
-            if gap <= target or n_sweeps >= max_sweeps:
+            if gap <= target or n_sweeps >= max_sweeps or called_off():
                 break
             least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
+            if idle >= 2 * PATIENCE:
+                break
             residual = one.residuals(q, b)
             worst = float(residual.max(initial=0.0))
             while tol >= worst > 0.0:

@@ -6,9 +6,12 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from contextvars import copy_context
 from typing import TypeVar
 
 from daskreg._blas import limited_blas, single_threaded_blas
+
+from .budget import call_off
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,11 +46,14 @@ def parallel_map(
         single_threaded_blas() if small or share == 1 else limited_blas(share),
         ThreadPoolExecutor(n_threads, "daskreg-solve") as pool,
     ):
-        futures = [pool.submit(function, item) for item in work]
+        # Each thread knows of the budget of the solve that it works for.
+        futures = [pool.submit(copy_context().run, function, item) for item in work]
         try:
             return [future.result() for future in futures]
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                call_off()
             raise
 
 

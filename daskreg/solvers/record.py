@@ -71,8 +71,13 @@ class Record:
         self.objective[problems] = self.bound[problems] = self.violation[problems] = 0.0
         self.status[problems] = Status.CONVERGED
 
-    def update(self, active: AnyArray, state: Any) -> npt.NDArray[np.bool_]:
-        """Take in the latest candidates; return which of the active problems have ended."""
+    def update(
+        self, active: AnyArray, state: Any, cut: bool = False
+    ) -> npt.NDArray[np.bool_]:
+        """Take in the latest candidates; return which of the active problems have ended.
+
+        A step that was ``cut`` short has not exhausted its solver.
+        """
         new = state.candidates
         objective, violation = self.objective[active], self.violation[active]
         slack = 4 * EPS * np.where(np.isfinite(new.objective), np.abs(new.objective), 0.0)
@@ -101,7 +106,7 @@ class Record:
         self.n_iter[active] = state.n_iter
         self.idle[active] = np.where(improved, 0, self.idle[active] + 1)
         short = getattr(state, "short_of_memory", np.zeros(active.size, dtype=bool))
-        return self._end(active, settled, state.exhausted, short)
+        return self._end(active, settled, state.exhausted & (not cut), short)
 
     def _stops_on_violation(self, active: AnyArray, bound: Float) -> npt.NDArray[np.bool_]:
         """Whether a problem has no useful bound (without a penalty the valid one is no use)."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from daskreg._typing import Float
 from daskreg.penalties import ElasticNet
 
+from .budget import called_off
 from .quadratic import Quadratic
 
 SolveOne = Callable[[Quadratic, ElasticNet, Float, float, int], tuple[Float, int]]
@@ -65,6 +66,9 @@ def solve_path(
         path = (float(penalty.l1_ratio[k]), int(model.output[k]))
         if path != previous:
             b, previous = start[:, k].copy(), path
+        if called_off():
+            coef[:, k] = np.maximum(b, 0.0) if penalty.positive else b
+            continue
         b, n_sweeps[k] = solve_one(
             model.take([k]), penalty.take([k]), b, float(target[k]), max_sweeps
         )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+import time
+
 import numpy as np
 import pytest
 
-from daskreg import LogisticRegression
-from daskreg.solvers import Fista
+from daskreg import ElasticNet, LogisticRegression
+from daskreg.solvers import Fista, coordinate_descent, factored_descent
+from daskreg.solvers.budget import Budget
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +78,62 @@ def test_what_a_callback_fits_has_limits_of_its_own(data):
     with pytest.warns(match="did not converge"):
         outer.fit(*data)
     assert fits.status == ["converged"] * 3
+
+
+@pytest.mark.parametrize("n_problems", [1, 3])
+@pytest.mark.parametrize(
+    ("solver", "module"), [("gram", coordinate_descent), ("screening", factored_descent)]
+)
+def test_what_is_done_in_memory_ends_where_the_time_does(
+    data, monkeypatch, tmp_path, solver, module, n_problems
+):
+    X, y = data
+    if module is coordinate_descent:
+        X = X[:, :100]
+    Y = np.column_stack([y + 0.01 * k * X[:, k] for k in range(n_problems)])
+    if n_problems == 1:
+        Y = Y[:, 0]
+    looks, asked = [], module.called_off
+
+    def counted():
+        looks.append(None)
+        return asked()
+
+    monkeypatch.setattr(module, "called_off", counted)
+    settings = {"alpha": 0.01, "l1_ratio": 0.9, "solver": solver, "max_iter": 10**6}
+    path = tmp_path / "checkpoint"
+    with pytest.warns(match="deadline"):
+        cut = ElasticNet(**settings, deadline=0.0).fit(X, Y, checkpoint=path)
+    assert np.ravel(cut.status_).tolist() == ["deadline"] * n_problems
+    assert not looks  # paths that have not begun do not
+    again = ElasticNet(**settings).fit(X, Y, checkpoint=path, resume=True)
+    assert looks
+    np.testing.assert_array_equal(again.coef_, ElasticNet(**settings).fit(X, Y).coef_)
+    needed = len(looks)
+    looks.clear()
+    monkeypatch.setattr(Budget, "late", property(lambda _: len(looks) > 1))
+    with pytest.warns(match="did not converge"):
+        ElasticNet(**settings, max_passes=3).fit(X, Y)
+    assert len(looks) <= 2 * n_problems < needed
+
+
+def test_an_interrupt_ends_what_other_threads_do_in_memory(data, monkeypatch):
+    """The thread that waits for them is interrupted; they end at their next look."""
+    monkeypatch.setattr("daskreg.solvers.parallel.n_cores", lambda: 2)
+    asked, main = coordinate_descent.called_off, threading.main_thread()
+    together, ended = threading.Barrier(2, timeout=60), []
+
+    def waits():
+        if together.wait() == 0:
+            signal.pthread_kill(main.ident, signal.SIGINT)
+        patience = time.monotonic() + 60.0
+        while not asked() and time.monotonic() < patience:
+            time.sleep(0.001)
+        ended.append(time.monotonic() < patience)
+        return True
+
+    monkeypatch.setattr(coordinate_descent, "called_off", waits)
+    X, y = data
+    with pytest.raises(KeyboardInterrupt):
+        ElasticNet(alpha=1e-4, solver="gram").fit(X[:, :100], np.column_stack([y, X[:, 0] + y]))
+    assert ended == [True, True]
