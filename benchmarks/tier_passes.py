@@ -174,7 +174,8 @@ def pass_row(some: Passes, repeat: int) -> str:
 
 def shares(arguments: argparse.Namespace, folder: Path) -> None:
     """Print passes of data of which a share stays in memory, beside reading all of them."""
-    names = [name for name in arguments.formats if name in USABLE]
+    usable = ("npy",) if arguments.rate else USABLE
+    names = [name for name in arguments.formats if name in usable]
     files, y = write_apart(names, folder, arguments.mib)
     print(f"{arguments.mib} MiB; seconds, medians of {arguments.repeat}, in turn")
     print(f"{'format':<12}{'share':>7}{'read all':>10}{'pass':>8}{'pass / ((1 - r) read)':>23}")
