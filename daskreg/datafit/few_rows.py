@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from daskreg._array import is_on_host
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import AnyArray, Float
 
@@ -85,8 +86,8 @@ def joined(
         return first.with_row(row).matrix() + matrix_of(second)
     if isinstance(second, FewRows):
         return first + second.with_row(row).matrix()
-    if not isinstance(first, np.ndarray):
-        return first + second + row[:, None] * row[None, :]  # on a card
+    if not is_on_host(first):
+        return first + second + row[:, None] * row[None, :]
     in_place = own and first.flags.writeable
     total = np.add(first, second, out=first) if in_place else first + second
     for start in range(0, len(row), AT_ONCE):

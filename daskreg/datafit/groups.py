@@ -63,7 +63,8 @@ class Groups:
         return self._joined(other, operator.add)
 
     def absorb(self, other: Groups) -> Groups:
-        """Add like ``+``, sums of sparse columns in their own memory: of no use afterwards."""
+        """Add like ``+``, sums of sparse columns and Gram matrices in their own memory: of no use
+        afterwards itself."""
         return self._joined(other, absorbed)
 
     def _joined(self, other: Groups, plus: Callable[[Any, Any], Any]) -> Groups:

@@ -22,7 +22,7 @@ def blocks_in_flight(block_nbytes: float) -> int:
     """Blocks of a stream that are alive together, the largest of which has so many bytes.
 
     Where reading takes about as long as the arithmetic, one block ahead evens out neither: with
-    three of half the size a thread waits a third as long, in the same memory.
+    three of half the size a thread waits about half as long, in the same memory.
     """
     return max(LEAST_IN_FLIGHT, min(IN_FLIGHT, int(IN_FLIGHT_NBYTES // max(1.0, block_nbytes))))
 

@@ -122,7 +122,7 @@ def validate(
     Parameters
     ----------
     design : Design
-        With the groups that the folds need: see :func:`open_folds`.
+        With the groups that the folds need.
     settings : Settings
         With the folds; its problems are those of the grid.
     grid : Grid

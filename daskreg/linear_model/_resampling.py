@@ -127,7 +127,6 @@ class Resampling(Reported, CallbackSupportMixin, BaseEstimator, ABC):
         bad = solution.status[~solution.converged]
         self.status_ = str(bad[0]) if bad.size else "converged"
         self._keep_report(watching)
-        # The caller of `fit` is the place that a warning shows: three frames up from there.
         warn_unconverged(kind, solution, self.n_passes_, self.max_iter, self.tol)
         if path.interrupted:
             self.status_ = "interrupted"

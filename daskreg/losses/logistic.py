@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,9 +13,6 @@ from daskreg._array import namespace
 from daskreg._typing import Float
 
 from .base import PointwiseLoss
-
-#: Margin whose exponential is almost the largest there is: means beyond it are zero or one.
-LARGEST = 709.0
 
 
 @dataclass(frozen=True)
@@ -124,4 +122,6 @@ def binary_entropy(u: Float) -> Float:
 def _sigmoid(x: Float) -> Float:
     """Return ``1 / (1 + exp(-x))``: a choice between two forms takes longer than to divide."""
     xp = namespace(x)
-    return xp.asarray(1.0 / (1.0 + xp.exp(xp.minimum(-x, LARGEST))))
+    # Beyond the margin whose exponential is almost the largest there is, means are zero or one.
+    largest = float(math.floor(math.log(float(xp.finfo(x.dtype).max))))
+    return xp.asarray(1.0 / (1.0 + xp.exp(xp.minimum(-x, largest))))

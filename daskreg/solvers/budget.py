@@ -63,7 +63,7 @@ class Budget:
 
     @property
     def late(self) -> bool:
-        """Whether work in memory should end too: time is over, or somebody has asked for the end."""
+        """Whether work in memory should end too: time is over, or somebody asked for the end."""
         over = self._end is not None and time.monotonic() >= self._end
         if self._interrupted or over:
             return True

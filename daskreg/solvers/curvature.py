@@ -13,6 +13,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+
 from daskreg._typing import AnyArray, Float
 
 from .bent import Bent, Missing

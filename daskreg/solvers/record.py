@@ -71,9 +71,7 @@ class Record:
         self.objective[problems] = self.bound[problems] = self.violation[problems] = 0.0
         self.status[problems] = Status.CONVERGED
 
-    def update(
-        self, active: AnyArray, state: Any, cut: bool = False
-    ) -> npt.NDArray[np.bool_]:
+    def update(self, active: AnyArray, state: Any, cut: bool = False) -> npt.NDArray[np.bool_]:
         """Take in the latest candidates; return which of the active problems have ended.
 
         A step that was ``cut`` short has not exhausted its solver.

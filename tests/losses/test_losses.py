@@ -90,3 +90,12 @@ def test_path_entropies_are_those_of_the_points_between(rows):
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_losses_travel(loss):
     assert pickle.loads(pickle.dumps(loss)) == loss
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_margins_of_any_size_have_means_without_overflow(dtype):
+    eta = np.array([[-1e30, -800.0, -100.0, 0.0, 100.0, 800.0, 1e30]], dtype=dtype)
+    with np.errstate(over="raise"):
+        mu = Logistic().inverse_link(eta)
+    np.testing.assert_allclose(mu[0, 3:], [0.5, 1.0, 1.0, 1.0], rtol=1e-6)
+    assert ((mu[0, :3] >= 0.0) & (mu[0, :3] < 1e-38)).all()
