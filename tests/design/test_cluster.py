@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -305,6 +306,23 @@ def test_a_worker_that_dies_with_results_not_yet_fetched(client, monkeypatch, pa
     with make_design(X, y, block_size=1 << 15) as design:
         design.prepare(partial_bytes=partial_bytes)
         result = design.sum_over_rows(Correlate(), {"times": 1.0})
+    np.testing.assert_array_equal(result, on_threads(X, y, 1 << 15)[0])
+
+
+def test_results_that_are_no_longer_waited_for_are_fetched_again(client, monkeypatch):
+    X, y = make_data(n=2_000)
+    gather, asked = client._gather, []
+
+    async def once_cancelled(*args, **kwargs):
+        asked.append(None)
+        if len(asked) == 1:
+            raise asyncio.CancelledError
+        return await gather(*args, **kwargs)
+
+    monkeypatch.setattr(client, "_gather", once_cancelled)
+    with make_design(X, y, block_size=1 << 15) as design:
+        result = design.sum_over_rows(Correlate(), {"times": 1.0})
+    assert len(asked) > 1
     np.testing.assert_array_equal(result, on_threads(X, y, 1 << 15)[0])
 
 

@@ -60,11 +60,11 @@ class WatchedRows(ArrayRows):
 
 
 class WatchedChunks(WatchedRows):
-    """The same in chunks of 400 rows."""
+    """The same in chunks of 500 rows."""
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.row_chunks = (400,) * 5  # of all rows, in a piece as well
+        self.row_chunks = (500,) * 4  # of all rows, in a piece as well
 
     def cut(self, start, stop):
         piece = self.array[start - self.start : stop - self.start]
@@ -111,7 +111,7 @@ def test_a_chunk_that_was_cut_is_gone_when_the_next_one_is_decoded():
         for _ in range(2):
             found = design.sum_over_rows(Correlate(), {"times": 1.0})
             np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-        assert [start for start, _, _ in rows.seen] == [0, 400, 800, 1200, 1600] * 2
+        assert [start for start, _, _ in rows.seen] == [0, 500, 1000, 1500] * 2
         assert all(alive == 0 for _, alive, _ in rows.seen)
 
 

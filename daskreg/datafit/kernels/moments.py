@@ -251,10 +251,9 @@ class MomentsKernel:
         targets = 0 if self.by_label else self._targets(n_features, dtype, sparse, n_targets)
         if sparse:
             return 24 * gram + BLOCK_BYTES + targets
-        rows = gram_tile_rows(n_features, dtype)
-        if self.columns == ():
-            rows = max(rows, moment_tile_rows(n_features, dtype))  # those of resamples
-        rows = min(rows, block_rows(n_features, dtype))
+        # Tiles without Gram columns are as tall, but looked at in pieces that are smaller than these.
+        pick = moment_tile_rows if self.columns == () else gram_tile_rows
+        rows = min(pick(n_features, dtype), block_rows(n_features, dtype))
         keys = 64 if self.by_label else 0
         keys += 32 if len(self.weightings) > 1 else 0
         batch = 0 if self.weightings.by_atoms else 8 * (rows + 6 * n_features)

@@ -251,8 +251,13 @@ class Cluster(Scheduler):
         return tasks
 
     def gathered(self, tasks: list[Any], timeout: float) -> list[Any]:
-        """Results of tasks; ``TimeoutError`` when they do not come in time."""
-        found: list[Any] = self.client.sync(self.client._gather, tasks, callback_timeout=timeout)
+        """Results of tasks; ``TimeoutError`` when they do not come in time, or not at all."""
+        gather = self.client._gather
+        try:
+            found: list[Any] = self.client.sync(gather, tasks, callback_timeout=timeout)
+        except UnboundLocalError as error:
+            # Dask's `sync` knows no answer when what it waits for has been cancelled.
+            raise TimeoutError("the results were no longer waited for") from error
         return found
 
     def _wait(self, tasks: list[Any], either: bool = False) -> bool:
