@@ -251,7 +251,7 @@ class MomentsKernel:
         targets = 0 if self.by_label else self._targets(n_features, dtype, sparse, n_targets)
         if sparse:
             return 24 * gram + BLOCK_BYTES + targets
-        # Tiles without Gram columns are as tall, but looked at in pieces that are smaller than these.
+        # Tiles without Gram columns are as tall, but looked at in smaller pieces.
         pick = moment_tile_rows if self.columns == () else gram_tile_rows
         rows = min(pick(n_features, dtype), block_rows(n_features, dtype))
         keys = 64 if self.by_label else 0
