@@ -53,11 +53,13 @@ class FactoredDescent:
     """Solves problems of one path, each from the one before: sweeps that find the support, Newton.
 
     On a support and with its signs the objective is quadratic.  Along a path few columns enter and
-    fewer leave, so the factor of its Hessian is kept from one problem to the next.
+    fewer leave, so the factor of its Hessian is kept from one problem to the next.  A problem that
+    is ``alone`` goes on beyond its target while a step is near: a round for it would cost more.
     """
 
-    def __init__(self, G: Factored, both: Both = one_by_one) -> None:
+    def __init__(self, G: Factored, both: Both = one_by_one, alone: bool = False) -> None:
         self._products = Products(G.rows, both)
+        self._alone = alone
         self._factor = SupportFactor(self._products)
         #: Where the last problems have ended, at most two of them.
         self._last: tuple[Place, ...] = ()
@@ -73,27 +75,31 @@ class FactoredDescent:
         tightened until the gap is small enough.
         """
         one = FactoredProblem.of(model, penalty, b, self._products)
-        b = np.maximum(b, 0.0) if penalty.positive else b.copy()
+        start = np.maximum(b, 0.0) if penalty.positive else b.copy()
         unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
         tol = max(0.3 * np.sqrt(target), 1e-9 * unit)
-        n_sweeps, least, idle, alpha = 0, np.inf, 0, float(penalty.alpha[0])
-        b, u, near = self._begun(one, b, alpha, tol)
+        least, idle, alpha = np.inf, 0, float(penalty.alpha[0])
+        b, u, near = self._begun(one, start, alpha, tol)
+        n_sweeps = int(b is not start)  # where a step has been taken already
+        little = LITTLE**2 if self._alone else LITTLE
         while True:
             q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
-            if gap <= target or n_sweeps >= max_sweeps or called_off():
+            residual = one.residuals(q, b)
+            entering = (b == 0.0) & (residual > little * tol)
+            reached = gap <= target and not (self._alone and near and entering.any())
+            if reached or n_sweeps >= max_sweeps or called_off():
                 break
             least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
             if idle >= 2 * PATIENCE:
                 break
-            residual = one.residuals(q, b)
             worst = float(residual.max(initial=0.0))
             while tol >= worst > 0.0:
                 tol *= 0.1
             if tol < 1e-16 * unit or worst == 0.0:
                 break
             # A step costs the same for all that enter, however little they gain.
-            entering = (b == 0.0) & (residual > LITTLE * tol)
+            entering = (b == 0.0) & (residual > little * tol)
             near = near and entering.sum() <= FEW_NEW + NEAR * np.count_nonzero(b)
             near = near and idle < PATIENCE
             if near:

@@ -271,7 +271,7 @@ def _minimise(
         coef[:, direct] = solve_ridge(model.take(direct), penalty.take(direct), rounding)
     if iterated.size:
         if isinstance(model.G, Factored):
-            solve_one = FactoredDescent(model.G, both).solve_one
+            solve_one = FactoredDescent(model.G, both, iterated.size == 1).solve_one
         else:
             from .coordinate_descent import solve_one  # numba: loaded only when it is needed
         descent = solve_path(
