@@ -149,3 +149,31 @@ def test_a_step_that_does_not_descend_is_none():
     assert newton_step(factor, one, -signs, least, 1e-9) is None
     assert newton_step(factor, one, signs, least - 1e-6 * abs(least), 1e-9) is None
     assert newton_step(factor, one, signs, least, 1e-9) is not None
+
+
+def along(descent, model, penalty, tol):
+    """Solve a path, yielding what each problem started from, took and ended with."""
+    b = np.zeros(P)
+    for k in range(penalty.n_problems):
+        one, before = penalty.take([k]), b
+        b, n_sweeps = descent.solve_one(model.take([k]), one, b, tol * float(model.yy[0]), 10_000)
+        q = model.G.rows.T @ (model.G.rows @ b) - model.c[:, 0]
+        gap = float(model.take([k]).gap_at(one, b[:, None], q[:, None])[0])
+        yield before, n_sweeps, b, gap / float(model.yy[0])
+
+
+def test_a_solution_that_the_first_step_finds_has_taken_one():
+    model, penalty = path_of(model_of())
+    for before, n_sweeps, b, _ in along(FactoredDescent(model.G), model, penalty, 1e-6):
+        assert n_sweeps > 0 or np.array_equal(before, b)
+
+
+def test_a_lone_problem_goes_on_while_columns_are_near():
+    model, penalty = path_of(model_of(), n_alphas=12)
+    gaps = [
+        [gap for *_, gap in along(FactoredDescent(model.G, alone=alone), model, penalty, 1e-2)]
+        for alone in (False, True)
+    ]
+    assert max(gaps[0]) <= 1e-2
+    assert max(gaps[0]) > 1e-4  # a rough solution is all that is asked for
+    assert np.sort(gaps[1])[:-3].max() < 1e-6

@@ -26,8 +26,8 @@ from .tiles import RowData, column_sums, stored, tile_borders
 #: Numbers of a pass over dense rows, times columns, and entries of one over sparse rows, from which
 #: compiled loops pay for loading them: half a second in each process, a second more in the first of
 #: all, and 110 MiB.  Of each number and column they save half a nanosecond or one: in ten passes of
-#: two threads over this many numbers half a second.
-COMPILED_SIZE, COMPILED_ENTRIES = 2**27, 2**22
+#: two threads over this many numbers a quarter of a second, which the second fit has back.
+COMPILED_SIZE, COMPILED_ENTRIES = 2**26, 2**22
 #: The same for a look at dense rows that is made once, which takes a nanosecond or two longer for
 #: each number.
 COMPILED_ONCE = 2**29
