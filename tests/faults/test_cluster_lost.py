@@ -53,6 +53,10 @@ def processes(tmp_path: Path) -> Iterator[Any]:
         with closing(Client(scheduler_file=file, timeout=8)) as client:
             client.wait_for_workers(1)
             yield client, started[0]
+        # A client that gives a scheduler up closes itself, in a thread of its own.
+        patience = time.monotonic() + 60.0
+        while dask.config.get("scheduler", None) is not None and time.monotonic() < patience:
+            time.sleep(0.01)
         assert dask.config.get("scheduler", None) is None
     finally:
         for process in started:
