@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,15 +90,11 @@ def candidate_step(
     regression, sections 3 (inner coordinate descent) and 5 (working sets).
     """
     solve = _iterated if penalty.has_l1[0] or penalty.positive else _direct
-    for ridge in (0.0, *RIDGES):
-        # Rounding may make the updates indefinite; of collinear columns the model as well.
-        try:
-            tried = metric.ridged(ridge) if ridge else metric
+    # Rounding may make the updates indefinite; of collinear columns the model as well.
+    for tried in (metric, *map(metric.ridged, RIDGES[:-1])):
+        with suppress(np.linalg.LinAlgError):
             return solve(tried, penalty, coef, grad, target)
-        except np.linalg.LinAlgError:
-            if ridge == RIDGES[-1]:
-                raise
-    raise AssertionError("a step was neither made nor refused")
+    return solve(metric.ridged(RIDGES[-1]), penalty, coef, grad, target)
 
 
 def flattened(penalty: ElasticNet, n_outputs: int) -> ElasticNet:
