@@ -92,16 +92,19 @@ def _inverses(gram: Float, alpha: Float, penalty_weight: Float | None) -> tuple[
         values, vectors = scipy.linalg.eigh(gram)
         return vectors, 1.0 / (np.maximum(values, 0.0)[:, None] + alpha)
     free = np.flatnonzero(penalty_weight == 0.0)
-    if _singular(gram[np.ix_(free, free)]):
+    # Relative to the smallest alpha every factor is at most one: nothing cancels.
+    least = float(alpha.min())
+    try:
+        if _singular(gram[np.ix_(free, free)]):
+            raise np.linalg.LinAlgError
+        values, vectors = scipy.linalg.eigh(
+            np.diag(penalty_weight), gram + least * np.diag(penalty_weight)
+        )
+    except np.linalg.LinAlgError:
         raise DataError(
             "leave-one-out errors do not exist: columns with penalty_weight 0 are collinear or "
             "constant; penalise or drop some of them, or use cv=5"
-        )
-    # Relative to the smallest alpha every factor is at most one: nothing cancels.
-    least = float(alpha.min())
-    values, vectors = scipy.linalg.eigh(
-        np.diag(penalty_weight), gram + least * np.diag(penalty_weight)
-    )
+        ) from None
     return vectors, 1.0 / (1.0 + np.maximum(values, 0.0)[:, None] * (alpha - least))
 
 

@@ -46,7 +46,6 @@ class ActiveCurvature(Curvature):
     members: npt.NDArray[np.intp]
     n_features: int
     least: float
-
     lift: float = RIDGE
 
     n_outputs: ClassVar[int] = 1  # type: ignore[misc]

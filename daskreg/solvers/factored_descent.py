@@ -27,7 +27,8 @@ WATCHED = 0.95
 FORESEEN = 4.0
 #: Entering columns, as a share of those in use and so many more, that leave a solution near.
 NEAR, FEW_NEW = 0.3, 30
-#: Share of the tolerance of residuals from which columns enter a Newton step.
+#: Share of the tolerance of residuals from which columns enter a Newton step; its square where a
+#: problem is alone.
 LITTLE = 1e-3
 #: Multiplications of a product of matrices in the time of one that waits for memory.
 BLOCKED = 8.0
@@ -85,10 +86,11 @@ class FactoredDescent:
         while True:
             q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
+            reached = gap <= target
+            if (reached and not (self._alone and near)) or n_sweeps >= max_sweeps or called_off():
+                break
             residual = one.residuals(q, b)
-            entering = (b == 0.0) & (residual > little * tol)
-            reached = gap <= target and not (self._alone and near and entering.any())
-            if reached or n_sweeps >= max_sweeps or called_off():
+            if reached and not ((b == 0.0) & (residual > little * tol)).any():
                 break
             least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
             if idle >= 2 * PATIENCE:

@@ -46,9 +46,9 @@ def parallel_map(
         single_threaded_blas() if small or share == 1 else limited_blas(share),
         ThreadPoolExecutor(n_threads, "daskreg-solve") as pool,
     ):
-        # Each thread knows of the budget of the solve that it works for.
-        futures = [pool.submit(copy_context().run, function, item) for item in work]
         try:
+            # Each thread knows of the budget of the solve that it works for.
+            futures = [pool.submit(copy_context().run, function, item) for item in work]
             return [future.result() for future in futures]
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)

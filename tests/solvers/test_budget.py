@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from queue import Queue
 
 import numpy as np
 import pytest
@@ -117,23 +119,39 @@ def test_what_is_done_in_memory_ends_where_the_time_does(
     assert len(looks) <= 2 * n_problems < needed
 
 
-def test_an_interrupt_ends_what_other_threads_do_in_memory(data, monkeypatch):
+class InterruptedPool(ThreadPoolExecutor):
+    """Is interrupted while the second of its threads begins, which it never hears of then."""
+
+    def submit(self, *args):
+        future = super().submit(*args)
+        if len(self._threads) == 2:
+            while not future.running():
+                time.sleep(0.001)
+            self._threads.pop()
+            raise KeyboardInterrupt
+        return future
+
+
+@pytest.mark.parametrize("while_they_begin", [False, True])
+def test_an_interrupt_ends_what_other_threads_do_in_memory(data, monkeypatch, while_they_begin):
     """The thread that waits for them is interrupted; they end at their next look."""
     monkeypatch.setattr("daskreg.solvers.parallel.n_cores", lambda: 2)
+    if while_they_begin:
+        monkeypatch.setattr("daskreg.solvers.parallel.ThreadPoolExecutor", InterruptedPool)
     asked, main = coordinate_descent.called_off, threading.main_thread()
-    together, ended = threading.Barrier(2, timeout=60), []
+    together, ended = threading.Barrier(2, timeout=60), Queue()
 
     def waits():
-        if together.wait() == 0:
+        if together.wait() == 0 and not while_they_begin:
             signal.pthread_kill(main.ident, signal.SIGINT)
         patience = time.monotonic() + 60.0
         while not asked() and time.monotonic() < patience:
             time.sleep(0.001)
-        ended.append(time.monotonic() < patience)
+        ended.put(time.monotonic() < patience)
         return True
 
     monkeypatch.setattr(coordinate_descent, "called_off", waits)
     X, y = data
     with pytest.raises(KeyboardInterrupt):
         ElasticNet(alpha=1e-4, solver="gram").fit(X[:, :100], np.column_stack([y, X[:, 0] + y]))
-    assert ended == [True, True]
+    assert [ended.get(timeout=60.0) for _ in range(2)] == [True, True]
