@@ -83,6 +83,7 @@ def test_each_kind_of_fit_compiles_one_function_a_pass(tmp_path, monkeypatch):
         {
             "moments.add_moments": 2,
             "moments._number": 1,
+            "pairs.add_pairs": 1,
             "compiled_sweeps.sweeps": 1,
             "dense.lone_rows": 2,
             "csr.sparse_rows": 1,

@@ -13,12 +13,15 @@ from .tiles import stored, tile_borders
 
 #: Bytes of the rows that are shifted and multiplied while they are in cache.
 PIECE_BYTES = 2**19
+#: Columns up to which all pairs of them are multiplied here, not by BLAS, and bytes of the rows of
+#: a piece then, of which there are some: it is read from the first cache, or the second one.
+FEW_COLUMNS, FEW_BYTES, FEW_ROWS = 256, 2**17, (64, 256)
 #: Rows whose products may be added up in float32.
 FLUSH_ROWS = 4096
 #: As many as no block has.
 NEVER = 2**62
 #: What moments alone are told of room and products.
-NO_GRAM = None, None, None, None, 0, NEVER
+NO_GRAM = None, None, None, None, None, 0, NEVER
 #: Rows whose mean is the first shift of their columns: the rest of a wide block is read once.
 FIRST_ROWS = 32
 
@@ -52,9 +55,12 @@ class TileSums:
         self.gram = gram
         self.columns = columns
         self.dtype = dtype
-        rows = PIECE_BYTES // max(1, n_features * dtype.itemsize)
-        self.rows = min(max(rows, 128, n_features // 8), 512)
+        row_bytes = max(1, n_features * dtype.itemsize)
+        self.rows = min(max(PIECE_BYTES // row_bytes, 128, n_features // 8), 512)
         self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
+        self._edge: AnyArray | None = None
+        if gram is not None and columns is None and n_features <= FEW_COLUMNS:
+            self._make_room_for_pairs(n_features)
         self.one_hot = False
         self._part: AnyArray | None = None
         if gram is not None and columns is None:
@@ -95,12 +101,24 @@ class TileSums:
                 add_moments(X[start:stop], *beside, first, squares, cross, scaled, *NO_GRAM[1:])
                 self.gram += scaled.T @ scaled[:, self.columns]
         else:
-            routine = blas_routine("syrk", self.dtype)
+            routine = blas_routine("syrk", self.dtype) if self._edge is None else None
             own = FLUSH_ROWS if self._part is not self.gram else NEVER
-            room = self._room, routine, self._part, self.gram
+            room = self._room, routine, self._edge, self._part, self.gram
             self._waiting = add_moments(X, *sums, *room, self._waiting, own)
         last = [-cross.sum(axis=0)] if told < q else []
         return np.column_stack([first, *cross[:told], *last]), squares
+
+    def _make_room_for_pairs(self, n_features: int) -> None:
+        """Have rows, with zeros after their columns, begin where a line of the cache does."""
+        from .compiled.pairs import VECTOR, edges, padded
+
+        itemsize, width = self.dtype.itemsize, padded(n_features, self.dtype)
+        least, most = FEW_ROWS
+        self.rows = min(max(FEW_BYTES // (itemsize * width), least), most)
+        zeros = np.zeros(self.rows * width + VECTOR // itemsize, self.dtype)
+        begin = -zeros.ctypes.data % VECTOR // itemsize
+        self._room = zeros[begin : begin + self.rows * width].reshape(self.rows, width)
+        self._edge = edges(self.dtype)
 
     def finish(self) -> None:
         """Add what waits, and fill the lower triangle; nothing may be added after it."""

@@ -1,0 +1,146 @@
+"""Products of all pairs of columns of a few rows, added up in the registers of the processor.
+
+BLAS arranges the rows of a matrix anew before it multiplies them, which takes as long as the
+products where there are some hundred columns.  Here rows are few enough to stay in the first
+cache, and are read where they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types  # noqa: TID253 - this package is loaded only for large data
+from numba.extending import intrinsic  # noqa: TID253
+
+from daskreg._compiler import compiled
+from daskreg._typing import AnyArray
+
+from .native import widest_vectors
+
+_FEATURES = llvmlite.binding.get_host_cpu_features()
+#: Bytes of a vector: those of AVX-512, of AVX, and of what every processor has.
+VECTOR = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
+#: Left columns of a tile of products, and vectors of right ones: all their sums, one left number
+#: and the right ones fill the registers, of which there are 32 or 16.
+LEFT = 8 if _FEATURES.get("avx512f") or _FEATURES.get("neon") else 4
+RIGHT = 3
+
+
+def padded(n_columns: int, dtype: np.dtype[Any]) -> int:
+    """Return the columns that rows need in memory; those after the own ones are zeros."""
+    unit = max(LEFT, VECTOR // dtype.itemsize)
+    return -(-n_columns // unit) * unit
+
+
+def edges(dtype: np.dtype[Any]) -> AnyArray:
+    """Return the room that :func:`add_pairs` needs where a tile reaches out of the matrix."""
+    return np.zeros((LEFT, RIGHT * VECTOR // dtype.itemsize), dtype)
+
+
+def _tile(n_vectors: int) -> Any:
+    """Return a function for tiles of so many vectors of right columns."""
+
+    def typed(typing: Any, A: Any, m: Any, i: Any, j: Any, C: Any, row: Any, column: Any):  # type: ignore[no-untyped-def]
+        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+            rows, m, i, j, sums, row, column = given
+            a, c = (
+                context.make_array(kind)(context, builder, array)
+                for kind, array in ((A, rows), (C, sums))
+            )
+            number = context.get_value_type(A.dtype)
+            itemsize = A.dtype.bitwidth // 8
+            length = VECTOR // itemsize
+            vector = ir.VectorType(number, length)
+            nothing = ir.Constant(vector, ir.Undefined)
+            first = ir.Constant(ir.VectorType(ir.IntType(32), length), [0] * length)
+            width, height = (cgutils.unpack_tuple(builder, one.shape, 2)[1] for one in (a, c))
+
+            def moved(pointer: Any, by: Any) -> Any:
+                return builder.gep(pointer, [by if isinstance(by, ir.Value) else row.type(by)])
+
+            def several(pointer: Any) -> Any:
+                return builder.bitcast(pointer, vector.as_pointer())
+
+            def load(pointer: Any) -> Any:
+                return builder.load(several(pointer), align=itemsize)
+
+            places, totals = [], []
+            for r in range(LEFT):
+                begin = builder.add(builder.mul(builder.add(row, row.type(r)), height), column)
+                for v in range(n_vectors):
+                    places.append(moved(moved(c.data, begin), v * length))
+                    totals.append(cgutils.alloca_once(builder, vector))
+                    builder.store(load(places[-1]), totals[-1])
+            with cgutils.for_range(builder, m) as loop:
+                of_row = moved(a.data, builder.mul(loop.index, width))
+                left, right = moved(of_row, i), moved(of_row, j)
+                others = [load(moved(right, v * length)) for v in range(n_vectors)]
+                for r in range(LEFT):
+                    one = builder.insert_element(
+                        nothing, builder.load(moved(left, r)), ir.IntType(32)(0)
+                    )
+                    same = builder.shuffle_vector(one, nothing, first)
+                    for total, other in zip(totals[r * n_vectors :], others, strict=False):
+                        product = builder.fmul(same, other, flags=("contract",))
+                        more = builder.fadd(builder.load(total), product, flags=("contract",))
+                        builder.store(more, total)
+            for place, total in zip(places, totals, strict=True):
+                builder.store(builder.load(total), several(place), align=itemsize)
+            return context.get_dummy_value()
+
+        size = types.intp
+        return types.void(A, size, size, size, C, size, size), generate
+
+    return intrinsic(typed)
+
+
+#: ``tile(A, m, i, j, C, row, column)`` adds the products of columns i ... of A, (m or more, n),
+#: with columns j ... to what C has from ``[row, column]`` on.
+_one, _two, _three = _tile(1), _tile(2), _tile(3)
+assert RIGHT == 3
+
+
+@compiled(inline="always")
+def _add_tile(
+    A: AnyArray, m: int, i: int, j: int, vectors: int, C: AnyArray, row: int, column: int
+) -> None:
+    if vectors == 3:
+        _three(A, m, i, j, C, row, column)
+    elif vectors == 2:
+        _two(A, m, i, j, C, row, column)
+    else:
+        _one(A, m, i, j, C, row, column)
+
+
+@compiled()
+def add_pairs(A: AnyArray, m: int, gram: AnyArray, edge: AnyArray) -> None:
+    """Add ``A' A`` of m rows to the upper triangle of ``gram``; below it anything may change.
+
+    Parameters
+    ----------
+    A : ndarray, shape (m or more, n)
+        n is :func:`padded` p.
+    m : int
+    gram : ndarray, shape (p, p)
+        In the type of A.
+    edge : ndarray
+        See :func:`edges`: zeros, as they are left.
+    """
+    widest_vectors()
+    p, length = gram.shape[0], VECTOR // gram.itemsize
+    for i in range(0, p, LEFT):
+        for j in range(i // length * length, p, RIGHT * length):
+            vectors = (A.shape[1] - j) // length
+            vectors = vectors if vectors < RIGHT else RIGHT
+            if i + LEFT <= p and j + vectors * length <= p:
+                _add_tile(A, m, i, j, vectors, gram, i, j)
+                continue
+            # What lies outside of the matrix is a product with zeros.
+            _add_tile(A, m, i, j, vectors, edge, 0, 0)
+            for r in range(LEFT if i + LEFT <= p else p - i):
+                for s in range(vectors * length if j + vectors * length <= p else p - j):
+                    gram[i + r, j + s] += edge[r, s]
+                    edge[r, s] = 0

@@ -1,0 +1,56 @@
+"""Products of pairs of columns are those of numpy, for every width of the processor's vectors."""
+
+import numba
+import numpy as np
+import pytest
+
+from daskreg.datafit.kernels import tile_sums
+from daskreg.datafit.kernels.compiled import pairs
+from daskreg.datafit.kernels.tile_sums import TileSums
+
+WIDTHS = (1, 3, 4, 5, 8, 15, 16, 17, 24, 31, 48, 100)
+
+
+def check(add_pairs, n_columns, dtype):
+    rng = np.random.default_rng(n_columns)
+    A = np.zeros((9, pairs.padded(n_columns, np.dtype(dtype))), dtype)
+    A[:, :n_columns] = rng.standard_normal((9, n_columns))
+    gram = rng.standard_normal((n_columns, n_columns)).astype(dtype)
+    expected = gram + A[:7, :n_columns].T @ A[:7, :n_columns]
+    edge = pairs.edges(A.dtype)
+    add_pairs(A, 7, gram, edge)
+    assert not edge.any()
+    upper = np.triu_indices(n_columns)
+    np.testing.assert_allclose(gram[upper], expected[upper], atol=30 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n_columns", WIDTHS)
+def test_the_upper_triangle_has_the_products_of_the_rows_asked_for(n_columns, dtype):
+    check(pairs.add_pairs, n_columns, dtype)
+
+
+@pytest.mark.parametrize(("vector", "left"), [(16, 4), (16, 8), (32, 4), (64, 8)])
+def test_processors_with_other_vectors_find_the_same(vector, left, monkeypatch):
+    monkeypatch.setattr(pairs, "VECTOR", vector)
+    monkeypatch.setattr(pairs, "LEFT", left)
+    anew = numba.njit(pairs.add_pairs.py_func)
+    for dtype in ("float32", "float64"):
+        for n_columns in WIDTHS:
+            check(anew, n_columns, dtype)
+
+
+@pytest.mark.parametrize("n_columns", [tile_sums.FEW_COLUMNS, tile_sums.FEW_COLUMNS + 1])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_few_columns_and_more_have_their_gram_matrix(n_columns, dtype):
+    X = np.random.default_rng(0).standard_normal((700, n_columns))
+    shift, gram = X.mean(axis=0), np.zeros((n_columns, n_columns))
+    sums = TileSums(n_columns, np.dtype(dtype), gram, None)
+    ones = np.ones((350, 1))
+    for half in (X[:350], X[350:]):
+        sums.add(half, shift, None, ones)
+    sums.finish()
+    rtol = 1e-12 if dtype == "float64" else 1e-4
+    expected = (X - shift).T @ (X - shift)
+    np.testing.assert_allclose(gram, expected, atol=700 * rtol)
+    np.testing.assert_array_equal(gram, gram.T)
