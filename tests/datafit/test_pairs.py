@@ -13,15 +13,13 @@ WIDTHS = (1, 3, 4, 5, 8, 15, 16, 17, 24, 31, 48, 100)
 
 def check(add_pairs, n_columns, dtype):
     rng = np.random.default_rng(n_columns)
-    A = np.zeros((9, pairs.padded(n_columns, np.dtype(dtype))), dtype)
-    A[:, :n_columns] = rng.standard_normal((9, n_columns))
-    gram = rng.standard_normal((n_columns, n_columns)).astype(dtype)
-    expected = gram + A[:7, :n_columns].T @ A[:7, :n_columns]
-    edge = pairs.edges(A.dtype)
-    add_pairs(A, 7, gram, edge)
-    assert not edge.any()
-    upper = np.triu_indices(n_columns)
-    np.testing.assert_allclose(gram[upper], expected[upper], atol=30 * np.finfo(dtype).eps)
+    n = pairs.padded(n_columns, np.dtype(dtype))
+    assert n_columns <= n < n_columns + 16
+    A, C = rng.standard_normal((9, n)).astype(dtype), rng.standard_normal((n, n)).astype(dtype)
+    expected = C + A[:7].T @ A[:7]
+    add_pairs(A, 7, C)
+    upper = np.triu_indices(n)
+    np.testing.assert_allclose(C[upper], expected[upper], atol=30 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -21,7 +21,7 @@ FLUSH_ROWS = 4096
 #: As many as no block has.
 NEVER = 2**62
 #: What moments alone are told of room and products.
-NO_GRAM = None, None, None, None, None, 0, NEVER
+NO_GRAM = None, None, None, None, 0, NEVER
 #: Rows whose mean is the first shift of their columns: the rest of a wide block is read once.
 FIRST_ROWS = 32
 
@@ -58,13 +58,13 @@ class TileSums:
         row_bytes = max(1, n_features * dtype.itemsize)
         self.rows = min(max(PIECE_BYTES // row_bytes, 128, n_features // 8), 512)
         self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
-        self._edge: AnyArray | None = None
-        if gram is not None and columns is None and n_features <= FEW_COLUMNS:
-            self._make_room_for_pairs(n_features)
-        self.one_hot = False
         self._part: AnyArray | None = None
-        if gram is not None and columns is None:
+        self._pairs = gram is not None and columns is None and n_features <= FEW_COLUMNS
+        if self._pairs:
+            self._make_room_for_pairs(n_features)
+        elif gram is not None and columns is None:
             self._part = gram if dtype == np.float64 else np.zeros(gram.shape, dtype)
+        self.one_hot = False
         self._waiting = 0
 
     def add(
@@ -101,31 +101,33 @@ class TileSums:
                 add_moments(X[start:stop], *beside, first, squares, cross, scaled, *NO_GRAM[1:])
                 self.gram += scaled.T @ scaled[:, self.columns]
         else:
-            routine = blas_routine("syrk", self.dtype) if self._edge is None else None
-            own = FLUSH_ROWS if self._part is not self.gram else NEVER
-            room = self._room, routine, self._edge, self._part, self.gram
+            routine = None if self._pairs else blas_routine("syrk", self.dtype)
+            own = NEVER if self.dtype == np.float64 else FLUSH_ROWS
+            room = self._room, routine, self._part, self.gram
             self._waiting = add_moments(X, *sums, *room, self._waiting, own)
         last = [-cross.sum(axis=0)] if told < q else []
         return np.column_stack([first, *cross[:told], *last]), squares
 
     def _make_room_for_pairs(self, n_features: int) -> None:
         """Have rows, with zeros after their columns, begin where a line of the cache does."""
-        from .compiled.pairs import VECTOR, edges, padded
+        from .compiled.pairs import VECTOR, padded
 
-        itemsize, width = self.dtype.itemsize, padded(n_features, self.dtype)
+        itemsize, n = self.dtype.itemsize, padded(n_features, self.dtype)
         least, most = FEW_ROWS
-        self.rows = min(max(FEW_BYTES // (itemsize * width), least), most)
-        zeros = np.zeros(self.rows * width + VECTOR // itemsize, self.dtype)
+        self.rows = min(max(FEW_BYTES // (itemsize * n), least), most)
+        zeros = np.zeros((self.rows + n) * n + VECTOR // itemsize, self.dtype)
         begin = -zeros.ctypes.data % VECTOR // itemsize
-        self._room = zeros[begin : begin + self.rows * width].reshape(self.rows, width)
-        self._edge = edges(self.dtype)
+        self._room, self._part = np.split(
+            zeros[begin : begin + (self.rows + n) * n].reshape(-1, n), [self.rows]
+        )
 
     def finish(self) -> None:
         """Add what waits, and fill the lower triangle; nothing may be added after it."""
         if self.gram is None or self._part is None:
             return
         if self._part is not self.gram:
-            self.gram += self._part
+            p = len(self.gram)
+            self.gram += self._part[:p, :p]
         mirror(self.gram)
 
 

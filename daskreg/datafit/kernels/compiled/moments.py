@@ -91,7 +91,6 @@ def add_moments(
     cross: Float,
     room: Any,
     routine: Any,
-    edge: Any,
     part: Any,
     gram: Any,
     waiting: int,
@@ -118,10 +117,8 @@ def add_moments(
     room : ndarray, shape (rows, p or more), or None
         Where d of a piece is left, in the type of the products.
     routine : int or None
-        Address of syrk, for the products.
-    edge : ndarray or None
-        See :func:`add_pairs`, which multiplies without a routine, and wants wider room.
-    part, gram : ndarray, shape (p, p), or None
+        Address of syrk, for the products; None: room and part are for :func:`add_pairs`.
+    part, gram : ndarray, shape (p or more, p or more) and (p, p), or None
         Upper triangles that products are added to; ``part`` goes to ``gram`` every ``flush`` rows.
     waiting : int
         Rows that are in ``part``.
@@ -137,12 +134,12 @@ def add_moments(
     for start in range(0, X.shape[0], rows):
         stop = start + rows if start + rows < X.shape[0] else X.shape[0]
         _add_piece(X, start, stop, half, shift, root, right, first, squares, cross, room)
-        if edge is not None:
-            add_pairs(room, stop - start, part, edge)
-        if routine is not None:
-            # In the order of Fortran the lower triangle is the upper one here.
-            syrk(routine, X.shape[1], stop - start, room, part)
         if part is not None:
+            if routine is None:
+                add_pairs(room, stop - start, part)
+            if routine is not None:
+                # In the order of Fortran the lower triangle is the upper one here.
+                syrk(routine, X.shape[1], stop - start, room, part)
             waiting += stop - start
             if waiting >= flush:
                 _add_upper(part, gram)

@@ -30,25 +30,20 @@ RIGHT = 3
 
 
 def padded(n_columns: int, dtype: np.dtype[Any]) -> int:
-    """Return the columns that rows need in memory; those after the own ones are zeros."""
+    """Return the columns that rows and their products need in memory, with those that are zeros."""
     unit = max(LEFT, VECTOR // dtype.itemsize)
     return -(-n_columns // unit) * unit
-
-
-def edges(dtype: np.dtype[Any]) -> AnyArray:
-    """Return the room that :func:`add_pairs` needs where a tile reaches out of the matrix."""
-    return np.zeros((LEFT, RIGHT * VECTOR // dtype.itemsize), dtype)
 
 
 def _tile(n_vectors: int) -> Any:
     """Return a function for tiles of so many vectors of right columns."""
 
-    def typed(typing: Any, A: Any, m: Any, i: Any, j: Any, C: Any, row: Any, column: Any):  # type: ignore[no-untyped-def]
+    def typed(typing: Any, A: Any, m: Any, i: Any, j: Any, C: Any):  # type: ignore[no-untyped-def]
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            rows, m, i, j, sums, row, column = given
+            rows, m, i, j, products = given
             a, c = (
                 context.make_array(kind)(context, builder, array)
-                for kind, array in ((A, rows), (C, sums))
+                for kind, array in ((A, rows), (C, products))
             )
             number = context.get_value_type(A.dtype)
             itemsize = A.dtype.bitwidth // 8
@@ -56,10 +51,10 @@ def _tile(n_vectors: int) -> Any:
             vector = ir.VectorType(number, length)
             nothing = ir.Constant(vector, ir.Undefined)
             first = ir.Constant(ir.VectorType(ir.IntType(32), length), [0] * length)
-            width, height = (cgutils.unpack_tuple(builder, one.shape, 2)[1] for one in (a, c))
+            width = cgutils.unpack_tuple(builder, a.shape, 2)[1]
 
             def moved(pointer: Any, by: Any) -> Any:
-                return builder.gep(pointer, [by if isinstance(by, ir.Value) else row.type(by)])
+                return builder.gep(pointer, [by if isinstance(by, ir.Value) else i.type(by)])
 
             def several(pointer: Any) -> Any:
                 return builder.bitcast(pointer, vector.as_pointer())
@@ -69,9 +64,10 @@ def _tile(n_vectors: int) -> Any:
 
             places, totals = [], []
             for r in range(LEFT):
-                begin = builder.add(builder.mul(builder.add(row, row.type(r)), height), column)
+                begin = builder.add(builder.mul(builder.add(i, i.type(r)), width), j)
+                own = moved(c.data, begin)
                 for v in range(n_vectors):
-                    places.append(moved(moved(c.data, begin), v * length))
+                    places.append(moved(own, v * length))
                     totals.append(cgutils.alloca_once(builder, vector))
                     builder.store(load(places[-1]), totals[-1])
             with cgutils.for_range(builder, m) as loop:
@@ -91,56 +87,37 @@ def _tile(n_vectors: int) -> Any:
                 builder.store(builder.load(total), several(place), align=itemsize)
             return context.get_dummy_value()
 
-        size = types.intp
-        return types.void(A, size, size, size, C, size, size), generate
+        return types.void(A, types.intp, types.intp, types.intp, C), generate
 
     return intrinsic(typed)
 
 
-#: ``tile(A, m, i, j, C, row, column)`` adds the products of columns i ... of A, (m or more, n),
-#: with columns j ... to what C has from ``[row, column]`` on.
+#: ``tile(A, m, i, j, C)`` adds the products of columns i ... of A, (m or more, n), with columns
+#: j ... to C, (n, n).
 _one, _two, _three = _tile(1), _tile(2), _tile(3)
 assert RIGHT == 3
 
 
-@compiled(inline="always")
-def _add_tile(
-    A: AnyArray, m: int, i: int, j: int, vectors: int, C: AnyArray, row: int, column: int
-) -> None:
-    if vectors == 3:
-        _three(A, m, i, j, C, row, column)
-    elif vectors == 2:
-        _two(A, m, i, j, C, row, column)
-    else:
-        _one(A, m, i, j, C, row, column)
-
-
 @compiled()
-def add_pairs(A: AnyArray, m: int, gram: AnyArray, edge: AnyArray) -> None:
-    """Add ``A' A`` of m rows to the upper triangle of ``gram``; below it anything may change.
+def add_pairs(A: AnyArray, m: int, C: AnyArray) -> None:
+    """Add ``A' A`` of m rows to the upper triangle of C; below it anything may change.
 
     Parameters
     ----------
     A : ndarray, shape (m or more, n)
-        n is :func:`padded` p.
+        n is a number of columns that is :func:`padded`.
     m : int
-    gram : ndarray, shape (p, p)
+    C : ndarray, shape (n, n)
         In the type of A.
-    edge : ndarray
-        See :func:`edges`: zeros, as they are left.
     """
     widest_vectors()
-    p, length = gram.shape[0], VECTOR // gram.itemsize
-    for i in range(0, p, LEFT):
-        for j in range(i // length * length, p, RIGHT * length):
-            vectors = (A.shape[1] - j) // length
-            vectors = vectors if vectors < RIGHT else RIGHT
-            if i + LEFT <= p and j + vectors * length <= p:
-                _add_tile(A, m, i, j, vectors, gram, i, j)
-                continue
-            # What lies outside of the matrix is a product with zeros.
-            _add_tile(A, m, i, j, vectors, edge, 0, 0)
-            for r in range(LEFT if i + LEFT <= p else p - i):
-                for s in range(vectors * length if j + vectors * length <= p else p - j):
-                    gram[i + r, j + s] += edge[r, s]
-                    edge[r, s] = 0
+    n, length = len(C), VECTOR // C.itemsize
+    for i in range(0, n, LEFT):
+        for j in range(i // length * length, n, RIGHT * length):
+            left = n - j
+            if left >= 3 * length:
+                _three(A, m, i, j, C)
+            elif left >= 2 * length:
+                _two(A, m, i, j, C)
+            else:
+                _one(A, m, i, j, C)
