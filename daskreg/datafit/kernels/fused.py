@@ -30,7 +30,7 @@ from .tiles import RowData, column_sums, stored, tile_borders
 COMPILED_SIZE, COMPILED_ENTRIES = 2**26, 2**22
 #: The same for a look at dense rows that is made once, which takes a nanosecond or two longer for
 #: each number.
-COMPILED_ONCE = 2**29
+COMPILED_ONCE = 2**28
 #: Numbers that one counts for which numpy widens first: that takes some nanoseconds.
 WIDENED = 4
 #: Bytes of the place of an entry.
