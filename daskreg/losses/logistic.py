@@ -74,7 +74,7 @@ struct Loss {
         return xp.broadcast_to(curvature, np.broadcast_shapes(*shapes))
 
     def inverse_link(self, eta: Float) -> Float:
-        return _sigmoid(namespace(eta).asarray(eta))
+        return _sigmoid(1.0 * namespace(eta).asarray(eta))  # whole numbers too
 
     def link(self, mu: Float) -> Float:
         xp = namespace(mu)
@@ -122,6 +122,6 @@ def binary_entropy(u: Float) -> Float:
 def _sigmoid(x: Float) -> Float:
     """Return ``1 / (1 + exp(-x))``: a choice between two forms takes longer than to divide."""
     xp = namespace(x)
-    # Beyond the margin whose exponential is almost the largest there is, means are zero or one.
+    # Beyond the margin whose exponential is almost the largest there is, means change no more.
     largest = float(math.floor(math.log(float(xp.finfo(x.dtype).max))))
     return xp.asarray(1.0 / (1.0 + xp.exp(xp.minimum(-x, largest))))

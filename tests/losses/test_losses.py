@@ -99,3 +99,10 @@ def test_margins_of_any_size_have_means_without_overflow(dtype):
         mu = Logistic().inverse_link(eta)
     np.testing.assert_allclose(mu[0, 3:], [0.5, 1.0, 1.0, 1.0], rtol=1e-6)
     assert ((mu[0, :3] >= 0.0) & (mu[0, :3] < 1e-38)).all()
+
+
+def test_means_of_whole_numbers():
+    expected = [0.5, 1 / (1 + np.exp(-1.0)), 1 / (1 + np.exp(2.0))]
+    np.testing.assert_allclose(Logistic().inverse_link(np.array([0, 1, -2])), expected)
+    assert Logistic().inverse_link(0) == 0.5
+    assert Logistic().inverse_link(np.zeros(2, np.float32)).dtype == np.float32
