@@ -9,6 +9,7 @@ from daskreg.datafit import Datafit
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import compute_dtype, gram_tile_rows, moment_tile_rows, tile_rows
+from daskreg.design.blocks import Block
 from daskreg.exceptions import CompatibilityError, DataError
 from daskreg.losses import Logistic, Squared
 from daskreg.problems import Problems
@@ -362,3 +363,17 @@ def test_kernels_need_no_more_memory_than_they_say(p, loss):
             p, *columns or (1,)
         )
         assert peak < said
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_rows_that_are_gathered_by_label_need_no_more_memory_than_said(compiled):
+    rng = np.random.default_rng(0)
+    block = Block(np.zeros((4000, 1000)), rng.integers(0, 2, (4000, 1)), None, None, 0, 0)
+    kernel = MomentsKernel(True, (), apart_by_label=True, compiled=compiled)
+    kernel(block, {})  # what is compiled and imported
+    tracemalloc.start()
+    kernel(block, {})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    said = kernel.temporaries(1000, block.X.dtype) + kernel.partial_nbytes(1000, 1)
+    assert peak < said

@@ -211,7 +211,10 @@ class MomentsKernel:
         sums = Running(*sizes, self.columns, self.gram_dtype, few, self.compiled, is_sparse(X))
         run = _run(chosen)
         root = None if weight is None else np.sqrt(weight)
-        n_rows = gram_tile_rows(X.shape[1], X.dtype, is_sparse(X))
+        # Rows that are gathered are a copy; others are taller, but looked at in smaller pieces.
+        gathered = self.columns == () and chosen is not None and run is None
+        pick = moment_tile_rows if gathered else gram_tile_rows
+        n_rows = pick(X.shape[1], X.dtype, is_sparse(X))
         if isinstance(z, OneHot):
             n_rows = z.tile_rows(n_rows)
             sums.tell_one_hot()
@@ -251,7 +254,6 @@ class MomentsKernel:
         targets = 0 if self.by_label else self._targets(n_features, dtype, sparse, n_targets)
         if sparse:
             return 24 * gram + BLOCK_BYTES + targets
-        # Tiles without Gram columns are as tall, but looked at in smaller pieces.
         pick = moment_tile_rows if self.columns == () else gram_tile_rows
         rows = min(pick(n_features, dtype), block_rows(n_features, dtype))
         keys = 64 if self.by_label else 0
