@@ -104,6 +104,8 @@ class FactoredDescent:
             entering = (b == 0.0) & (residual > little * tol)
             near = near and entering.sum() <= FEW_NEW + NEAR * np.count_nonzero(b)
             near = near and idle < PATIENCE
+            if reached and not near:
+                break
             if near:
                 signs, used = np.where(entering, -np.sign(q), np.sign(b)), 1
             else:

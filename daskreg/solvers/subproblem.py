@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,7 @@ def candidate_step(
     """
     solve = _iterated if penalty.has_l1[0] or penalty.positive else _direct
     # Rounding may make the updates indefinite; of collinear columns the model as well.
-    for tried in (metric, *map(metric.ridged, RIDGES[:-1])):
+    for tried in chain([metric], map(metric.ridged, RIDGES[:-1])):
         with suppress(np.linalg.LinAlgError):
             return solve(tried, penalty, coef, grad, target)
     return solve(metric.ridged(RIDGES[-1]), penalty, coef, grad, target)
