@@ -1,5 +1,9 @@
 """Products of pairs of columns are those of numpy, for every width of the processor's vectors."""
 
+import os
+import subprocess
+import sys
+
 import numba
 import numpy as np
 import pytest
@@ -38,7 +42,7 @@ def test_processors_with_other_vectors_find_the_same(vector, left, monkeypatch):
             check(anew, n_columns, dtype)
 
 
-@pytest.mark.parametrize("n_columns", [tile_sums.FEW_COLUMNS, tile_sums.FEW_COLUMNS + 1])
+@pytest.mark.parametrize("n_columns", [tile_sums.PAIRED_COLUMNS, tile_sums.PAIRED_COLUMNS + 1])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_few_columns_and_more_have_their_gram_matrix(n_columns, dtype):
     X = np.random.default_rng(0).standard_normal((700, n_columns))
@@ -52,3 +56,25 @@ def test_few_columns_and_more_have_their_gram_matrix(n_columns, dtype):
     expected = (X - shift).T @ (X - shift)
     np.testing.assert_allclose(gram, expected, atol=700 * rtol)
     np.testing.assert_array_equal(gram, gram.T)
+
+
+@pytest.mark.parametrize("n_columns", [8, 100])
+def test_float32_products_are_no_chains_of_thousands(n_columns):
+    """Zeros and ones: a sum that is carried on would lose what each row adds to it."""
+    X = (np.random.default_rng(0).random((4096, n_columns)) < 0.07).astype(np.float64)
+    shift, gram = X.mean(axis=0), np.zeros((n_columns, n_columns))
+    sums = TileSums(n_columns, np.dtype(np.float32), gram, None)
+    sums.add(X, shift, None, np.ones((4096, 1)))
+    sums.finish()
+    rounded = (X - shift).astype(np.float32).astype(np.float64)
+    exact = rounded.T @ rounded
+    scale = np.sqrt(np.outer(exact.diagonal(), exact.diagonal()))
+    assert np.max(np.abs(gram - exact) / scale) < 1e-5
+
+
+def test_rows_are_laid_out_for_what_numba_compiles_for(tmp_path):
+    """Not for this processor: machines that share compiled code name one that all of them are."""
+    shared = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": tmp_path}
+    code = "from daskreg.datafit.kernels.compiled.pairs import VECTOR; print(VECTOR)"
+    told = subprocess.check_output([sys.executable, "-c", code], env=os.environ | shared)
+    assert told.split() == [b"16"]

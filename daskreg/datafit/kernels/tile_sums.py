@@ -15,7 +15,7 @@ from .tiles import stored, tile_borders
 PIECE_BYTES = 2**19
 #: Columns up to which all pairs of them are multiplied here, not by BLAS, and bytes of the rows of
 #: a piece then, of which there are some: it is read from the first cache, or the second one.
-FEW_COLUMNS, FEW_BYTES, FEW_ROWS = 256, 2**17, (64, 256)
+PAIRED_COLUMNS, PAIRED_BYTES, PAIRED_ROWS = 256, 2**17, (64, 256)
 #: Rows whose products may be added up in float32.
 FLUSH_ROWS = 4096
 #: As many as no block has.
@@ -33,7 +33,7 @@ class TileSums:
     ----------
     n_features : int
     dtype : dtype
-        Type of the Gram products; they are added in float64 every ``FLUSH_ROWS`` rows.
+        Type of the Gram products; those in float32 are added in float64 every ``FLUSH_ROWS`` rows.
     gram : ndarray, shape (p, p) or (p, f), or None
         Where products are added; of all columns its upper triangle only, until :meth:`finish`.
     columns : ndarray of int, shape (f,), or None
@@ -59,7 +59,7 @@ class TileSums:
         self.rows = min(max(PIECE_BYTES // row_bytes, 128, n_features // 8), 512)
         self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
         self._part: AnyArray | None = None
-        self._pairs = gram is not None and columns is None and n_features <= FEW_COLUMNS
+        self._pairs = gram is not None and columns is None and n_features <= PAIRED_COLUMNS
         if self._pairs:
             self._make_room_for_pairs(n_features)
         elif gram is not None and columns is None:
@@ -83,21 +83,20 @@ class TileSums:
         """
         from .compiled.moments import add_moments
 
-        root = np.ascontiguousarray(right[:, 0])
-
+        roots = np.ascontiguousarray(right[:, 0])  # ones where there are none
         X, half = stored(tile)
         p, q = X.shape[1], right.shape[1] - 1
         told = q - 1 if self.one_hot and q > 1 else q  # the last one's products follow
         first, squares, cross = np.zeros(p), np.zeros(p), np.zeros((max(1, told), p))
         targets = np.ascontiguousarray(right[:, 1 : 1 + told].T) if q else np.zeros((1, len(tile)))
-        sums = half, shift, root, targets, first, squares, cross
+        sums = half, shift, roots, targets, first, squares, cross
         if self.gram is None:
             add_moments(X, *sums, *NO_GRAM)
         elif self._part is None:
             for start, stop in tile_borders(len(tile), self.rows):
                 scaled = self._room[: stop - start]
                 own_targets = np.ascontiguousarray(targets[:, start:stop])
-                beside = half, shift, root[start:stop], own_targets
+                beside = half, shift, roots[start:stop], own_targets
                 add_moments(X[start:stop], *beside, first, squares, cross, scaled, *NO_GRAM[1:])
                 self.gram += scaled.T @ scaled[:, self.columns]
         else:
@@ -113,8 +112,8 @@ class TileSums:
         from .compiled.pairs import VECTOR, padded
 
         itemsize, n = self.dtype.itemsize, padded(n_features, self.dtype)
-        least, most = FEW_ROWS
-        self.rows = min(max(FEW_BYTES // (itemsize * n), least), most)
+        least, most = PAIRED_ROWS
+        self.rows = min(max(PAIRED_BYTES // max(1, itemsize * n), least), most)
         zeros = np.zeros((self.rows + n) * n + VECTOR // itemsize, self.dtype)
         begin = -zeros.ctypes.data % VECTOR // itemsize
         self._room, self._part = np.split(

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types  # noqa: TID253 - this package is loaded only for large data
+from numba.core.registry import cpu_target  # noqa: TID253
 from numba.extending import intrinsic  # noqa: TID253
 
 from daskreg._compiler import compiled
@@ -20,12 +20,13 @@ from daskreg._typing import AnyArray
 
 from .native import widest_vectors
 
-_FEATURES = llvmlite.binding.get_host_cpu_features()
+#: What numba compiles for, and keeps code by: the rows that are made here are laid out for it.
+_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
 #: Bytes of a vector: those of AVX-512, of AVX, and of what every processor has.
-VECTOR = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx") else 16
+VECTOR = 64 if "+avx512f" in _FEATURES else 32 if "+avx" in _FEATURES else 16
 #: Left columns of a tile of products, and vectors of right ones: all their sums, one left number
 #: and the right ones fill the registers, of which there are 32 or 16.
-LEFT = 8 if _FEATURES.get("avx512f") or _FEATURES.get("neon") else 4
+LEFT = 8 if "+avx512f" in _FEATURES or "+neon" in _FEATURES else 4
 RIGHT = 3
 
 
@@ -62,6 +63,7 @@ def _tile(n_vectors: int) -> Any:
             def load(pointer: Any) -> Any:
                 return builder.load(several(pointer), align=itemsize)
 
+            # Sums of a piece alone: added on to those before, they would be chains of thousands.
             places, totals = [], []
             for r in range(LEFT):
                 begin = builder.add(builder.mul(builder.add(i, i.type(r)), width), j)
@@ -69,7 +71,7 @@ def _tile(n_vectors: int) -> Any:
                 for v in range(n_vectors):
                     places.append(moved(own, v * length))
                     totals.append(cgutils.alloca_once(builder, vector))
-                    builder.store(load(places[-1]), totals[-1])
+                    builder.store(ir.Constant(vector, None), totals[-1])
             with cgutils.for_range(builder, m) as loop:
                 of_row = moved(a.data, builder.mul(loop.index, width))
                 left, right = moved(of_row, i), moved(of_row, j)
@@ -84,7 +86,8 @@ def _tile(n_vectors: int) -> Any:
                         more = builder.fadd(builder.load(total), product, flags=("contract",))
                         builder.store(more, total)
             for place, total in zip(places, totals, strict=True):
-                builder.store(builder.load(total), several(place), align=itemsize)
+                more = builder.fadd(load(place), builder.load(total))
+                builder.store(more, several(place), align=itemsize)
             return context.get_dummy_value()
 
         return types.void(A, types.intp, types.intp, types.intp, C), generate
