@@ -13,8 +13,8 @@ from .tiles import stored, tile_borders
 
 #: Bytes of the rows that are shifted and multiplied while they are in cache.
 PIECE_BYTES = 2**19
-#: Columns up to which all pairs of them are multiplied here, not by BLAS, and bytes of the rows of
-#: a piece then, of which there are some: it is read from the first cache, or the second one.
+#: Columns up to which all pairs of them are multiplied in registers, not by BLAS; the bytes of a
+#: piece then, which is read from the first cache or the second one; its fewest and most rows.
 PAIRED_COLUMNS, PAIRED_BYTES, PAIRED_ROWS = 256, 2**17, (64, 256)
 #: Rows whose products may be added up in float32.
 FLUSH_ROWS = 4096
@@ -57,15 +57,16 @@ class TileSums:
         self.dtype = dtype
         row_bytes = max(1, n_features * dtype.itemsize)
         self.rows = min(max(PIECE_BYTES // row_bytes, 128, n_features // 8), 512)
-        self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
+        self.one_hot = False
         self._part: AnyArray | None = None
         self._pairs = gram is not None and columns is None and n_features <= PAIRED_COLUMNS
+        self._waiting = 0
         if self._pairs:
             self._make_room_for_pairs(n_features)
-        elif gram is not None and columns is None:
+            return
+        self._room = np.empty((self.rows if gram is not None else 0, n_features), dtype)
+        if gram is not None and columns is None:
             self._part = gram if dtype == np.float64 else np.zeros(gram.shape, dtype)
-        self.one_hot = False
-        self._waiting = 0
 
     def add(
         self, tile: AnyArray, shift: Float, root: Float | None, right: Float
