@@ -31,6 +31,7 @@ from daskreg.cluster import local
 from daskreg.datafit import Datafit
 from daskreg.design import as_design, dealing
 from daskreg.design.host import process_memory
+from daskreg.design.passes.roster import workers_of
 from daskreg.design.passes.scheduler import FAN_IN
 from daskreg.losses import Squared
 from daskreg.problems import Problems
@@ -132,7 +133,7 @@ def states(arguments: argparse.Namespace) -> None:
     print(f"one state to {n_tasks} tasks on 2 processes; ms, and MB from client to scheduler")
     print(f"{'MB':>6}" + "".join(f"{name:>22}" for name in WAYS))
     with local(n_workers=2, threads_per_worker=1, memory_limit="2GiB") as client:
-        addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+        addresses = sorted(workers_of(client))
         for mb in arguments.mb:
             cells = []
             for send in WAYS.values():

@@ -10,6 +10,7 @@ from typing import Any
 import dask  # noqa: TID253 - loaded only where a cluster is started
 import distributed  # noqa: TID253
 
+from daskreg.design.passes.roster import workers_of
 from daskreg.exceptions import ClusterError
 
 #: For clusters whose nannies start their workers again: one that dies twice within some seconds is
@@ -85,6 +86,6 @@ def wait_for(client: Any, n_workers: int, timeout: float, advice: str) -> None:
     with contextlib.suppress(TimeoutError):
         client.wait_for_workers(n_workers, timeout=timeout)
         return
-    if not client.scheduler_info(n_workers=-1)["workers"]:
+    if not workers_of(client):
         client.close()
         raise ClusterError(f"no worker joined the cluster within {timeout:g} s: {advice}")

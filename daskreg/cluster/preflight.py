@@ -57,8 +57,10 @@ def preflight(client: Any) -> None:
     """
     if client is None or client.asynchronous:
         return
+    from daskreg.design.passes.roster import workers_of  # loads Dask
+
     try:
-        known = client.scheduler_info(n_workers=-1)["workers"]
+        known = workers_of(client)
         seen = _seen.setdefault(client, set())
         new = {address: info for address, info in known.items() if info["id"] not in seen}
         names = [*REQUIRED, *(name for name in OPTIONAL if name.lower() in sys.modules)]

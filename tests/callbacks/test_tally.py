@@ -11,6 +11,7 @@ import pytest
 from daskreg import Lasso, cluster
 from daskreg.callbacks import History
 from daskreg.design import as_design
+from daskreg.design.passes.roster import workers_of
 from tests.design.helpers import Correlate
 
 N, P = 6000, 8
@@ -93,7 +94,7 @@ def test_phases_fit_into_the_seconds(data):
 def test_shards_say_where_they_were(data):
     folder, _, _ = data
     with cluster.local(n_workers=2) as client:
-        addresses = set(client.scheduler_info()["workers"])
+        addresses = set(workers_of(client))
         model, records = fit(folder / "X.npy", folder / "y.npy")
     for record in records:
         assert {shard.where for shard in record.shards} == addresses

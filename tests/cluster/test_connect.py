@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from daskreg import cluster
+from daskreg.design.passes.roster import workers_of
 from daskreg.exceptions import ClusterError
 
 
@@ -132,7 +133,7 @@ def test_workers_that_do_not_come():
 
 
 def test_a_worker_is_no_scheduler(running):
-    (worker,) = running.scheduler_info()["workers"]
+    (worker,) = workers_of(running)
     with pytest.raises(ClusterError, match=r"nothing that is one answers there \(it is a Worker"):
         cluster.connect(worker, timeout=5)
 

@@ -12,6 +12,7 @@ from dask.utils import parse_timedelta
 
 from daskreg import cluster
 from daskreg.cluster._security import LOOPBACK
+from daskreg.design.passes.roster import workers_of
 
 from .processes import family, listening
 
@@ -26,7 +27,7 @@ def test_everything_listens_on_the_loopback(security):
         started = set(told) - before
         assert len(started) == 2  # nothing else than the workers listens
         assert set().union(*told.values()) == {LOOPBACK}
-        (worker, _) = client.scheduler_info()["workers"].values()
+        (worker, _) = workers_of(client).values()
         assert worker["memory_limit"] == 512 << 20
         assert worker["nthreads"] == 1
         assert client.submit(sum, [1, 2]).result() == 3

@@ -15,6 +15,7 @@ import pytest
 import daskreg
 from daskreg import Lasso, cluster
 from daskreg.cluster._security import LOOPBACK
+from daskreg.design.passes.roster import workers_of
 from daskreg.exceptions import ClusterError
 
 from . import limited
@@ -59,7 +60,7 @@ def jobs_of(client) -> list[str]:
 @pytest.mark.parametrize("security", [None, True], ids=["plain", "encrypted"])
 def test_workers_are_jobs_and_listen_on_the_loopback(X, y, logs, security):
     with cluster.slurm(2, memory_limit=MEMORY, security=security, log_directory=logs) as client:
-        workers = client.scheduler_info()["workers"]
+        workers = workers_of(client)
         assert len(workers) == 2
         told = listening([*family(), *mentioning(client.scheduler.address)])
         assert len(told) >= 5  # this process, two workers and their nannies
@@ -122,13 +123,14 @@ def test_the_tasks_of_srun_are_a_cluster(tmp_path, security):
 PROGRAM = """
 import numpy as np, psutil, sys
 from daskreg import Lasso, cluster
+from daskreg.design.passes.roster import workers_of
 if __name__ == "__main__":
     with cluster.{start} as client:
         hosts = lambda: [s.laddr.ip for s in psutil.Process().net_connections("inet")
                          if s.status == psutil.CONN_LISTEN]
         found = [hosts(), client.run_on_scheduler(hosts), *client.run(hosts).values()]
         print("listening", *sorted(set(sum(found, []))))
-        print("workers", len(client.scheduler_info()["workers"]))
+        print("workers", len(workers_of(client)))
         X = np.random.default_rng(0).normal(size=(400, 5))
         print("coef", Lasso(0.1, block_size=4096).fit(X, X[:, 0]).coef_.tobytes().hex())
     print("ended")

@@ -9,6 +9,7 @@ import pytest
 
 from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
+from daskreg.design.passes.roster import workers_of
 from daskreg.design.spool.rows import SpooledRows
 from daskreg.design.spool.scratch import Scratch
 from daskreg.exceptions import DataError
@@ -64,7 +65,7 @@ def test_homes_of_persisted_blocks(client, values, scratch):
     x = client.persist(da.from_array(values, chunks=(500, P)))
     (rows,), _ = settle([open_collection(x)], scratch)
     rows.chunk_futures[0].result()
-    assert set(rows.chunk_homes(scheduler)) <= set(client.scheduler_info()["workers"]) | {None}
+    assert set(rows.chunk_homes(scheduler)) <= set(workers_of(client)) | {None}
     assert len(rows.chunk_homes(scheduler)) == 4
 
 

@@ -14,6 +14,7 @@ import pytest
 from daskreg import ElasticNetCV, Lasso, cluster, dashboard
 from daskreg.dashboard.feed import Feed
 from daskreg.dashboard.messages import NAME
+from daskreg.design.passes.roster import workers_of
 from daskreg.events import record
 from tests.browser import browser, errors, needs_browser, until
 
@@ -90,7 +91,7 @@ def test_the_page_knows_what_the_fit_knows(client, page, data):
     assert known["columns"]["n_pass"] == expected["n_pass"]
     assert known["columns"]["gap"] == expected["gap"]
     assert known["n_passes"] == model.n_passes_
-    addresses = set(client.scheduler_info()["workers"])
+    addresses = set(workers_of(client))
     assert {row[0] for row in known["shards"]} == addresses
     assert sum(row[5] for row in known["shards"]) == 20_000
 

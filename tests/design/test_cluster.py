@@ -20,6 +20,7 @@ from distributed import Client, LocalCluster, wait
 from daskreg.design import as_design
 from daskreg.design.host import machine_memory
 from daskreg.design.passes.cluster import Cluster
+from daskreg.design.passes.roster import workers_of
 from daskreg.exceptions import WorkersLostError
 
 from . import helpers
@@ -131,7 +132,7 @@ def test_a_worker_that_dies_between_passes_costs_a_reread_and_no_bit(client):
         victim = next(address for address, shards in held.items() if shards)
         os.kill(client.run(os.getpid)[victim], signal.SIGKILL)
         deadline = time.monotonic() + 30
-        while victim in client.scheduler_info(n_workers=-1)["workers"]:
+        while victim in workers_of(client):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         np.testing.assert_array_equal(
@@ -162,7 +163,7 @@ def test_the_spool_of_a_lost_worker_is_made_anew_from_the_source(client):
         victim = next(address for address, shards in held.items() if shards)
         os.kill(client.run(os.getpid)[victim], signal.SIGKILL)
         deadline = time.monotonic() + 30
-        while victim in client.scheduler_info(n_workers=-1)["workers"]:
+        while victim in workers_of(client):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         results += [design.sum_over_rows(Correlate(), {"times": t}) for t in (2.0, 3.0)]
@@ -329,7 +330,7 @@ def test_results_that_are_no_longer_waited_for_are_fetched_again(client, monkeyp
 def test_a_cluster_without_workers_is_an_error(client, cluster):
     X, y = make_data(n=2_000)
     cluster.scale(0)
-    wait_until(lambda: not client.scheduler_info(n_workers=-1)["workers"])
+    wait_until(lambda: not workers_of(client))
     try:
         with (
             dask.config.set({"distributed.scheduler.no-workers-timeout": "0.5s"}),

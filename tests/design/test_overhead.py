@@ -14,6 +14,7 @@ import pytest
 from daskreg.design.passes import tasks
 from daskreg.design.passes.cluster import Cluster
 from daskreg.design.passes.remote import itself
+from daskreg.design.passes.roster import workers_of
 from daskreg.design.passes.scheduler import (
     FAN_IN,
     LARGE_PARTIALS,
@@ -151,7 +152,7 @@ def test_a_scheduler_that_forgets_nothing_ends_no_pass(client, monkeypatch):
 
 
 def test_tasks_go_in_calls_of_some_megabytes_each_to_its_worker(client):
-    addresses = sorted(client.scheduler_info(n_workers=-1)["workers"])
+    addresses = sorted(workers_of(client))
     shared = bytes(1 << 20)
     orders = [
         tasks.Task(where, "where", (bytes(3 << 19), shared, i), addresses[i % 2]) for i in range(5)

@@ -89,11 +89,6 @@ def pids(client: Any) -> dict[str, int]:
     return found
 
 
-def workers_of(client: Any) -> dict[str, Any]:
-    """What the scheduler says of its workers."""
-    return dict(client.scheduler_info(n_workers=-1)["workers"])
-
-
 def kinds(log: Any) -> list[str]:
     """Kinds of the events in a log."""
     return [event.kind for event in log.events]

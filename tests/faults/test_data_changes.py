@@ -22,11 +22,12 @@ import daskreg
 from daskreg.checkpoint.fingerprint import windows
 from daskreg.design import as_design
 from daskreg.design.columns import BlockSpec
+from daskreg.design.passes.roster import workers_of
 from daskreg.design.passes.seals import EVERY, SHORT_RUN, Seals, sample, seal
 from daskreg.exceptions import DataError
 from tests.design.helpers import ArrayRows, Correlate, make_data
 
-from .common import pids, wait_until, workers_of
+from .common import pids, wait_until
 
 N, P = 4000, 40
 

@@ -19,11 +19,12 @@ import daskreg
 from daskreg.design.blocks import Block
 from daskreg.design.passes import poison as quarantine
 from daskreg.design.passes import relay, roster, slow
+from daskreg.design.passes.roster import workers_of
 from daskreg.events import collecting
 from daskreg.exceptions import PoisonBlockError, WorkersLostError
 from tests.design.helpers import Correlate, make_data, make_design
 
-from .common import BLOCK, Deadly, Once, Slowly, first, kinds, pids, wait_until, workers_of
+from .common import BLOCK, Deadly, Once, Slowly, first, kinds, pids, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +150,23 @@ def test_who_comes_late_gets_shards_between_passes(
     assert {"worker_joined", "shard_moved"} <= set(kinds(log))
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(again, expected)
+
+
+def test_workers_are_seen_while_the_client_looks_at_its_scheduler_too(client: Client) -> None:
+    ended = threading.Event()
+
+    def look() -> None:  # as the clock of the client does every other second
+        while not ended.is_set():
+            client.sync(client._update_scheduler_info)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        seen = [len(workers_of(client)) for _ in range(300)]
+    finally:
+        ended.set()
+        thread.join()
+    assert min(seen) == max(seen) >= 2
 
 
 def test_a_cluster_that_goes_to_nothing_and_comes_back(

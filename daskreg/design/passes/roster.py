@@ -29,6 +29,21 @@ LEAVING = ("closing_gracefully", "closing", "closed", "failed")
 PAUSE = 0.2
 
 
+def workers_of(client: Any, timeout: float = ASK) -> dict[str, Any]:
+    """What the scheduler says now of all its workers, by address.
+
+    ``Client.scheduler_info`` answers from a field that the client's own clock overwrites with an
+    answer that names no worker: read between the two, a whole cluster looks empty.
+
+    Raises
+    ------
+    OSError
+        The scheduler has not answered within ``timeout`` seconds.
+    """
+    ask = client.scheduler.identity
+    return dict(client.sync(ask, n_workers=-1, callback_timeout=timeout)["workers"])
+
+
 class Roster:
     """The workers of a client, looked up now and then; what changes is an event of the fit.
 
@@ -65,15 +80,13 @@ class Roster:
         try:
             if client.status in ("closing", "closed"):
                 raise self._lost("the Dask client is closed")
-            ask = client.scheduler.identity
-            found = client.sync(ask, n_workers=-1, callback_timeout=ASK)
+            workers = workers_of(client)
         except (OSError, RuntimeError, AttributeError) as error:
             if isinstance(error, ClusterLostError):
                 raise
             self._not_answered()
             return self._known or {}
         self._unanswered_since = None
-        workers: dict[str, Any] = dict(found["workers"])
         self._compare(workers)
         return workers
 

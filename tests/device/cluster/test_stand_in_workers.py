@@ -16,6 +16,7 @@ from distributed import Client, LocalCluster
 from daskreg import LogisticRegression
 from daskreg.cluster.preflight import preflight
 from daskreg.design.device.shelf import SHELF
+from daskreg.design.passes.roster import workers_of
 from daskreg.exceptions import MissingDependencyError
 from tests.device import preload
 from tests.faults.common import wait_until
@@ -98,7 +99,7 @@ def test_a_worker_that_dies_in_a_fit_leaves_its_rows_to_the_others_card(client, 
 
 def test_another_kind_of_card_is_told_of(client, monkeypatch):
     client.wait_for_workers(2, timeout=60)
-    one = min(client.scheduler_info(n_workers=-1)["workers"])
+    one = min(workers_of(client))
     monkeypatch.setattr("daskreg.cluster.preflight._seen", {})
     client.run(preload.rename, "another card", workers=[one])
     with pytest.warns(UserWarning, match="has (another card|stand-in), 1 others"):
@@ -115,7 +116,7 @@ def test_a_worker_that_is_told_to_use_a_card_it_lacks_is_named(client, data):
         if wanted == "auto":
             preload.begin()
 
-    one = min(client.scheduler_info(n_workers=-1)["workers"])
+    one = min(workers_of(client))
     client.run(without_card, "gpu", workers=[one])
     try:
         with (
