@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg._blas import blas_routine
 from daskreg.datafit.groups import ALL
 from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.compiled import batch, dense, elementary, moments
@@ -214,24 +213,9 @@ def test_what_is_no_number_stays_none():
     assert np.isnan(at_each(exp_minus_of, np.array([np.nan]))).all()
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_products_called_by_address_are_those_of_numpy(dtype):
-    rng = np.random.default_rng(0)
-    tile, coef, eta = (rng.random(shape).astype(dtype) for shape in ((7, 5), (3, 5), (3, 9)))
-    before, part = eta.copy(), coef.copy()
-    tile.flags.writeable = False
-    routine = blas_routine("gemm", tile.dtype)
-    batch.products(tile, 1, 6, None, routine, coef, eta, 0)
-    np.testing.assert_allclose(eta[:, :6], coef @ tile[1:].T, rtol=1e-6)
-    np.testing.assert_array_equal(eta[:, 6:], before[:, 6:])
-    batch.add_products(tile, 1, 6, None, routine, eta, part)
-    np.testing.assert_allclose(part, coef + eta[:, :6] @ tile[1:], rtol=1e-6)
-
-
-@pytest.mark.parametrize("routine", ["gemm", "syrk"])
-def test_loops_that_multiply_hold_no_lock(routine):
+@pytest.mark.parametrize("function", [batch.batch_rows, moments.add_moments, dense.lone_rows])
+def test_loops_that_multiply_hold_no_lock(function):
     """What is compiled for a block says that it runs without the interpreter's lock."""
-    function = batch.batch_rows if routine == "gemm" else moments.add_moments
     assert function.targetoptions["nogil"]
 
 

@@ -44,10 +44,12 @@ LIBRARIES = ("numba",)
 LONE_COLUMNS, LONE_RUN_BYTES = 2, 2**20
 #: Tiles of one column: in the first-level cache, with room for what else there is.
 LONE_BYTES = 2**14
-#: Tiles of several columns, and their linear predictors: in the second-level cache.
-BATCH_BYTES = 2**19
-#: Columns, and features from which on, for which compiled loops are faster than BLAS.
-FEW_COLUMNS, LONG_ROW = range(3, 17), 128
+#: Tiles of several columns, and their linear predictors: in the second-level cache, with room for
+#: the coefficients; BLAS arranges all that it needs anew for each of them, and has larger ones.
+BATCH_BYTES, BLAS_BYTES = 2**17, 2**19
+#: Features from which on, and columns up to which, products are made in registers: for others BLAS
+#: is faster.
+LONG_ROW, FEW_COLUMNS = 96, 64
 #: Rows whose products may be added up in the type of the products.
 FLUSH_ROWS = 1024
 SPARSE_ROWS = 4096
@@ -109,8 +111,15 @@ def lone_tile(n_features: int, itemsize: int) -> int:
 
 def batch_tile(n_features: int, n_columns: int, itemsize: int) -> int:
     """Return the rows of a tile of several columns."""
-    wider = max(1, n_features, n_columns)
-    return min(max(BATCH_BYTES // (wider * itemsize), 128), FLUSH_ROWS)
+    row_bytes = max(1, n_features, n_columns) * itemsize
+    if in_registers(n_features, n_columns):
+        return min(max(BATCH_BYTES // row_bytes, 64), 512) // 8 * 8
+    return min(max(BLAS_BYTES // row_bytes, 128), FLUSH_ROWS)
+
+
+def in_registers(n_features: int, n_columns: int) -> bool:
+    """Return whether products with several columns are made without BLAS."""
+    return n_features >= LONG_ROW and n_columns <= FEW_COLUMNS
 
 
 def fused_sums(
@@ -233,7 +242,7 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
     p, n_columns = walk.coef.shape
     rows = lone_tile(p, dtype.itemsize)
-    X, half, shift, scratch = _tiles(walk, dtype, rows)
+    X, half, shift, scratch = _tiles(walk, dtype, rows, p)
     room, part, grad = np.empty(rows, dtype), np.zeros(p, dtype), np.zeros((n_columns, p))
     coef = np.ascontiguousarray(walk.coef.T, dtype)
     flush = max(1, FLUSH_ROWS // rows)
@@ -255,34 +264,39 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
 def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     from .compiled.batch import batch_rows
+    from .compiled.products import FOURS
+    from .compiled.registers import padded
 
     p, n_columns = walk.coef.shape
-    few = n_columns in FEW_COLUMNS and p >= LONG_ROW
-    routine = None if few else blas_routine("gemm", dtype)
-    # Few columns are multiplied in fours.
-    width = -(-n_columns // 4) * 4 if few else n_columns
-    coef = np.zeros((width, p), dtype)
-    coef[:n_columns] = walk.coef.T
+    routine = None if in_registers(p, n_columns) else blas_routine("gemm", dtype)
+    sizes = n_columns, p
+    if routine is None:
+        sizes = -(-n_columns // FOURS) * FOURS, padded(p, dtype)
+    coef = np.zeros(sizes, dtype)
+    coef[:n_columns, :p] = walk.coef.T
     rows = batch_tile(p, n_columns, dtype.itemsize)
-    X, half, shift, scratch = _tiles(walk, dtype, rows)
-    room, part, grad = np.empty((width, rows), dtype), np.zeros_like(coef), np.zeros((width, p))
+    X, half, shift, scratch = _tiles(walk, dtype, rows, coef.shape[1])
+    room, part, grad = np.empty((len(coef), rows), dtype), np.zeros_like(coef), np.zeros(coef.shape)
     flush = max(1, FLUSH_ROWS // rows)
     for beside in walk.beside(rows):
         tile = X[beside.start : beside.stop]
         tiles = (tile, None, None) if scratch is None else (None, tile, half)
         several = *walk.columns, *beside.parts, flush, scratch, room, part
-        batch_rows(*tiles, few or None, routine, coef, shift, *several, *walk.by_loss, grad)
-    return np.ascontiguousarray(grad[:n_columns].T)
+        batch_rows(*tiles, routine, coef, shift, *several, *walk.by_loss, grad)
+    return np.ascontiguousarray(grad[:n_columns, :p].T)
 
 
 def _tiles(
-    walk: _Walk, dtype: np.dtype[Any], rows: int
+    walk: _Walk, dtype: np.dtype[Any], rows: int, width: int
 ) -> tuple[AnyArray, bool | None, AnyArray | None, AnyArray | None]:
-    """Return X as ``stored`` does, its shift, and room for a tile of what is not as needed."""
+    """Return X as ``stored`` does, its shift, and room for a tile of what is not as needed.
+
+    Its rows need ``width`` numbers, zeros after their own.
+    """
     X, half = stored(walk.X)
     shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
-    widened = X.dtype != dtype or shift is not None
-    scratch = np.empty((min(rows, walk.n_rows), X.shape[1]), dtype) if widened else None
+    widened = X.dtype != dtype or shift is not None or width != X.shape[1]
+    scratch = np.zeros((min(rows, walk.n_rows), width), dtype) if widened else None
     return X, half, shift, scratch
 
 

@@ -110,7 +110,7 @@ class TileSums:
 
     def _make_room_for_pairs(self, n_features: int) -> None:
         """Have rows, with zeros after their columns, begin where a line of the cache does."""
-        from .compiled.pairs import VECTOR, padded
+        from .compiled.registers import VECTOR, padded
 
         itemsize, n = self.dtype.itemsize, padded(n_features, self.dtype)
         least, most = PAIRED_ROWS

@@ -16,7 +16,7 @@ from numba.extending import overload  # noqa: TID253 - as numba itself
 from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
-from .native import prefetch, widest_vectors
+from .native import widest_vectors
 from .pointwise import SUMS, logistic, squared
 
 #: Moves the exponent of a half precision number to where float32 has it.
@@ -61,15 +61,6 @@ def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
         for j in range(X.shape[1]):
             u = out.dtype.type(X[i, j]) if half is None else widen_bits(X[i, j])
             out[i, j] = u if shift is None else u - shift[j]
-
-
-@compiled(inline="always")
-def ask_for(X: AnyArray, start: int, stop: int) -> None:
-    """Let rows of X that are needed soon come from memory while others are worked on."""
-    line = 64 // X.itemsize
-    for i in range(start, stop if stop < X.shape[0] else X.shape[0]):
-        for j in range(0, X.shape[1], line):
-            prefetch(X, i, j)
 
 
 @compiled(inline="always")

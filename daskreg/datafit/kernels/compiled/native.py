@@ -1,5 +1,4 @@
-"""What compiled loops need and numba has no words for: BLAS without Python's lock, prefetching,
-wide vectors.
+"""What compiled loops need and numba has no words for: BLAS without Python's lock, wide vectors.
 
 BLAS routines are called by their address, see :func:`daskreg._blas.routine`; wrappers of scipy
 hold the interpreter's lock while they multiply, so that threads would wait for each other.
@@ -15,8 +14,6 @@ from numba.extending import intrinsic  # noqa: TID253
 
 _BYTE = ir.IntType(8)
 _INT = ir.IntType(32)
-#: Cache that prefetched lines go to, as LLVM counts them: the second level.
-_LEVEL_TWO = 2
 
 
 def _pointer(context: Any, builder: Any, kind: Any, array: Any) -> Any:
@@ -69,9 +66,9 @@ def _gemm(transposed: str) -> Any:
     return intrinsic(typed)
 
 
-#: ``add_product(routine, (m, n, k), A, B, C, (lda, ldb, ldc))`` adds A B to C, (m, k), (k, n) and
+#: ``add_gemm(routine, (m, n, k), A, B, C, (lda, ldb, ldc))`` adds A B to C, (m, k), (k, n) and
 #: (m, n) in the order of Fortran; ``set_product`` sets C to A' B, where A is (k, m).
-add_product, set_product = _gemm("N"), _gemm("T")
+add_gemm, set_gemm = _gemm("N"), _gemm("T")
 
 
 @intrinsic
@@ -106,24 +103,3 @@ def syrk(typing: Any, routine: Any, n: Any, k: Any, A: Any, C: Any):  # type: ig
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, types.intp, A, C), generate
-
-
-@intrinsic
-def prefetch(typing: Any, X: Any, i: Any, j: Any):  # type: ignore[no-untyped-def]
-    """Ask for the cache line of ``X[i, j]``, to be read soon."""
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        kind, *places = signature.args
-        array = context.make_array(kind)(context, builder, given[0])
-        places = [
-            context.cast(builder, place, given_kind, types.intp)
-            for place, given_kind in zip(given[1:], places, strict=True)
-        ]
-        address = cgutils.get_item_pointer(context, builder, kind, array, places, wraparound=False)
-        address = builder.bitcast(address, _BYTE.as_pointer())
-        signs = ir.FunctionType(ir.VoidType(), [address.type, _INT, _INT, _INT])
-        ask = builder.module.declare_intrinsic("llvm.prefetch", [address.type], signs)
-        builder.call(ask, [address, _INT(0), _INT(_LEVEL_TWO), _INT(1)])
-        return context.get_dummy_value()
-
-    return types.void(X, i, j), generate

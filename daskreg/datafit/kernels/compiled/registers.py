@@ -1,0 +1,120 @@
+"""Matrices whose rows are multiplied in the registers of the processor, as wide as it has them.
+
+BLAS arranges both matrices anew before it multiplies them, which takes as long as the products
+where one of them has some hundred rows or columns.  Here rows are few enough to stay in the first
+caches, and are read where they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils  # noqa: TID253 - this package is loaded only for large data
+from numba.core.registry import cpu_target  # noqa: TID253
+
+#: What numba compiles for, and keeps code by: the rows that are made here are laid out for it.
+_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+#: Bytes of a vector: those of AVX-512, of AVX, and of what every processor has.
+VECTOR = 64 if "+avx512f" in _FEATURES else 32 if "+avx" in _FEATURES else 16
+#: A tile of products has so many rows of the left matrix, or columns, and so many vectors of the
+#: right one: all their sums, one left number and the right ones fill the registers, of which there
+#: are 32 or 16.
+LEFT = 8 if "+avx512f" in _FEATURES or "+neon" in _FEATURES else 4
+RIGHT = 3
+
+_CONTRACT = ("contract",)
+
+
+def padded(n_columns: int, dtype: np.dtype[Any]) -> int:
+    """Return the columns that rows and their products need in memory, with those that are zeros."""
+    unit = max(LEFT, VECTOR // dtype.itemsize)
+    return -(-n_columns // unit) * unit
+
+
+class Rows:
+    """A matrix of a function that is being compiled; its rows lie one after the other."""
+
+    def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
+        parts = context.make_array(kind)(context, builder, array)
+        self._builder, self._data = builder, parts.data
+        self.n_columns = cgutils.unpack_tuple(builder, parts.shape, 2)[1]
+        self._itemsize = kind.dtype.bitwidth // 8
+        self.length = VECTOR // self._itemsize
+        self.vector = ir.VectorType(context.get_value_type(kind.dtype), self.length)
+
+    def place(self, i: Any, j: Any) -> Any:
+        """Return where ``[i, j]`` is."""
+        builder = self._builder
+        return builder.gep(self._data, [builder.add(builder.mul(i, self.n_columns), j)])
+
+    def after(self, place: Any, by: Any) -> Any:
+        """Return the place so many numbers later."""
+        by = by if isinstance(by, ir.Value) else self.n_columns.type(by)
+        return self._builder.gep(place, [by])
+
+    def load(self, place: Any) -> Any:
+        """Return the vector that begins at a place."""
+        several = self._builder.bitcast(place, self.vector.as_pointer())
+        return self._builder.load(several, align=self._itemsize)
+
+    def spread(self, place: Any) -> Any:
+        """Return a vector of nothing but the number at a place."""
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        one = self._builder.load(place)
+        one = self._builder.insert_element(nothing, one, ir.IntType(32)(0))
+        return shuffled(self._builder, one, nothing, [0] * self.length)
+
+    def add(self, place: Any, sums: Any) -> None:
+        """Add a vector of any length to the numbers from a place on."""
+        builder = self._builder
+        several = builder.bitcast(place, sums.type.as_pointer())
+        more = builder.fadd(builder.load(several, align=self._itemsize), sums)
+        builder.store(more, several, align=self._itemsize)
+
+    def zeros(self, count: int) -> list[Any]:
+        """Return so many sums, vectors that become registers.
+
+        They begin anew for each tile: added on to those before, they would be chains of thousands.
+        """
+        sums = [cgutils.alloca_once(self._builder, self.vector) for _ in range(count)]
+        for one in sums:
+            self._builder.store(ir.Constant(self.vector, None), one)
+        return sums
+
+    def add_product(self, one: Any, left: Any, right: Any) -> None:
+        """Add the products of two vectors to one of the sums."""
+        builder = self._builder
+        product = builder.fmul(left, right, flags=_CONTRACT)
+        builder.store(builder.fadd(builder.load(one), product, flags=_CONTRACT), one)
+
+
+def shuffled(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
+    """Return the numbers of two vectors that are at some places, counted through both."""
+    kind = ir.VectorType(ir.IntType(32), len(places))
+    return builder.shuffle_vector(first, second, ir.Constant(kind, places))
+
+
+def added_up(builder: Any, vectors: list[Any]) -> list[Any]:
+    """Return the sum of each vector, in order, in as few vectors as they fit in.
+
+    Halves of two vectors are added to one another, and what results once more, until each number
+    is the sum of a vector.
+    """
+    run = vectors[0].type.count
+    while run > 1:
+        half, pairs = run // 2, len(vectors) > 1
+        found = []
+        for first in range(0, len(vectors), 2 if pairs else 1):
+            one, other = vectors[first], vectors[first + 1 if pairs else first]
+            begins = range(0, (2 if pairs else 1) * one.type.count, run)
+            lower = [begin + place for begin in begins for place in range(half)]
+            upper = [place + half for place in lower]
+            found.append(
+                builder.fadd(
+                    shuffled(builder, one, other, lower), shuffled(builder, one, other, upper)
+                )
+            )
+        vectors, run = found, half
+    return vectors
