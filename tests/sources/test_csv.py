@@ -55,6 +55,53 @@ def test_parts_are_what_pandas_reads(tmp_path, random, suffix, part_nbytes):
         np.testing.assert_array_equal(whole(rows)[:, 0], data[name])
 
 
+WORDS = (
+    "",
+    "NA",
+    "N/A",
+    "nan",
+    "NaN",
+    "-nan",
+    "null",
+    "None",
+    "<NA>",
+    "#N/A",
+    "-1.#IND",
+    "1.#QNAN",
+)
+
+
+@pytest.mark.parametrize("word", [*WORDS, "inf", "-inf", " 7", "1e400", "-0.0"])
+@pytest.mark.parametrize("part_nbytes", [10**6, 60])
+def test_any_number_and_any_word_for_none(tmp_path, word, part_nbytes):
+    """Whether missing values are looked for from the start or after the first was met."""
+    lines = ["a,b,c", *["1.5,2,3"] * 20, f"{word},4,5", *["2.5,6,7"] * 20, "8,9", "1.5,2,3"]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines) + "\n")
+    rows = CsvTable(path, part_nbytes=part_nbytes).rows(["c", "a"])
+    expected = pd.read_csv(path)[["c", "a"]].to_numpy(float)
+    for _ in range(2):
+        np.testing.assert_array_equal(whole(rows), expected)
+
+
+def test_values_are_looked_up_among_words_for_missing_ones_after_the_first(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a,b", *["1,2"] * 30, "3,NA", *["4,5"] * 30]))
+    asked, read_csv = [], pd.read_csv
+    rows = CsvTable(path, part_nbytes=40).rows(["a", "b"])
+    monkeypatch.setattr(
+        pd,
+        "read_csv",
+        lambda *given, **settings: (
+            asked.append(settings["na_filter"]) or read_csv(*given, **settings)
+        ),
+    )
+    whole(rows)
+    before = asked.index(True)
+    assert asked == [False] * before + [True] * (rows.n_parts - before + 1)
+    assert 1 < before < rows.n_parts
+
+
 @pytest.mark.parametrize(
     "text", ["a,b\r\n1,2\r\n3,4\r\n", "a,b\n1,2\n3,4", "\ufeffa,b\n1,2\n3,4\n"]
 )
