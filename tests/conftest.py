@@ -9,6 +9,7 @@ small products.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -33,6 +34,10 @@ settings.register_profile("repeated", deadline=None, derandomize=True, database=
 settings.load_profile("repeated" if os.environ.get("CI") else "local")
 
 os.environ.setdefault("DASKREG_DEVICE", "auto")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a script; tests send themselves what Ctrl-C does.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -86,6 +86,10 @@ def wait_for(client: Any, n_workers: int, timeout: float, advice: str) -> None:
     with contextlib.suppress(TimeoutError):
         client.wait_for_workers(n_workers, timeout=timeout)
         return
-    if not workers_of(client):
+    try:
+        some_came = bool(workers_of(client))
+    except OSError:
+        some_came = False
+    if not some_came:
         client.close()
         raise ClusterError(f"no worker joined the cluster within {timeout:g} s: {advice}")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -84,22 +85,51 @@ def test_any_number_and_any_word_for_none(tmp_path, word, part_nbytes):
         np.testing.assert_array_equal(whole(rows), expected)
 
 
+def settings_of_readers(monkeypatch):
+    """Return a list that fills with whether each reader of pandas looks for missing values."""
+    asked, read_csv = [], pd.read_csv
+
+    def ask(*given, **settings):
+        asked.append(settings.get("na_filter", True))
+        return read_csv(*given, **settings)
+
+    monkeypatch.setattr(pd, "read_csv", ask)
+    return asked
+
+
 def test_values_are_looked_up_among_words_for_missing_ones_after_the_first(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["a,b", *["1,2"] * 30, "3,NA", *["4,5"] * 30]))
-    asked, read_csv = [], pd.read_csv
+    monkeypatch.setattr("daskreg.design.sources.csv.ROWS_INFERRED", 30)
     rows = CsvTable(path, part_nbytes=40).rows(["a", "b"])
-    monkeypatch.setattr(
-        pd,
-        "read_csv",
-        lambda *given, **settings: (
-            asked.append(settings["na_filter"]) or read_csv(*given, **settings)
-        ),
-    )
+    asked = settings_of_readers(monkeypatch)
     whole(rows)
     before = asked.index(True)
     assert asked == [False] * before + [True] * (rows.n_parts - before + 1)
     assert 1 < before < rows.n_parts
+
+
+def test_a_file_whose_first_rows_have_gaps_is_parsed_once(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a,b", "3,", *["1,2"] * 30]))
+    rows = CsvTable(path, part_nbytes=40).rows(["a", "b"])
+    asked = settings_of_readers(monkeypatch)
+    whole(pickle.loads(pickle.dumps(rows)))
+    assert asked == [True] * rows.n_parts
+
+
+def test_a_late_gap_among_many_columns_warns_of_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(csv_parts, "ROWS_PARSED", 8192)
+    path = tmp_path / "t.csv"
+    line = ",".join(["1"] * 2000)
+    lines = [",".join(f"c{i}" for i in range(2000)), *[line] * 700, line[:-1], *[line] * 9]
+    path.write_text("\n".join(lines))
+    table = CsvTable(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = table.rows(["c0", "c1999"]).read_part(0)
+        whole(table.rows(table.columns))
+    assert np.flatnonzero(np.isnan(values[:, 1])).tolist() == [700]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The gradient pass in machine code: both products and everything between in one look at a tile.
 
-One or two columns of coefficients go through compiled loops alone; more of them through BLAS, with
-problems first in memory, so that each column of eta is a run of numbers.  Products have the type
+One or two columns of coefficients go through compiled loops, and up to 64 of many features through
+products in registers; others through BLAS.  Several have problems first in memory, so that each
+column of eta is a run of numbers.  Products have the type
 of the coefficients; everything else, and sums over more than some 1000 rows, are float64.
 """
 

@@ -38,10 +38,13 @@ def workers_of(client: Any, timeout: float = ASK) -> dict[str, Any]:
     Raises
     ------
     OSError
-        The scheduler has not answered within ``timeout`` seconds.
+        The scheduler has not answered within ``timeout`` seconds, or the client is closed.
     """
-    ask = client.scheduler.identity
-    return dict(client.sync(ask, n_workers=-1, callback_timeout=timeout)["workers"])
+    try:
+        ask = client.scheduler.identity
+        return dict(client.sync(ask, n_workers=-1, callback_timeout=timeout)["workers"])
+    except (AttributeError, RuntimeError) as error:
+        raise OSError(f"the Dask client is {client.status}: {error}") from error
 
 
 class Roster:
@@ -76,14 +79,11 @@ class Roster:
         ClusterLostError
             It has not answered for too long, or the client is closed.
         """
-        client = self._client
+        if self._client.status in ("closing", "closed"):
+            raise self._lost("the Dask client is closed")
         try:
-            if client.status in ("closing", "closed"):
-                raise self._lost("the Dask client is closed")
-            workers = workers_of(client)
-        except (OSError, RuntimeError, AttributeError) as error:
-            if isinstance(error, ClusterLostError):
-                raise
+            workers = workers_of(self._client)
+        except OSError:
             self._not_answered()
             return self._known or {}
         self._unanswered_since = None

@@ -64,7 +64,8 @@ class CsvTable(Table):
         whole = file.suffix in COMPRESSED
         texts = [name for name, dtype in self._dtypes.items() if dtype == STRING]
         size = None if whole else part_nbytes
-        self._file = CsvFile(str(file), separator, self.columns, size, texts)
+        has_gaps = bool(head.isna().any(axis=None))
+        self._file = CsvFile(str(file), separator, self.columns, size, texts, has_gaps)
 
     def _refuse_numbers_as_header(self, path: str) -> None:
         # pandas numbers unnamed columns 0, 1, 2 ... and marks repeated names with ".1".

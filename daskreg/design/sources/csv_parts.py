@@ -66,6 +66,8 @@ class CsvFile:
         None: one part.
     texts : collection of str
         Columns whose values stay the text that they are.
+    has_gaps : bool
+        Whether values are known to be missing.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class CsvFile:
         columns: tuple[str, ...],
         part_nbytes: int | None,
         texts: Collection[str] = (),
+        has_gaps: bool = False,
     ) -> None:
         self._texts = frozenset(texts)
         self.path, self._separator, self._columns = path, separator, columns
@@ -82,7 +85,7 @@ class CsvFile:
         self._size = os.path.getsize(path)
         self.n_parts = 1 if part_nbytes is None else max(1, -(-self._size // part_nbytes))
         self._wanted: dict[str, None] = {}
-        self._has_gaps = False
+        self._has_gaps = has_gaps
 
     def largest_part(self, compressed_factor: int) -> int:
         """Bytes of text parsed at once, guessed where it is compressed."""
@@ -135,20 +138,23 @@ class CsvFile:
         No value is looked up among the words for missing ones, a tenth of the work, before one is
         not a number.
         """
+        frames = None
         if not self._has_gaps and not self._texts.intersection(columns):
-            frames = self._read_csv(part, columns, na_filter=False)
-            if _are_numbers(frames, "biuf"):
-                return frames
-            self._has_gaps = True
-        return self._read_csv(part, columns, na_filter=True)
+            frames = self._read_csv(part, columns, na_filter=False, low_memory=False)
+            self._has_gaps = frames is None
+        if frames is None:
+            frames = self._read_csv(part, columns)
+        return frames or [_no_rows(columns)]
 
-    def _read_csv(self, part: int, columns: list[str], *, na_filter: bool) -> list[Any]:
+    def _read_csv(self, part: int, columns: list[str], **settings: bool) -> list[Any] | None:
+        """Frames, or None as soon as one holds what is no number and nobody looks for gaps."""
         import pandas
 
         start, stop = self._range(part)
         lines = _Lines(self.path, start, stop)
         names = {} if part == 0 else {"names": list(self._columns), "header": None}
         whole = self._part_nbytes is None
+        frames = []
         try:
             with pandas.read_csv(
                 self.path if whole else io.BufferedReader(lines, READ_NBYTES),
@@ -157,12 +163,15 @@ class CsvFile:
                 index_col=False,
                 dtype=dict.fromkeys(self._texts.intersection(columns), str),
                 chunksize=ROWS_PARSED,
-                na_filter=na_filter,
                 **names,
+                **settings,
             ) as chunks:
-                frames = list(chunks)
+                for frame in chunks:
+                    if not (settings.get("na_filter", True) or _are_numbers([frame], "biuf")):
+                        return None
+                    frames.append(frame)
         except pandas.errors.EmptyDataError:
-            frames = []
+            pass
         except (ValueError, OSError, EOFError) as error:
             self._refuse_cut_quotes(lines)
             raise DataError(
@@ -171,7 +180,7 @@ class CsvFile:
         finally:
             lines.close()
         self._refuse_cut_quotes(lines)
-        return frames or [pandas.DataFrame({name: np.empty(0) for name in columns})]
+        return frames
 
     def _refuse_cut_quotes(self, lines: _Lines) -> None:
         # A cut inside quotes leaves a quote without its partner before it.
@@ -247,6 +256,12 @@ class CsvFile:
             f"which is not of type {dtype} as in the first rows of the file; correct it, or give "
             "the column one type"
         )
+
+
+def _no_rows(columns: list[str]) -> Any:
+    import pandas
+
+    return pandas.DataFrame({name: np.empty(0) for name in columns})
 
 
 def _are_numbers(frames: list[Any], kinds: str) -> bool:

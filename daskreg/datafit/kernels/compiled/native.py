@@ -67,7 +67,7 @@ def _gemm(transposed: str) -> Any:
 
 
 #: ``add_gemm(routine, (m, n, k), A, B, C, (lda, ldb, ldc))`` adds A B to C, (m, k), (k, n) and
-#: (m, n) in the order of Fortran; ``set_product`` sets C to A' B, where A is (k, m).
+#: (m, n) in the order of Fortran; ``set_gemm`` sets C to A' B, where A is (k, m).
 add_gemm, set_gemm = _gemm("N"), _gemm("T")
 
 

@@ -37,6 +37,8 @@ class Rows:
     """A matrix of a function that is being compiled; its rows lie one after the other."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
+        if kind.layout != "C":
+            raise TypeError(f"expected rows that lie one after the other, got {kind}")
         parts = context.make_array(kind)(context, builder, array)
         self._builder, self._data = builder, parts.data
         self.n_columns = cgutils.unpack_tuple(builder, parts.shape, 2)[1]
