@@ -84,8 +84,9 @@ def solve_one(
 ) -> tuple[Float, int]:
     """One problem; the tolerance of the residuals is tightened until the gap is small enough."""
     G, c = model.matrix(), np.ascontiguousarray(model.c[:, 0])
+    # Copies: one type for the compiler, whoever owns them.
     l1, l2 = (
-        np.ascontiguousarray(np.broadcast_to(strength[:, 0, 0], b.shape))
+        np.array(np.broadcast_to(strength[:, 0, 0], b.shape), order="C")
         for strength in (penalty.l1, penalty.l2)
     )
     b = np.maximum(b, 0.0) if penalty.positive else b
