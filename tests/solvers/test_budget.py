@@ -122,11 +122,12 @@ def test_what_is_done_in_memory_ends_where_the_time_does(
 class InterruptedPool(ThreadPoolExecutor):
     """Is interrupted while the second of its threads begins, which it never hears of then."""
 
+    at_work = threading.Event()
+
     def submit(self, *args):
         future = super().submit(*args)
         if len(self._threads) == 2:
-            while not future.running():
-                time.sleep(0.001)
+            assert self.at_work.wait(60.0)
             self._threads.pop()
             raise KeyboardInterrupt
         return future
@@ -139,7 +140,10 @@ def test_an_interrupt_ends_what_other_threads_do_in_memory(data, monkeypatch, wh
     if while_they_begin:
         monkeypatch.setattr("daskreg.solvers.parallel.ThreadPoolExecutor", InterruptedPool)
     asked, main = coordinate_descent.called_off, threading.main_thread()
-    together, ended = threading.Barrier(2, timeout=60), Queue()
+    InterruptedPool.at_work.clear()
+    # Both have begun to solve: one that is called off before that does not ask once more.
+    together = threading.Barrier(2, action=InterruptedPool.at_work.set, timeout=60)
+    ended = Queue()
 
     def waits():
         if together.wait() == 0 and not while_they_begin:
