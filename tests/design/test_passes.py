@@ -306,6 +306,7 @@ def test_an_interrupted_pass_leaves_nothing_pinned():
     kept = design.placement.scheduler._shards
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
     with design:
+        design.sum_over_rows(Correlate(), {"times": 1.0})
         timer.start()
         with pytest.raises(KeyboardInterrupt):
             pass_again_and_again(design)

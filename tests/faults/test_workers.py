@@ -83,7 +83,7 @@ def test_a_worker_that_is_retired_in_a_pass(
 def test_a_worker_that_stops_is_bypassed(
     client: Client, data: Any, expected: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(roster, "SILENT", 2.0)
+    monkeypatch.setattr(roster, "SILENT", 4.0)
     victim, pid = sorted(pids(client).items())[0]
     with make_design(*data, block_size=BLOCK) as design, collecting() as log:
         design.sum_over_rows(Correlate(), {"times": 1.0})
