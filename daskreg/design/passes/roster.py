@@ -29,7 +29,7 @@ LEAVING = ("closing_gracefully", "closing", "closed", "failed")
 PAUSE = 0.2
 
 
-def workers_of(client: Any, timeout: float = ASK) -> dict[str, Any]:
+def workers_of(client: Any) -> dict[str, Any]:
     """What the scheduler says now of all its workers, by address.
 
     ``Client.scheduler_info`` answers from a field that the client's own clock overwrites with an
@@ -38,11 +38,11 @@ def workers_of(client: Any, timeout: float = ASK) -> dict[str, Any]:
     Raises
     ------
     OSError
-        The scheduler has not answered within ``timeout`` seconds, or the client is closed.
+        The scheduler has not answered within ``ASK`` seconds, or the client is closed.
     """
     try:
         ask = client.scheduler.identity
-        return dict(client.sync(ask, n_workers=-1, callback_timeout=timeout)["workers"])
+        return dict(client.sync(ask, n_workers=-1, callback_timeout=ASK)["workers"])
     except (AttributeError, RuntimeError) as error:
         raise OSError(f"the Dask client is {client.status}: {error}") from error
 

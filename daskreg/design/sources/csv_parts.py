@@ -140,14 +140,14 @@ class CsvFile:
         """
         frames = None
         if not self._has_gaps and not self._texts.intersection(columns):
-            frames = self._read_csv(part, columns, na_filter=False, low_memory=False)
+            frames = self._read_csv(part, columns, only_numbers=True)
             self._has_gaps = frames is None
         if frames is None:
-            frames = self._read_csv(part, columns)
+            frames = self._read_csv(part, columns, only_numbers=False)
         return frames or [_no_rows(columns)]
 
-    def _read_csv(self, part: int, columns: list[str], **settings: bool) -> list[Any] | None:
-        """Frames, or None as soon as one holds what is no number and nobody looks for gaps."""
+    def _read_csv(self, part: int, columns: list[str], *, only_numbers: bool) -> list[Any] | None:
+        """Frames, or None as soon as one holds a gap or a text where only numbers are wanted."""
         import pandas
 
         start, stop = self._range(part)
@@ -163,11 +163,12 @@ class CsvFile:
                 index_col=False,
                 dtype=dict.fromkeys(self._texts.intersection(columns), str),
                 chunksize=ROWS_PARSED,
+                na_filter=not only_numbers,
+                low_memory=not only_numbers,
                 **names,
-                **settings,
             ) as chunks:
                 for frame in chunks:
-                    if not (settings.get("na_filter", True) or _are_numbers([frame], "biuf")):
+                    if only_numbers and not _are_numbers([frame], "biuf"):
                         return None
                     frames.append(frame)
         except pandas.errors.EmptyDataError:
