@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -126,8 +127,11 @@ def blas_routine(name: str, dtype: Any) -> int:
     dtype : dtype
         float32 or float64.
     """
-    from numba.extending import get_cython_function_address
+    from scipy.linalg import cython_blas
 
     scipy_blas()
-    letter = {4: "s", 8: "d"}[dtype.itemsize]
-    return int(get_cython_function_address("scipy.linalg.cython_blas", letter + name))
+    capsule = cython_blas.__pyx_capi__[{4: "s", 8: "d"}[dtype.itemsize] + name]
+    api = ctypes.pythonapi
+    name_of = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", api))
+    address = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)
+    return int(address(("PyCapsule_GetPointer", api))(capsule, name_of(capsule)))

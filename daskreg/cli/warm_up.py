@@ -55,14 +55,15 @@ def kept_in() -> str:
     ClickException
         Where there is none: what is compiled would be lost.
     """
-    from daskreg.datafit.kernels.compiled.dense import lone_rows
+    from daskreg.compiled.kept import folder
 
-    if lone_rows.stats.cache_path is None:
+    kept = folder()
+    if kept is None:
         raise click.ClickException(
             "neither the folder of the package nor the cache of the user can be written: set "
             "NUMBA_CACHE_DIR to a folder that can be, now and for the fits to come"
         )
-    return str(lone_rows.stats.cache_path)
+    return str(kept)
 
 
 def _fits(dtype: str) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled.sums import ENTROPY_SCALES
 
 from .coordinates import Coordinates
 from .dual import best_between, must_vanish, unit_pinv
 from .evaluation import is_penalised
-from .kernels.scales import ENTROPY_SCALES
 
 #: What may be left of the constraint, relative to what was there before the projection.
 RESIDUE = 1e-8

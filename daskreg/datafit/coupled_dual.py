@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.losses import Multinomial, entropy
 
 from .dual import best_between
 from .evaluation import DualPenalty, DualPoint, free_columns, outward
 from .first import FirstPass
-from .kernels.scales import ENTROPY_SCALES
 
 
 @dataclass(frozen=True, eq=False)

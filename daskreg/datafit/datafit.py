@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled import LIBRARIES
 from daskreg.exceptions import DataError
 from daskreg.losses import LogLoss, Multinomial, PointwiseLoss
 from daskreg.splits import Folds, RowWeights
@@ -22,7 +23,7 @@ from .held_out import held_out_error, held_out_scores
 from .hessians import has_cheap_hessians, hessians_of
 from .kernels.closing import ClosingKernel
 from .kernels.coupled import MOST_BENT
-from .kernels.fused import LIBRARIES, pays
+from .kernels.fused import pays
 from .kernels.gradient import GradientKernel
 from .scores import Scores
 from .state import ROUGH, pass_state, rounding, unsure_of

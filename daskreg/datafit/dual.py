@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.losses import Logistic, binary_entropy
 
 from .evaluation import DualPenalty, DualPoint, free_columns, outward
 from .first import FirstPass
-from .kernels.scales import ENTROPY_SCALES
 
 #: Where the entropies of a logistic dual point are known: at the label (zero) and at the scales.
 NODES = np.array([0.0, *ENTROPY_SCALES])

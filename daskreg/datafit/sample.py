@@ -9,9 +9,9 @@ import numpy as np
 
 from daskreg._array import as_type, is_sparse, scale_rows, take_rows, to_dense, with_data
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled import add_sparse_hessian
 
 from .kernels.sample import Picked, Pieces
-from .kernels.tiles import stored
 
 #: Bytes of a tile of rows in float64.
 TILE_BYTES = 2**22
@@ -133,14 +133,12 @@ class View:
         if not self.sample.compiled:
             S = as_type(X[:, chosen], np.dtype(np.float64))
             return (S.T @ scale_rows(S, bend)).toarray(), S.T @ bend
-        from .kernels.compiled.csr import add_hessian
-
         place = np.full(X.shape[1], -1, dtype=np.int32)
         place[chosen] = np.arange(m)
         room = np.empty(m + 1, dtype=np.intp), np.empty(m + 1)
         whole = np.zeros((m + 1, m + 1))
-        parts = (stored(part)[0] for part in (X.data, X.indices, X.indptr))
-        add_hessian(*parts, 0, place, np.ascontiguousarray(bend), *room, whole)
+        bend = np.ascontiguousarray(bend)
+        add_sparse_hessian(X.data, X.indices, X.indptr, 0, place, bend, *room, whole)
         return np.triu(whole, 1)[:m, :m].T + np.triu(whole)[:m, :m], whole[:m, m]
 
     def product(self, coef: Float) -> Float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from daskreg.callbacks import listener
+from daskreg.compiled import LIBRARIES, in_use
 from daskreg.datafit import Footprint
 from daskreg.datafit.drawing import affordable_rows
 from daskreg.datafit.kernels.coupled import MOST_BENT
@@ -24,8 +24,8 @@ from .choose import MAX_COUPLED, Choice, for_classes
 from .costs import Costs
 from .slices import largest_slice, path_numbers
 
-#: What importing numba and compiling coordinate descent add to a process, measured.
-NUMBA_BYTES = 120 << 20
+#: What compiling coordinate descent adds to the first process of all, measured; others load it.
+LOOPS_BYTES = 120 << 20
 #: Bytes of a sampled Hessian and its factors, for each pair of coefficients.
 HESSIANS = 4 * 8
 #: Solvers whose first pass sums a Gram matrix.
@@ -294,7 +294,7 @@ def _rooms(design: Any) -> list[int]:
 
 def _to_load(settings: Any, need: Footprint) -> int:
     """Bytes that coordinate descent adds to this process, if kernels have not loaded the same."""
-    if "numba" in need.libraries:
+    if set(LIBRARIES) <= set(need.libraries):
         return 0
     swept = settings.problems.l1_ratio.any() or settings.positive
-    return NUMBA_BYTES if swept and "numba" not in sys.modules else 0
+    return LOOPS_BYTES if swept and not in_use() else 0

@@ -273,7 +273,7 @@ def _minimise(
         if isinstance(model.G, Factored):
             solve_one = FactoredDescent(model.G, both, iterated.size == 1).solve_one
         else:
-            from .coordinate_descent import solve_one  # numba: loaded only when it is needed
+            from .coordinate_descent import solve_one
         descent = solve_path(
             solve_one,
             model.take(iterated),

@@ -133,7 +133,7 @@ class Subproblem:
 
     def _sweep(self, x: Float, tol: float) -> None:
         """Sweep over x in place until scaled residuals are below ``tol``."""
-        from .kronecker_descent import descend  # numba: loaded only when it is needed
+        from .kronecker_descent import descend
 
         model, move = self.model, x - self.b
         U, towards = model.low

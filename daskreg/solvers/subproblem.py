@@ -224,7 +224,7 @@ def _on(
     """The step over the coefficients ``members`` and the intercepts only."""
     if len(members) > LARGEST_BLOCK and _factored(metric):
         return coupled_step(members, metric, penalty, coef, grad, start, target)
-    from .coordinate_descent import solve_one  # numba: loaded only when it is needed
+    from .coordinate_descent import solve_one
 
     n_coef = len(coef)
     step = np.zeros_like(grad)

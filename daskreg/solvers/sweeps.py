@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled import sweeps
 
 #: Visits to coordinates by numpy in one process, of some microseconds each.
 PLAIN_VISITS = 50_000
@@ -85,8 +86,6 @@ def _sweeps(
         _visits += used * each
         if used < most or most == n_max or _worst(G, q, b, l1, l2, members, positive) <= tol:
             return used
-    from .compiled_sweeps import sweeps
-
     return used + int(sweeps(G, q, b, l1, l2, members, positive, tol, n_max - used))
 
 

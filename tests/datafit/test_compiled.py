@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from daskreg.compiled.loops import batch, dense, elementary, moments
+from daskreg.compiled.loops.formulas import formula
 from daskreg.datafit.groups import ALL
 from daskreg.datafit.kernels import fused
-from daskreg.datafit.kernels.compiled import batch, dense, elementary, moments
-from daskreg.datafit.kernels.compiled.formulas import formula
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.sparse_rows import SparseRows
@@ -222,7 +222,8 @@ def test_loops_that_multiply_hold_no_lock(function):
 def test_every_float16_is_widened_exactly():
     bits = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
     out = np.empty(bits.shape, dtype=np.float32)
-    dense.widen(bits, True, np.zeros(256, dtype=np.float32), out)
+    widen = numba.njit(dense.widen.py_func)
+    widen(bits, True, np.zeros(256, dtype=np.float32), out)
     np.testing.assert_array_equal(out, bits.view(np.float16).astype(np.float32))
 
 
@@ -230,7 +231,8 @@ def test_every_bfloat16_is_widened_exactly():
     X = np.arange(2**16, dtype=np.uint16).view("bfloat16").reshape(256, 256)
     bits, half = stored(X)
     out = np.empty(bits.shape, dtype=np.float32)
-    dense.widen(bits, half, np.zeros(256, dtype=np.float32), out)
+    widen = numba.njit(dense.widen.py_func)
+    widen(bits, half, np.zeros(256, dtype=np.float32), out)
     np.testing.assert_array_equal(out, X.astype(np.float32))
 
 
@@ -255,7 +257,7 @@ def test_data_decide_who_runs(monkeypatch):
     monkeypatch.setattr(fused, "COMPILED_SIZE", X.size)
     assert fused.pays(fit.design, 1)
     assert not fused.pays(fit.design, 1, once=True)  # dozens of such looks would pay
-    assert fit.footprint(1).libraries == ("numba",)
+    assert fit.footprint(1).libraries == ("llvmlite",)
     short = make_datafit(X.astype(np.float16), y, w, o, loss=Squared())
     monkeypatch.setattr(fused, "COMPILED_SIZE", fused.WIDENED * X.size)
     assert not fused.pays(fit.design, 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from daskreg.compiled import sweeps as compiled_sweeps
 from daskreg.solvers import sweeps
-from daskreg.solvers.compiled_sweeps import sweeps as compiled_sweeps
 
 
 def quadratic(seed, p=23, rho=0.6):

@@ -210,7 +210,7 @@ def test_types_of_the_whole_are_kept():
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int8", "bool", "int64"])
 @pytest.mark.parametrize("columns", [[], [0], [5, 17, 18, 299], range(300)])
 def test_columns_of_compressed_rows_are_the_same_by_compiled_loops(dtype, columns, monkeypatch):
-    from daskreg.design.sources import csr, gathering
+    from daskreg.design.sources import csr
 
     X = sp.random_array((400, 300), density=0.1, rng=np.random.default_rng(3), format="csr")
     X.data = np.ceil(9 * X.data).astype(dtype)
@@ -218,8 +218,9 @@ def test_columns_of_compressed_rows_are_the_same_by_compiled_loops(dtype, column
     X.data.flags.writeable = False
     columns = np.array(columns, dtype=np.intp)
     calls = []
-    gather = gathering.gather
-    monkeypatch.setattr(gathering, "gather", lambda *parts: calls.append(gather(*parts)))
+    gather = csr.gather
+    monkeypatch.setattr(csr, "gather", lambda *parts: calls.append(gather(*parts)))
+    monkeypatch.setattr(csr, "in_use", lambda: True)
     plain = csr.columns_of(X, columns)
     assert not calls
     monkeypatch.setattr(csr, "MANY", 0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from daskreg._array import take_rows, to_dense
 from daskreg._typing import AnyArray, Float, State
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -16,7 +17,6 @@ from daskreg.losses import Logistic
 
 from .gradient import Products
 from .pointwise import add_pointwise, empty_sums
-from .scales import ENTROPY_SCALES
 from .tiles import Labels, row_data
 
 

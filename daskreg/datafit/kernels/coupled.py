@@ -6,10 +6,10 @@ import numpy as np
 
 from daskreg._array import beside, contiguous, namespace
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.design.partials import Sums
 from daskreg.losses.multinomial import Softmax
 
-from .scales import ENTROPY_SCALES
 from .tiles import RowData, column_sums
 
 #: Classes up to which it pays to sum how the Hessian changes with the predictors: the numbers that

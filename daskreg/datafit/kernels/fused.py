@@ -18,6 +18,8 @@ import numpy as np
 from daskreg._array import is_sparse
 from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float, State
+from daskreg.compiled import batch_rows, lone_rows, sparse_rows
+from daskreg.compiled.sums import CURVATURE, ENTROPY, N_LOGISTIC, N_SQUARED, OFFSET, RESIDUAL, VALUE
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, PointwiseLoss, Squared
@@ -25,9 +27,9 @@ from daskreg.losses import Logistic, PointwiseLoss, Squared
 from .tiles import RowData, column_sums, stored, tile_borders
 
 #: Numbers of a pass over dense rows, times columns, and entries of one over sparse rows, from which
-#: compiled loops pay for loading them: half a second in each process, a second more in the first of
-#: all, and 110 MiB.  Of each number and column they save half a nanosecond or one: in ten passes of
-#: two threads over this many numbers a quarter of a second, which the second fit has back.
+#: compiled loops pay: the first process of an installation waits seconds for the compiler, others
+#: load them in 0.05 s and 51 MiB.  Of each number and column they save half a nanosecond or one: in
+#: ten passes of two threads over this many numbers a quarter of a second.
 COMPILED_SIZE, COMPILED_ENTRIES = 2**26, 2**22
 #: The same for a look at dense rows that is made once, which takes a nanosecond or two longer for
 #: each number.
@@ -38,8 +40,6 @@ WIDENED = 4
 INDEX_BYTES = 4
 #: Bytes of a process that has room for the compiler beside its work.
 COMPILED_MEMORY = 2**30
-#: What compiled loops import, as the plan of a fit calls it.
-LIBRARIES = ("numba",)
 #: Columns that go through the loops of one column, one after the other, and the bytes of rows that
 #: stay in the second-level cache between them: loops for several columns take long to compile.
 LONE_COLUMNS, LONE_RUN_BYTES = 2, 2**20
@@ -139,18 +139,16 @@ def fused_sums(
     dtype : dtype
         float32 or float64, of the products; those of sparse rows are float64 always.
     """
-    from .compiled import pointwise
-
     n_columns, of_labels = state["coef"].shape[1], type(loss) is Logistic
-    n_sums = pointwise.N_LOGISTIC if of_labels else pointwise.N_SQUARED
+    n_sums = N_LOGISTIC if of_labels else N_SQUARED
     walk = _Walk(block, rows, state, np.zeros((n_columns, n_sums)), of_labels)
     grad = _sparse(walk) if is_sparse(block.X) else _dense(walk, dtype)
-    sums = Sums(value=walk.sums[:, pointwise.VALUE], residual=walk.sums[:, pointwise.RESIDUAL])
+    sums = Sums(value=walk.sums[:, VALUE], residual=walk.sums[:, RESIDUAL])
     if of_labels:
-        sums["curvature"] = walk.sums[:, pointwise.CURVATURE]
-        sums["entropy"] = np.ascontiguousarray(walk.sums[:, pointwise.ENTROPY :].T)
+        sums["curvature"] = walk.sums[:, CURVATURE]
+        sums["entropy"] = np.ascontiguousarray(walk.sums[:, ENTROPY:].T)
         if rows.offset is not None:
-            sums["offset_residual"] = walk.sums[:, pointwise.OFFSET]
+            sums["offset_residual"] = walk.sums[:, OFFSET]
             sums["offset"] = walk.offsets[0]
             sums["offset_y"] = walk.offsets[1]
     sums["grad"] = grad
@@ -239,8 +237,6 @@ def _dense(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
 
 def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
-    from .compiled.dense import lone_rows
-
     p, n_columns = walk.coef.shape
     rows = lone_tile(p, dtype.itemsize)
     X, half, shift, scratch = _tiles(walk, dtype, rows, p)
@@ -264,9 +260,7 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
 
 def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
-    from .compiled.batch import batch_rows
-    from .compiled.products import FOURS
-    from .compiled.registers import padded
+    from daskreg.compiled.layout import FOURS, padded
 
     p, n_columns = walk.coef.shape
     routine = None if in_registers(p, n_columns) else blas_routine("gemm", dtype)
@@ -302,11 +296,9 @@ def _tiles(
 
 
 def _sparse(walk: _Walk) -> Float:
-    from .compiled.csr import sparse_rows
-
     X = walk.X
     coef = np.ascontiguousarray(walk.coef, dtype=np.float64)
-    parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
+    parts = X.data, X.indices, X.indptr
     grad = np.zeros(coef.shape)
     n_columns = coef.shape[1]
     room = np.empty(n_columns), np.empty((n_columns, min(SPARSE_ROWS, walk.n_rows)))

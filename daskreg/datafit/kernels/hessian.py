@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from daskreg._typing import Float, State
+from daskreg.compiled import add_sparse_hessian
 from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
 from daskreg.losses import PointwiseLoss
 
-from .tiles import BLOCK_BYTES, Labels, RowData, row_data, stored, tile_borders
+from .tiles import BLOCK_BYTES, Labels, RowData, row_data, tile_borders
 
 #: Linear predictors of a tile: what surrounds its loops costs next to nothing, and they stay in
 #: the second-level cache.
@@ -61,10 +62,8 @@ class HessianKernel:
         places: Any,
         hessians: list[Float],
     ) -> None:
-        from .compiled.csr import add_hessian
-
         X, target, stop = block.X, state["target"], start + len(rows.y)
-        parts = stored(X.data)[0], stored(X.indices)[0], stored(X.indptr)[0]
+        parts = X.data, X.indices, X.indptr
         tile = X if stop - start == block.n_rows else X[start:stop]
         eta = np.ascontiguousarray((tile @ state["coef"]).T)
         eta += np.asarray(state["intercept"])[:, None]
@@ -76,7 +75,7 @@ class HessianKernel:
         for place, own, hessian in zip(places, bend, hessians, strict=True):
             column, value = np.empty(len(hessian), dtype=np.intp), np.empty(len(hessian))
             own = np.ascontiguousarray(own)
-            add_hessian(*parts, start, place, own, column, value, hessian)
+            add_sparse_hessian(*parts, start, place, own, column, value, hessian)
 
     def temporaries(
         self, n_features: int, n_columns: int, dtype: np.dtype[Any], sparse: bool = False

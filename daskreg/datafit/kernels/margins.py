@@ -12,9 +12,9 @@ import math
 import numpy as np
 
 from daskreg._typing import Float
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.design.partials import Sums
 
-from .scales import ENTROPY_SCALES
 from .tiles import RowData, tile_borders
 
 #: Predictors that are looked at together: seven arrays of as many numbers stay in the second-level

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.design.partials import Sums
 from daskreg.losses import Logistic, PointwiseLoss
 
-from .scales import ENTROPY_SCALES
 from .tiles import RowData, column_sums
 
 

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from daskreg._typing import AnyArray, Float, Matrix
+from daskreg.compiled import add_sparse_by_label, add_sparse_gram, add_sparse_moments
 from daskreg.datafit.label_sums import LabelSums
 
 from .one_hot import OneHot
-from .tiles import stored
 
 #: Rows of which the common columns are looked for before all rows are.
 FIRST_ROWS = 8
@@ -36,7 +36,7 @@ class SparseRows:
 
     @cached_property
     def _parts(self) -> tuple[AnyArray, AnyArray, AnyArray]:
-        return stored(self.X.data)[0], stored(self.X.indices)[0], stored(self.X.indptr)[0]
+        return self.X.data, self.X.indices, self.X.indptr
 
     def shift(self, root: Float, weight: float) -> Float:
         """Return the weighted means of the columns that every row stores, (p,), zero elsewhere.
@@ -72,25 +72,20 @@ class SparseRows:
         Of ``root (x - shift)``, with root the first column of ``right``; see ``add_moments``.
         ``counted`` takes one for each number that is stored.
         """
-        from .compiled.csr import add_moments
-
         data, indices, indptr = self._parts
         if counted:
             data = np.ones_like(data)
-            data.flags.writeable = False
         total = np.zeros((self.shape[1], 1 + right.shape[1]))
-        add_moments(data, indices, indptr, self.rows, shift, right, total)
+        add_sparse_moments(data, indices, indptr, self.rows, shift, right, total)
         return total
 
     def label_sums(self, labels: OneHot, weight: Float | None) -> LabelSums | None:
         """Return the sums by label, under weights (m,); None: some column is in every row."""
         if len(self._whole()):
             return None
-        from .compiled.csr import add_by_label
-
         codes, q = labels.codes, labels.n_labels
         table = np.zeros((self.shape[1], 1 + q))
-        add_by_label(*self._parts, self.rows, codes, weight, table)
+        add_sparse_by_label(*self._parts, self.rows, codes, weight, table)
         own = np.bincount(codes, weight, minlength=q).astype(np.float64, copy=False)
         n_rows = len(codes) if weight is None else int(np.count_nonzero(weight))
         return LabelSums(table, own, n_rows)
@@ -112,6 +107,4 @@ class SparseRows:
 
     def add_gram(self, shift: Float, right: Float, gram: Float) -> None:
         """Add the products of the same numbers to the upper triangle of ``gram``, (p, p)."""
-        from .compiled.csr import add_gram
-
-        add_gram(*self._parts, self.rows, shift, right, gram)
+        add_sparse_gram(*self._parts, self.rows, shift, right, gram)

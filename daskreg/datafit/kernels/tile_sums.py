@@ -8,6 +8,7 @@ import numpy as np
 
 from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float
+from daskreg.compiled import add_moments
 
 from .tiles import stored, tile_borders
 
@@ -82,8 +83,6 @@ class TileSums:
         right : ndarray, shape (m, 1 + q)
             The first column is ``root``.
         """
-        from .compiled.moments import add_moments
-
         roots = np.ascontiguousarray(right[:, 0])  # ones where there are none
         X, half = stored(tile)
         p, q = X.shape[1], right.shape[1] - 1
@@ -110,7 +109,7 @@ class TileSums:
 
     def _make_room_for_pairs(self, n_features: int) -> None:
         """Have rows, with zeros after their columns, begin where a line of the cache does."""
-        from .compiled.registers import VECTOR, padded
+        from daskreg.compiled.layout import VECTOR, padded
 
         itemsize, n = self.dtype.itemsize, padded(n_features, self.dtype)
         least, most = PAIRED_ROWS

@@ -211,9 +211,9 @@ def dense_scratch(block: Block, rows: int, dtype: np.dtype[Any]) -> AnyArray | N
 
 
 def stored(X: AnyArray) -> tuple[AnyArray, bool | None]:
-    """Return X, read-only, in a type that compiled loops know; True where these are bits of short
-    floats, of float16 as unsigned integers and of bfloat16 as signed ones."""
+    """Return X in a type that compiled loops know; True where these are bits of short floats, of
+    float16 as unsigned integers and of bfloat16 as signed ones."""
     known = KNOWN_AS.get(X.dtype.name)
-    X = X.view() if known is None else X.view(known)
-    X.flags.writeable = False  # one type for the compiler, whoever owns the block
-    return X, True if X.itemsize == 2 and known is not None else None
+    if known is None:
+        return X, None
+    return X.view(known), True if X.itemsize == 2 else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
 
 from daskreg._array import csr_of
 from daskreg._typing import AnyArray
+from daskreg.compiled import entries_before, gather, in_use
 from daskreg.exceptions import DataError
 
 #: Entries from which compiled loops are taken, where they are loaded anyway.
@@ -58,18 +58,13 @@ def columns_of(block: Any, columns: AnyArray) -> Any:
 
     The numbers are the same with the compiler and without it, which is loaded for this by nobody.
     """
-    if block.nnz < MANY or "numba" not in sys.modules or block.dtype.itemsize > 8:
+    if block.nnz < MANY or not in_use() or block.dtype.itemsize > 8:
         return canonical(block[:, columns], block.dtype, known=True)
-    from .gathering import entries_before, gather
-
     place = np.full(block.shape[1], -1, dtype=np.int32)
     place[columns] = np.arange(len(columns), dtype=np.int32)
     indptr = np.empty_like(block.indptr)
-    data, indices = block.data.view(f"u{block.dtype.itemsize}"), block.indices.view()
-    borders = block.indptr.view()
-    for part in (data, indices, borders):
-        part.flags.writeable = False  # one type for the compiler
-    entries_before(indices, borders, place, indptr)
+    data, indices = block.data.view(f"u{block.dtype.itemsize}"), block.indices
+    entries_before(indices, block.indptr, place, indptr)
     values, places = np.empty(indptr[-1] + 1, data.dtype), np.empty(indptr[-1] + 1, indices.dtype)
     gather(data, indices, place, values, places)
     parts = values[:-1].view(block.dtype), places[:-1], indptr

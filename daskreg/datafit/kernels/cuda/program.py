@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from daskreg.datafit.kernels.scales import ENTROPY_SCALES
+from daskreg.compiled.sums import ENTROPY_SCALES
 from daskreg.losses import Logistic, PointwiseLoss
 
 #: Storage types and what C calls them; short floats are bits that a kernel decodes itself.

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types  # noqa: TID253 - this package is loaded only for large data
+from numba.core import types  # noqa: TID253 - as the compiler
 from numba.extending import intrinsic  # noqa: TID253
 
 _FLAGS = ("contract",)

@@ -9,28 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from llvmlite import ir
-from numba.core import cgutils  # noqa: TID253 - this package is loaded only for large data
-from numba.core.registry import cpu_target  # noqa: TID253
+from numba.core import cgutils  # noqa: TID253 - as the compiler
 
-#: What numba compiles for, and keeps code by: the rows that are made here are laid out for it.
-_FEATURES = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-#: Bytes of a vector: those of AVX-512, of AVX, and of what every processor has.
-VECTOR = 64 if "+avx512f" in _FEATURES else 32 if "+avx" in _FEATURES else 16
-#: A tile of products has so many rows of the left matrix, or columns, and so many vectors of the
-#: right one: all their sums, one left number and the right ones fill the registers, of which there
-#: are 32 or 16.
-LEFT = 8 if "+avx512f" in _FEATURES or "+neon" in _FEATURES else 4
-RIGHT = 3
+from daskreg.compiled.layout import VECTOR
 
 _CONTRACT = ("contract",)
-
-
-def padded(n_columns: int, dtype: np.dtype[Any]) -> int:
-    """Return the columns that rows and their products need in memory, with those that are zeros."""
-    unit = max(LEFT, VECTOR // dtype.itemsize)
-    return -(-n_columns // unit) * unit
 
 
 class Rows:

@@ -1,11 +1,12 @@
-"""Sweeps of coordinate descent on a Gram matrix, compiled; imported only where it is used."""
+"""Sweeps of coordinate descent on a Gram matrix, compiled."""
 
 from __future__ import annotations
 
 import math
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
+
+from .compiler import compiled
 
 
 @compiled()

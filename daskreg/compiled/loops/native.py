@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types  # noqa: TID253 - this package is loaded only for large data
+from numba.core import cgutils, types  # noqa: TID253 - as the compiler
 from numba.extending import intrinsic  # noqa: TID253
 
 _BYTE = ir.IntType(8)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core import cgutils, types  # noqa: TID253 - this package is loaded only for large data
+from numba.core import cgutils, types  # noqa: TID253 - as the compiler
 from numba.extending import intrinsic  # noqa: TID253
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray
+from daskreg.compiled.layout import FOURS, LEFT, RIGHT, VECTOR
 
-from .registers import LEFT, RIGHT, VECTOR, Rows, added_up
+from .compiler import compiled
+from .registers import Rows, added_up
 
-#: Columns of coefficients are multiplied by so many at a time with rows, and with residuals by
-#: twice as many where there are registers for them.
-FOURS = 4
 #: Bytes of the part of a row that is multiplied at a time: eight of them stay in the first cache.
 PANEL_BYTES = 2**11
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
+from .compiler import compiled
 from .pointwise import SUMS, residuals
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
+from .compiler import compiled
 from .dense import widen
 from .native import add_gemm, set_gemm, widest_vectors
 from .pointwise import SUMS, residuals

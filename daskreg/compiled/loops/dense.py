@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba.extending import overload  # noqa: TID253 - as numba itself
+from numba.extending import overload  # noqa: TID253 - as the compiler
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
+from .compiler import compiled
 from .native import widest_vectors
 from .pointwise import SUMS, logistic, squared
 

@@ -4,7 +4,8 @@ import numba
 import numpy as np
 import pytest
 
-from daskreg.datafit.kernels.compiled import products, registers
+from daskreg.compiled import layout
+from daskreg.compiled.loops import products, registers
 
 COLUMNS = (4, 8, 12, 16)
 FEATURES = (1, 5, 16, 33, 64, 100)
@@ -19,7 +20,7 @@ def loops():
 def check(functions, n_columns, p, dtype):
     set_products, add_products = functions
     rng = np.random.default_rng(p)
-    n = registers.padded(p, np.dtype(dtype))
+    n = layout.padded(p, np.dtype(dtype))
     X, coef = np.zeros((13, n), dtype), np.zeros((n_columns, n), dtype)
     X[:, :p], coef[:, :p] = rng.standard_normal((13, p)), rng.standard_normal((n_columns, p))
     X[12] = np.nan  # nobody asks for it
@@ -37,8 +38,9 @@ def check(functions, n_columns, p, dtype):
 )
 def test_processors_of_all_kinds_find_the_same(vector, left, panel, monkeypatch):
     """Also where a row is multiplied in several parts."""
-    for module in (registers, products):
+    for module in (layout, registers, products):
         monkeypatch.setattr(module, "VECTOR", vector)
+    for module in (layout, products):
         monkeypatch.setattr(module, "LEFT", left)
     monkeypatch.setattr(products, "PANEL_BYTES", panel)
     functions = loops()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray
+
+from .compiler import compiled
 
 
 @compiled()

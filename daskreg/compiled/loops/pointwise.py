@@ -11,19 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
-from daskreg.datafit.kernels.scales import ENTROPY_SCALES
+from daskreg.compiled.sums import CURVATURE, ENTROPY, ENTROPY_SCALES, OFFSET, RESIDUAL, VALUE
 
+from .compiler import compiled
 from .elementary import exp_minus, halved, inverses, joined, log_near_one, split
 from .formulas import Number, formula
 
 #: Sums may be taken in any order, which makes vectors of them; not finite stays not finite.
 SUMS = {"contract", "reassoc", "nsz"}
-#: Rows of ``sums``; those of a squared loss are the first two.
-VALUE, RESIDUAL, CURVATURE, OFFSET, ENTROPY = range(5)
-N_SQUARED = 2
-N_LOGISTIC = ENTROPY + len(ENTROPY_SCALES)
 
 assert (len(ENTROPY_SCALES), ENTROPY_SCALES[-1]) == (5, 1.0)
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from numba.core import cgutils, types  # noqa: TID253 - this package is loaded only for large data
+from numba.core import cgutils, types  # noqa: TID253 - as the compiler
 from numba.extending import intrinsic  # noqa: TID253
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray
+from daskreg.compiled.layout import LEFT, RIGHT, VECTOR
 
+from .compiler import compiled
 from .native import widest_vectors
-from .registers import LEFT, RIGHT, VECTOR, Rows
+from .registers import Rows
 
 
 def _tile(n_vectors: int) -> Any:

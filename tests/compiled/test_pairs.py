@@ -8,8 +8,9 @@ import numba
 import numpy as np
 import pytest
 
+from daskreg.compiled import layout
+from daskreg.compiled.loops import pairs, registers
 from daskreg.datafit.kernels import tile_sums
-from daskreg.datafit.kernels.compiled import pairs, registers
 from daskreg.datafit.kernels.tile_sums import TileSums
 
 WIDTHS = (1, 3, 4, 5, 8, 15, 16, 17, 24, 31, 48, 100)
@@ -17,7 +18,7 @@ WIDTHS = (1, 3, 4, 5, 8, 15, 16, 17, 24, 31, 48, 100)
 
 def check(add_pairs, n_columns, dtype):
     rng = np.random.default_rng(n_columns)
-    n = registers.padded(n_columns, np.dtype(dtype))
+    n = layout.padded(n_columns, np.dtype(dtype))
     assert n_columns <= n < n_columns + 16
     A, C = rng.standard_normal((9, n)).astype(dtype), rng.standard_normal((n, n)).astype(dtype)
     expected = C + A[:7].T @ A[:7]
@@ -29,13 +30,14 @@ def check(add_pairs, n_columns, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_columns", WIDTHS)
 def test_the_upper_triangle_has_the_products_of_the_rows_asked_for(n_columns, dtype):
-    check(pairs.add_pairs, n_columns, dtype)
+    check(numba.njit(pairs.add_pairs.py_func), n_columns, dtype)
 
 
 @pytest.mark.parametrize(("vector", "left"), [(16, 4), (16, 8), (32, 4), (64, 8)])
 def test_processors_with_other_vectors_find_the_same(vector, left, monkeypatch):
-    for module in (registers, pairs):
+    for module in (layout, registers, pairs):
         monkeypatch.setattr(module, "VECTOR", vector)
+    for module in (layout, pairs):
         monkeypatch.setattr(module, "LEFT", left)
     anew = numba.njit(pairs.add_pairs.py_func)
     for dtype in ("float32", "float64"):
@@ -72,9 +74,9 @@ def test_float32_products_are_no_chains_of_thousands(n_columns):
     assert np.max(np.abs(gram - exact) / scale) < 1e-5
 
 
-def test_rows_are_laid_out_for_what_numba_compiles_for(tmp_path):
+def test_rows_are_laid_out_for_what_numba_compiles_for():
     """Not for this processor: machines that share compiled code name one that all of them are."""
-    shared = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": tmp_path}
-    code = "from daskreg.datafit.kernels.compiled.registers import VECTOR; print(VECTOR)"
+    shared = {"NUMBA_CPU_NAME": "generic"}
+    code = "from daskreg.compiled.layout import VECTOR; print(VECTOR)"
     told = subprocess.check_output([sys.executable, "-c", code], env=os.environ | shared)
     assert told.split() == [b"16"]

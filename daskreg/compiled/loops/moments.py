@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._compiler import compiled
 from daskreg._typing import AnyArray, Float
 
+from .compiler import compiled
 from .dense import widen_bits
 from .native import syrk
 from .pairs import add_pairs
 from .pointwise import SUMS
 
 
-@compiled(forceinline=True, no_cpython_wrapper=True)
+@compiled(forceinline=True)
 def _number(stored: float, half: Any) -> float:
     """Return the float64 of what is stored."""
     return np.float64(stored) if half is None else np.float64(widen_bits(stored))

@@ -1,0 +1,62 @@
+"""A loop that is compiled once on a machine, and loaded by every other process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import kept
+from .code import Kind, MachineCode, kind_of, loaded
+
+_lock = threading.Lock()
+
+
+def _key(given: Any) -> Any:
+    """Return what tells arguments of different kinds apart, and finds them faster than a kind."""
+    if isinstance(given, np.ndarray):
+        return given.dtype, given.ndim, given.flags.num
+    return type(given)
+
+
+class Loop:
+    """A function of a module of `daskreg.compiled.loops`, which is imported only to compile it.
+
+    Its arguments are arrays, numbers and None.  The first call of an installation with arguments of
+    a kind compiles it, the first one of a process loads what was kept.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+        self._found: dict[Any, Callable[..., Any]] = {}
+
+    def __call__(self, *given: Any) -> Any:
+        key = tuple([_key(one) for one in given])
+        found = self._found.get(key)
+        if found is None:
+            with _lock:
+                found = self._found.get(key) or self._find(tuple(map(kind_of, given)))
+                self._found[key] = found
+        return found(*given)
+
+    def _find(self, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
+        name = f"{self._module}.{self._name}"
+        known = kept.read(name, kinds)
+        try:
+            if known is not None:
+                return loaded(known, kinds)
+            found = self._compile(kinds)
+            kept.write(name, kinds, found)
+            return loaded(found, kinds)
+        except (NotImplementedError, LookupError):
+            # A numba that calls functions in another way, or of which they need more.
+            from .loops.compiler import python_callable
+
+            return python_callable(self._module, self._name)
+
+    def _compile(self, kinds: tuple[Kind, ...]) -> MachineCode:
+        from .loops.compiler import machine_code
+
+        return machine_code(self._module, self._name, kinds)

@@ -1,0 +1,1 @@
+"""Loops as numba compiles them; imported where they are compiled, and by nobody else."""

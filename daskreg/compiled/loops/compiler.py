@@ -1,0 +1,92 @@
+"""numba's compiler, and what it leaves: machine code that can be kept."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numba  # noqa: TID253 - this package is loaded only to compile
+import numpy as np
+
+from daskreg.compiled.code import ArrayKind, Kind, MachineCode
+
+from .entry import Entry
+
+#: Results of a loop, by numba's name of their type.
+RESULTS = {"none": "none", "int64": "int", "bool": "bool"}
+
+_wrapped = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_declared = re.compile(r'^declare [^@]*@"?([^"(]+)"?\(', re.MULTILINE)
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Decorate a function that other loops call, or that a `daskreg.compiled.Loop` stands for.
+
+    It holds no lock of Python's, and divides as numpy does.  Python cannot call it.
+
+    Parameters
+    ----------
+    **options
+        Of ``numba.njit``.
+    """
+    return numba.njit(**({"nogil": True, "error_model": "numpy"} | _wrapped | options))
+
+
+def machine_code(module: str, name: str, kinds: tuple[Kind, ...]) -> MachineCode:
+    """Compile a loop for such arguments.
+
+    Parameters
+    ----------
+    module, name : str
+        Of a module of this package.
+    kinds : tuple
+        See `daskreg.compiled.code.kind_of`.
+
+    Raises
+    ------
+    NotImplementedError
+        If numba calls functions in another way than is known here.
+    """
+    function = _function(module, name)
+    signature = tuple(_type_of(kind) for kind in kinds)
+    function.compile(signature)
+    found = function.overloads[signature]
+    compiled, result = found.library, RESULTS.get(str(found.signature.return_type), "")
+    own = compiled.get_function(found.fndesc.llvm_func_name)
+    entry = Entry(own.name, kinds, result)
+    takes = [str(one.type) for one in own.arguments]
+    if takes != entry.types or not str(own.global_value_type).startswith("i32 ("):
+        raise NotImplementedError(f"{own.global_value_type} {name}")
+    return MachineCode(
+        symbol=entry.symbol,
+        result=result,
+        needs=_needs(function.inspect_llvm(signature)),
+        parts=(compiled._get_compiled_object(), entry.object_code()),
+    )
+
+
+def python_callable(module: str, name: str) -> Callable[..., Any]:
+    """Return a loop as numba itself lets Python call it."""
+    function = _function(module, name)
+    own = {"nopython", *_wrapped}
+    options = {name: one for name, one in function.targetoptions.items() if name not in own}
+    return numba.njit(**options)(function.py_func)
+
+
+def _function(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(f"{__package__}.{module}"), name)
+
+
+def _type_of(kind: Kind) -> Any:
+    if isinstance(kind, ArrayKind):
+        number = numba.from_dtype(np.dtype(kind.dtype))
+        return numba.types.Array(number, kind.ndim, kind.layout, aligned=kind.aligned)
+    kinds = {"none": "none", "int": "intp", "float": "float64", "bool": "boolean"}
+    return getattr(numba.types, kinds[kind])
+
+
+def _needs(text: str) -> tuple[str, ...]:
+    """Return the functions that are called and are not part of the code."""
+    return tuple(sorted(one for one in _declared.findall(text) if not one.startswith("llvm.")))

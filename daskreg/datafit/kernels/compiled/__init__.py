@@ -1,1 +1,0 @@
-"""Kernels in machine code; imported only where the data are large enough to pay for it."""

@@ -1,0 +1,188 @@
+"""Loops are compiled once, kept, loaded without a compiler, and called with what is given."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from daskreg.compiled import Loop, code, kept
+from daskreg.compiled.code import ArrayKind, MachineCode, kind_of
+from daskreg.compiled.loops import compiler
+
+A = np.arange(12.0).reshape(3, 4)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Keep what is compiled in a folder of its own; names of loops that are compiled."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    names = []
+    machine_code = compiler.machine_code
+
+    def counted(module, name, kinds):
+        names.append(name)
+        return machine_code(module, name, kinds)
+
+    monkeypatch.setattr(compiler, "machine_code", counted)
+    return names
+
+
+def entries_before(loop, indices, indptr, place):
+    before = np.full(len(indptr), -1)
+    assert loop(indices, indptr, place, before) is None
+    return before.tolist()
+
+
+GIVEN = np.array([0, 2, 1, 2]), np.array([0, 2, 2, 4]), np.array([-1, 0, 1], dtype=np.int32)
+
+
+def test_a_loop_is_compiled_once_and_loaded_by_others(here):
+    for _ in range(2):
+        assert entries_before(Loop("gathering", "entries_before"), *GIVEN) == [0, 1, 1, 3]
+    assert here == ["entries_before"]
+
+
+def test_arguments_of_another_kind_are_compiled_on_their_own(here):
+    loop = Loop("gathering", "entries_before")
+    entries_before(loop, *GIVEN)
+    entries_before(loop, GIVEN[0].astype(np.int32), *GIVEN[1:])
+    assert len(here) == 2
+    # Whoever owns an array, and whether it may be written, makes no difference.
+    for part in GIVEN:
+        part.flags.writeable = False
+    assert entries_before(loop, *(part[:] for part in GIVEN)) == [0, 1, 1, 3]
+    assert len(here) == 2
+
+
+def test_arrays_of_every_layout_are_read_where_they_are(here):
+    rng = np.random.default_rng(0)
+    whole = rng.standard_normal((40, 12))
+    copies = whole.copy(), np.asfortranarray(whole), np.repeat(whole, 2, axis=1)[:, ::2]
+    unaligned = np.zeros(whole.nbytes + 1, np.uint8)[1:].view(np.float64).reshape(whole.shape)
+    unaligned[:] = whole
+    loop, found = Loop("moments", "add_moments"), []
+    for X in (*copies, copies[0][::-1][::-1], unaligned):
+        first, squares, cross = np.zeros(12), np.zeros(12), np.zeros((1, 12))
+        ones = np.ones(40)
+        given = X, None, np.zeros(12), ones, ones[None], first, squares, cross
+        assert loop(*given, None, None, None, None, 7, 1 << 40) == 7
+        np.testing.assert_allclose(first, whole.sum(axis=0))
+        np.testing.assert_allclose(squares, (whole**2).sum(axis=0))
+        found.append(first)
+    assert len(here) == 4
+
+
+def test_numbers_and_truths_come_back(here):
+    zeros, one = np.zeros((1, 1)), np.ones((1, 1))
+    data = one, one, zeros[:, :0], zeros[:0], one, zeros, zeros[0, :0], zeros.copy(), zeros
+    sweep = Loop("kronecker", "sweep")
+    active = np.ones((1, 1), dtype=bool)
+    assert sweep(*data, one, zeros, active, False, 1e-3, True) is True
+    assert not active.any()
+    active[:] = True
+    assert sweep(*data, -one, zeros, active, np.bool_(False), np.float64(1e-3), True) is False
+    assert active.all()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", b"no json", "half", "other"])
+def test_a_damaged_file_is_made_anew(here, tmp_path, damage):
+    entries_before(Loop("gathering", "entries_before"), *GIVEN)
+    (file,) = (tmp_path / "daskreg").iterdir()
+    whole = file.read_bytes()
+    at = len(whole) - 100
+    damaged = {"half": whole[:at], "other": whole[:at] + b"x" + whole[at + 1 :]}
+    file.write_bytes(damaged.get(damage, damage))
+    assert entries_before(Loop("gathering", "entries_before"), *GIVEN) == [0, 1, 1, 3]
+    assert len(here) == 2
+    assert file.read_bytes() == whole
+
+
+def test_code_of_other_sources_versions_or_processors_is_not_taken(here, monkeypatch):
+    def compiled():
+        entries_before(Loop("gathering", "entries_before"), *GIVEN)
+        return len(here)
+
+    assert compiled() == 1
+    monkeypatch.setattr(kept, "_versions", lambda: ("other",))
+    assert compiled() == 2
+    monkeypatch.setattr(kept, "processor", lambda: ("generic", ""))
+    assert compiled() == 3
+    assert compiled() == 3
+
+
+def test_without_a_folder_to_keep_code_in_there_is_one_warning(here, tmp_path, monkeypatch):
+    (tmp_path / "daskreg").write_text("a file where the folder would be")
+    monkeypatch.setattr(kept, "_warned", False)
+    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR .* warm-up") as told:
+        found = [entries_before(Loop("gathering", "entries_before"), *GIVEN) for _ in range(2)]
+    assert found == [[0, 1, 1, 3]] * 2
+    assert len(told) == 1
+    assert str(tmp_path) in str(told[0].message)
+    assert len(here) == 2
+    assert kept.folder() is None
+
+
+def test_the_cache_of_the_user_is_taken_where_the_package_cannot_be_written(tmp_path, monkeypatch):
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kept, "_LOOPS", tmp_path / "package")
+    (tmp_path / "package").mkdir()
+    assert kept.folder() == tmp_path / "package" / "__pycache__"
+    (tmp_path / "package" / "__pycache__").rmdir()
+    (tmp_path / "package" / "__pycache__").write_text("")
+    assert kept.folder() == tmp_path / "daskreg"
+
+
+def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
+    """A disk that is full while it is written leaves nothing behind."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(kept, "_warned", True)
+
+    def full(self, whole):
+        with self.open("wb") as file:
+            file.write(whole[:10])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    kept.write("name", (), MachineCode("f", "none", (), (b"code",)))
+    assert not list((tmp_path / "daskreg").iterdir())
+
+
+@pytest.mark.parametrize("why", ["signature", "need", "arrays"])
+def test_a_numba_or_numpy_of_another_kind_is_called_its_own_way(here, why, monkeypatch):
+    def changed(*given):
+        raise NotImplementedError if why == "signature" else LookupError
+
+    if why == "signature":
+        monkeypatch.setattr(compiler, "machine_code", changed)
+    elif why == "need":
+        monkeypatch.setattr(compiler, "_needs", lambda text: ("no_such_function",))
+    else:
+        monkeypatch.setattr(code, "_known_arrays", changed)
+    assert entries_before(Loop("gathering", "entries_before"), *GIVEN) == [0, 1, 1, 3]
+
+
+def test_threads_that_call_a_loop_at_once_compile_it_once(here):
+    loop, found = Loop("gathering", "entries_before"), []
+    threads = [
+        threading.Thread(target=lambda: found.append(entries_before(loop, *GIVEN)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[0, 1, 1, 3]] * 4
+    assert here == ["entries_before"]
+
+
+def test_kinds_are_what_machine_code_depends_on():
+    assert kind_of(A) == kind_of(A[:2]) == ArrayKind("<f8", 2, "C", True)
+    assert kind_of(A.T).layout == "F"
+    assert kind_of(A[:, ::2]).layout == "A"
+    assert kind_of(A.astype(">f8")) != kind_of(A)
+    assert [kind_of(one) for one in (None, True, 3, 3.0)] == ["none", "bool", "int", "float"]
+    with pytest.raises(TypeError, match="for machine code, got 'text'"):
+        kind_of("text")
