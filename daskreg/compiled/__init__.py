@@ -2,16 +2,16 @@
 
 What is compiled are the modules of `daskreg.compiled.loops`, which say what each loop does and
 takes; here are their names for everybody else.  A loop is compiled by numba when an installation
-first calls it with arguments of a kind, and kept; other processes load it without numba.
+first calls it with arguments of a kind, and kept; other processes load it without numba, where
+the system is one that is known (Linux on x86-64), else from numba's own cache.
 """
 
 from __future__ import annotations
 
-from .code import in_use
-from .loop import Loop
+from .loop import Loop, in_use
 
-#: What a process loads for them, as plans of memory call it.
-LIBRARIES = ("llvmlite",)
+#: What a process may load to compile them, as plans of memory call it.
+LIBRARIES = ("numba",)
 
 lone_rows = Loop("dense", "lone_rows")
 batch_rows = Loop("batch", "batch_rows")

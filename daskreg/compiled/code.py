@@ -1,12 +1,12 @@
-"""Machine code of a loop: what it is called with, how LLVM loads it and Python calls it.
+"""Machine code of a loop: what it is called with, how it is loaded and how Python calls it.
 
-LLVM alone loads what was compiled before, in a twentieth of a second and 50 MiB, where numba takes
-half a second and 110 MiB.
+It is loaded by the system alone, in a millisecond, where numba takes half a second and 110 MiB.
 """
 
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import struct
 from collections.abc import Callable
@@ -16,8 +16,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-#: Functions of numba's runtime, which loops that make no arrays name and never call.
-RUNTIME = ("NRT_", "numba_")
 #: Bytes of an array's object before its own part, and within that to the places of its numbers, its
 #: shape and its strides: see PyArrayObject in the headers of numpy, as compiled modules do.
 ARRAY_HEAD, ARRAY_PARTS = object.__basicsize__, (0, 16, 24)
@@ -61,38 +59,29 @@ def kind_of(given: Any) -> Kind:
 class MachineCode:
     """A loop for one kind of arguments, as it is kept.
 
+    Its entry is a function that takes words, one for each argument: the object of an array, a
+    number, or zero for None; and the place of its result, a word.  It returns zero.
+
     Parameters
     ----------
-    symbol : str
-        Name of a function in it that takes words, one for each argument: the object of an array, a
-        number, or zero for None; and the place of its result, a word. It returns zero.
+    name : str
     result : {"none", "int", "bool"}
-    needs : tuple of str
-        Functions that it calls and does not bring.
-    parts : tuple of bytes
-        Object files of the system.
+    image : bytes
+        Code and constants as they lie in memory.
+    entry : int
+        Place of the entry in the image.
+    own : tuple of (int, int)
+        Places in the image that hold the address of another one, and that place.
+    needs : tuple of (int, str)
+        Places in the image that hold the address of a function of the system, and its name.
     """
 
-    symbol: str
+    name: str
     result: str
-    needs: tuple[str, ...]
-    parts: tuple[bytes, ...]
-
-
-@cache
-def processor() -> tuple[str, str]:
-    """Return the name of the processor that is compiled for, and what it can do.
-
-    That of this machine, unless ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` name another one, as
-    machines do that share what they keep.
-    """
-    import llvmlite.binding as llvm
-
-    name = os.environ.get("NUMBA_CPU_NAME")
-    features = os.environ.get("NUMBA_CPU_FEATURES")
-    if features is None:
-        features = "" if name == "generic" else llvm.get_host_cpu_features().flatten()
-    return name or llvm.get_host_cpu_name(), features
+    image: bytes
+    entry: int
+    own: tuple[tuple[int, int], ...]
+    needs: tuple[tuple[int, str], ...]
 
 
 def loaded(found: MachineCode, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
@@ -101,7 +90,8 @@ def loaded(found: MachineCode, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
     Raises
     ------
     LookupError
-        If this process lacks a function that it needs, or has other arrays than it knows.
+        If this process lacks a function that it needs, has other arrays than it knows, or may not
+        run code that it has read.
     """
     _known_arrays()
     prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_char_p, ctypes.c_void_p)
@@ -115,7 +105,7 @@ def loaded(found: MachineCode, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
         result = slot()
         status = function(words, byref(result))
         if status:
-            raise RuntimeError(f"{found.symbol} ended with status {status}")
+            raise RuntimeError(f"{found.name} ended with status {status}")
         return turned(result.value)
 
     return run
@@ -140,30 +130,24 @@ def _known_arrays() -> None:
 
 
 #: What loaded code lives in, as long as the process does.
-_engines: list[Any] = []
+_images: list[mmap.mmap] = []
 
 
 def _address(found: MachineCode) -> int:
-    import llvmlite.binding as llvm
-
-    if not _engines:
-        llvm.initialize_native_target()
-        llvm.initialize_native_asmprinter()
-    for name in found.needs:
-        if llvm.address_of_symbol(name) is None:
-            if not name.startswith(RUNTIME):
-                raise LookupError(f"{found.symbol} needs {name}")
-            never = ctypes.cast(ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p).value
-            llvm.add_symbol(name, never)
-    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    for part in found.parts:
-        engine.add_object_file(llvm.ObjectFileRef.from_data(part))
-    engine.finalize_object()
-    _engines.append(engine)
-    return int(engine.get_function_address(found.symbol))
-
-
-def in_use() -> bool:
-    """Return whether this process has loaded machine code, so that more of it costs little."""
-    return bool(_engines)
+    image = mmap.mmap(-1, len(found.image), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    image.write(found.image)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(image))
+    system = ctypes.CDLL(None, use_errno=True)
+    places = [(at, start + place) for at, place in found.own]
+    for at, name in found.needs:
+        function = getattr(system, name, None)
+        if function is None:
+            raise LookupError(f"{found.name} needs {name}")
+        places.append((at, ctypes.cast(function, ctypes.c_void_p).value or 0))
+    for at, address in places:
+        struct.pack_into("<Q", image, at, address)
+    readable = mmap.PROT_READ | mmap.PROT_EXEC
+    if system.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(len(image)), readable):
+        raise LookupError(f"no code may be loaded here: {os.strerror(ctypes.get_errno())}")
+    _images.append(image)
+    return start + found.entry

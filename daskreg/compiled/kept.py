@@ -15,14 +15,15 @@ import tempfile
 import uuid
 import warnings
 from contextlib import suppress
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
-from itertools import accumulate, pairwise
 from pathlib import Path
 
 from daskreg._callers import outside
 
-from .code import ARRAY_HEAD, Kind, MachineCode, processor
+from .code import ARRAY_HEAD, Kind, MachineCode
+from .processor import processor
 
 _LOOPS = Path(__file__).parent / "loops"
 _warned = False
@@ -47,29 +48,24 @@ def write(name: str, kinds: tuple[Kind, ...], found: MachineCode) -> None:
     """Keep machine code for other processes; where that cannot be done, warn of it once."""
     whole = _whole(found)
     if not any(_written(place, _file(name, kinds), whole) for place in _places()):
-        _warn()
+        warn()
 
 
 def _whole(found: MachineCode) -> bytes:
-    code = b"".join(found.parts)
-    facts = {
-        "symbol": found.symbol,
-        "result": found.result,
-        "needs": found.needs,
-        "sizes": [len(part) for part in found.parts],
-        "sha256": hashlib.sha256(code).hexdigest(),
-    }
-    return json.dumps(facts).encode() + b"\n" + code
+    facts = asdict(found)
+    image = facts.pop("image")
+    head = json.dumps(facts).encode()
+    return hashlib.sha256(head + image).hexdigest().encode() + head + b"\n" + image
 
 
 def _read(whole: bytes) -> MachineCode:
-    head, _, code = whole.partition(b"\n")
-    facts = json.loads(head)
-    if hashlib.sha256(code).hexdigest() != facts["sha256"]:
+    head, _, image = whole.partition(b"\n")
+    digest, head = head[:64], head[64:]
+    if hashlib.sha256(head + image).hexdigest().encode() != digest:
         raise ValueError("half a file")
-    ends = [0, *accumulate(facts["sizes"])]
-    parts = tuple(code[start:stop] for start, stop in pairwise(ends))
-    return MachineCode(facts["symbol"], facts["result"], tuple(facts["needs"]), parts)
+    facts = json.loads(head)
+    own, needs = (tuple((at, what) for at, what in facts.pop(name)) for name in ("own", "needs"))
+    return MachineCode(**facts, image=image, own=own, needs=needs)
 
 
 def _places() -> list[Path]:
@@ -119,7 +115,8 @@ def _can_be_written(place: Path) -> bool:
         return False
 
 
-def _warn() -> None:
+def warn() -> None:
+    """Say once what it costs that nothing can be kept."""
     global _warned
     if not _warned:
         _warned = True

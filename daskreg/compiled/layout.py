@@ -6,15 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from .code import processor
+from .processor import can
 
-_FEATURES = processor()[1].split(",")
 #: Bytes of a vector: those of AVX-512, of AVX, and of what every processor has.
-VECTOR = 64 if "+avx512f" in _FEATURES else 32 if "+avx" in _FEATURES else 16
+VECTOR = 64 if can("avx512f") else 32 if can("avx") else 16
 #: A tile of products has so many rows of the left matrix, or columns, and so many vectors of the
 #: right one: all their sums, one left number and the right ones fill the registers, of which there
 #: are 32 or 16.
-LEFT = 8 if "+avx512f" in _FEATURES or "+neon" in _FEATURES else 4
+LEFT = 8 if can("avx512f") or can("neon") else 4
 RIGHT = 3
 #: Columns of coefficients are multiplied by so many at a time with rows, and with residuals by
 #: twice as many where there are registers for them.

@@ -12,6 +12,13 @@ from . import kept
 from .code import Kind, MachineCode, kind_of, loaded
 
 _lock = threading.Lock()
+#: Names of the loops that this process has called.
+_called: set[str] = set()
+
+
+def in_use() -> bool:
+    """Return whether this process has loaded machine code, so that more of it costs little."""
+    return bool(_called)
 
 
 def _key(given: Any) -> Any:
@@ -43,6 +50,7 @@ class Loop:
 
     def _find(self, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
         name = f"{self._module}.{self._name}"
+        _called.add(name)
         known = kept.read(name, kinds)
         try:
             if known is not None:
@@ -51,7 +59,7 @@ class Loop:
             kept.write(name, kinds, found)
             return loaded(found, kinds)
         except (NotImplementedError, LookupError):
-            # A numba that calls functions in another way, or of which they need more.
+            # Another system, or a numba that calls functions in another way.
             from .loops.compiler import python_callable
 
             return python_callable(self._module, self._name)

@@ -20,7 +20,7 @@ LIBRARY_NBYTES = {
     "scipy.sparse": 11 * MIB,
     "pyarrow": 32 * MIB,
     "zarr": 10 * MIB,
-    "llvmlite": 140 * MIB,  # with numba to compile, and the linear algebra of scipy
+    "numba": 140 * MIB,  # to compile, with LLVM and the linear algebra of scipy
 }
 
 

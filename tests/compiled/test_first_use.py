@@ -45,7 +45,7 @@ Lasso(alpha=0.05).fit(X, y)
 LogisticRegression(C=0.1, l1_ratio=1.0).fit(X, y > 0)
 Lasso(alpha=0.05, solver="fista").fit(X, y)
 LogisticRegression(C=0.1, l1_ratio=1.0).fit(sp.csr_array(X * (X > 0.5)), y > 0)
-print(json.dumps([names, "numba" in sys.modules]))
+print(json.dumps([names, "llvmlite" in sys.modules]))
 """
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 
 from daskreg.compiled import Loop, code, kept
 from daskreg.compiled.code import ArrayKind, MachineCode, kind_of
 from daskreg.compiled.loops import compiler
+from daskreg.compiled.loops.linking import linked
 
 A = np.arange(12.0).reshape(3, 4)
 
@@ -146,22 +149,32 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    kept.write("name", (), MachineCode("f", "none", (), (b"code",)))
+    kept.write("name", (), MachineCode("f", "none", b"code", 0, (), ()))
     assert not list((tmp_path / "daskreg").iterdir())
 
 
-@pytest.mark.parametrize("why", ["signature", "need", "arrays"])
-def test_a_numba_or_numpy_of_another_kind_is_called_its_own_way(here, why, monkeypatch):
-    def changed(*given):
+@pytest.mark.parametrize("why", ["system", "signature", "need", "arrays", "forbidden"])
+def test_where_nothing_is_known_numba_calls_and_keeps_it(here, why, tmp_path, monkeypatch):
+    """Another system or version of numba or numpy, and a system that forbids to load code."""
+
+    def other(*given, **settings):
         raise NotImplementedError if why == "signature" else LookupError
 
-    if why == "signature":
-        monkeypatch.setattr(compiler, "machine_code", changed)
-    elif why == "need":
-        monkeypatch.setattr(compiler, "_needs", lambda text: ("no_such_function",))
-    else:
-        monkeypatch.setattr(code, "_known_arrays", changed)
+    def without_it(*given, **settings):
+        found = linked(*given, **settings)
+        return replace(found, needs=((0, "no_such_function"),))
+
+    changes = {
+        "system": (compiler, "known_system", lambda: False),
+        "signature": (compiler, "linked", other),
+        "need": (compiler, "linked", without_it),
+        "arrays": (code, "_known_arrays", other),
+        "forbidden": (code, "_address", other),
+    }
+    monkeypatch.setattr(*changes[why])
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "of numba"))
     assert entries_before(Loop("gathering", "entries_before"), *GIVEN) == [0, 1, 1, 3]
+    assert list((tmp_path / "of numba").rglob("gathering.entries_before*.nbi"))
 
 
 def test_threads_that_call_a_loop_at_once_compile_it_once(here):

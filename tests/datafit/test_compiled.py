@@ -257,7 +257,7 @@ def test_data_decide_who_runs(monkeypatch):
     monkeypatch.setattr(fused, "COMPILED_SIZE", X.size)
     assert fused.pays(fit.design, 1)
     assert not fused.pays(fit.design, 1, once=True)  # dozens of such looks would pay
-    assert fit.footprint(1).libraries == ("llvmlite",)
+    assert fit.footprint(1).libraries == ("numba",)
     short = make_datafit(X.astype(np.float16), y, w, o, loss=Squared())
     monkeypatch.setattr(fused, "COMPILED_SIZE", fused.WIDENED * X.size)
     assert not fused.pays(fit.design, 1)

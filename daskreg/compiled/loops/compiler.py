@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Callable
 from typing import Any
 
 import numba  # noqa: TID253 - this package is loaded only to compile
 import numpy as np
 
+from daskreg.compiled import kept
 from daskreg.compiled.code import ArrayKind, Kind, MachineCode
 
 from .entry import Entry
+from .linking import known_system, linked
 
 #: Results of a loop, by numba's name of their type.
 RESULTS = {"none": "none", "int64": "int", "bool": "bool"}
 
 _wrapped = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-_declared = re.compile(r'^declare [^@]*@"?([^"(]+)"?\(', re.MULTILINE)
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -47,8 +47,10 @@ def machine_code(module: str, name: str, kinds: tuple[Kind, ...]) -> MachineCode
     Raises
     ------
     NotImplementedError
-        If numba calls functions in another way than is known here.
+        If the system is another than is known here, or numba calls functions in another way.
     """
+    if not known_system():
+        raise NotImplementedError
     function = _function(module, name)
     signature = tuple(_type_of(kind) for kind in kinds)
     function.compile(signature)
@@ -59,20 +61,20 @@ def machine_code(module: str, name: str, kinds: tuple[Kind, ...]) -> MachineCode
     takes = [str(one.type) for one in own.arguments]
     if takes != entry.types or not str(own.global_value_type).startswith("i32 ("):
         raise NotImplementedError(f"{own.global_value_type} {name}")
-    return MachineCode(
-        symbol=entry.symbol,
-        result=result,
-        needs=_needs(function.inspect_llvm(signature)),
-        parts=(compiled._get_compiled_object(), entry.object_code()),
-    )
+    objects = compiled._get_compiled_object(), entry.object_code()
+    return linked(objects, name=name, entry=entry.symbol, result=result)
 
 
 def python_callable(module: str, name: str) -> Callable[..., Any]:
-    """Return a loop as numba itself lets Python call it."""
+    """Return a loop as numba itself lets Python call it, and keeps it."""
     function = _function(module, name)
     own = {"nopython", *_wrapped}
     options = {name: one for name, one in function.targetoptions.items() if name not in own}
-    return numba.njit(**options)(function.py_func)
+    try:
+        return numba.njit(cache=True, **options)(function.py_func)
+    except RuntimeError:  # no folder
+        kept.warn()
+        return numba.njit(**options)(function.py_func)
 
 
 def _function(module: str, name: str) -> Any:
@@ -85,8 +87,3 @@ def _type_of(kind: Kind) -> Any:
         return numba.types.Array(number, kind.ndim, kind.layout, aligned=kind.aligned)
     kinds = {"none": "none", "int": "intp", "float": "float64", "bool": "boolean"}
     return getattr(numba.types, kinds[kind])
-
-
-def _needs(text: str) -> tuple[str, ...]:
-    """Return the functions that are called and are not part of the code."""
-    return tuple(sorted(one for one in _declared.findall(text) if not one.startswith("llvm.")))

@@ -9,6 +9,8 @@ from daskreg.compiled.code import ARRAY_HEAD, ARRAY_PARTS, ArrayKind, Kind
 
 #: What a function takes first: a place for its result, and one for an error.
 _FIRST = ["ptr %value", "ptr %error"]
+#: What loops that make no arrays name, and call at no time: numba's count of who owns an array.
+_NEVER = ("NRT_MemInfo_call_dtor",)
 #: Types of results in memory.
 _RESULTS = {"none": "i64", "int": "i64", "bool": "i8"}
 
@@ -40,6 +42,7 @@ class Entry:
         self.types = [one.split()[0] for one in given]
         self._text = f"""
 declare i32 @"{symbol}"({", ".join(self.types)})
+{"".join(f"define void @{name}(ptr %0) {{ ret void }}" for name in _NEVER)}
 
 define i32 @"{self.symbol}"(ptr %words, ptr %result) {{
   %value = alloca i64
