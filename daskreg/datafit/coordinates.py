@@ -35,8 +35,8 @@ class Coordinates:
             which = which[:1] if len(which) else np.zeros(1, dtype=np.intp)
         chosen = [firsts[number] for number in which.tolist()]
         return cls(
-            np.stack([first.center for first in chosen], axis=1),
-            np.stack([first.inverse_scale for first in chosen], axis=1),
+            _side_by_side([first.center for first in chosen]),
+            _side_by_side([first.inverse_scale for first in chosen]),
             np.array([first.total_weight for first in chosen]),
         )
 
@@ -90,3 +90,8 @@ class Coordinates:
         if self.center.shape[1] == 1:
             return np.asarray(np.tensordot(self.center[:, 0], coef, axes=1))
         return np.asarray(np.einsum("pc,pqc->qc", self.center, coef))
+
+
+def _side_by_side(columns: Sequence[Float]) -> Float:
+    """Return columns as an array (p, C), of a lone one the same memory."""
+    return columns[0][:, None] if len(columns) == 1 else np.stack(columns, axis=1)

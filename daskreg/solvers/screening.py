@@ -204,11 +204,11 @@ class BatchScreening(Solver):
         solver = self.inner
         if solver is None:
             solver = inner_solver(part, gram_columns, self.row_bytes, exact, aim > 0.0)
+        release()  # sums of the last pass, before rows of columns come
         solution = solve_round(solver, part, penalty, state, chosen, columns, aim)
         coef = zeros((datafit.n_features, state.coef.shape[1], len(chosen)))
         used = rows_in_use(solution.coef)
         coef[np.flatnonzero(columns)[used]] = solution.coef[used]
-        release()
         target = state.goal.tol * state.goal.null_value[chosen]
         proven = proven_within(state, chosen, columns) & (solution.dual_gap <= target)
         looked = np.flatnonzero(~proven)
@@ -218,8 +218,11 @@ class BatchScreening(Solver):
             own, one = chosen[looked], penalty.take(chosen[looked])
             at = coef if len(looked) == len(chosen) else taken(coef, looked)
             intercept = solution.intercept[:, looked]
-            evaluation = datafit.value_and_grad(at, intercept, own, precise=True)
+            if resident and not factored and len(looked) == penalty.n_problems:
+                # What is not solved by now takes other columns, mostly, and gathers them anew.
+                datafit.release_columns()
             release()
+            evaluation = datafit.value_and_grad(at, intercept, own, precise=True)
             seen = candidates_at(one, at, intercept, evaluation, None)
             found = replaced(found, seen, looked)
             certified = seen.objective - seen.bound <= target[looked]

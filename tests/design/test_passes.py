@@ -7,6 +7,7 @@ import pickle
 import signal
 import threading
 import time
+import weakref
 
 import dask
 import numpy as np
@@ -66,6 +67,28 @@ def test_bits_do_not_depend_on_the_number_of_shards(workers):
         for result, times in zip(sums(design), (1, 2, 1), strict=True):
             np.testing.assert_array_equal(result, expected * times)
         assert design.plan.n_shards == 2 * workers
+
+
+def test_sums_of_shards_are_added_as_each_of_them_ends():
+    """Where forty shards wait for the last one, their sums would fill the memory."""
+    alive, most = set(), 0
+
+    class Large(Correlate):
+        def __call__(self, block, state):
+            nonlocal most
+            found = super().__call__(block, state)
+            alive.add(block.index)
+            weakref.finalize(found, alive.discard, block.index)
+            most = max(most, len(alive))
+            return found
+
+    X, y = make_data()
+    with dask.config.set(num_workers=20, scheduler="synchronous"):
+        design = make_design(X, y, block_size=4096)
+        result = design.sum_over_rows(Large(), {"times": 1.0})
+        assert design.plan.n_shards == 40
+    np.testing.assert_allclose(result, X.T @ y[:, 0], rtol=1e-3, atol=1e-3)
+    assert most <= 2 + np.log2(design.plan.n_segments)
 
 
 @pytest.mark.parametrize("options", [{"resident": True}, {"row_chunks": (1000, 7, 3993)}])

@@ -11,13 +11,16 @@ import pytest
 
 from daskreg.design.blocks import Block
 from daskreg.design.book import Book
+from daskreg.design.columns import Columns
 from daskreg.design.dealing import deal, make_shards
+from daskreg.design.design import Design
 from daskreg.design.host import parse_bytes
 from daskreg.design.passes.ledger import LEDGER
 from daskreg.design.passes.runs import spread_pins
 from daskreg.exceptions import MemoryPlanError
 
 from .helpers import (
+    ArrayRows,
     Correlate,
     make_data,
     make_design,
@@ -82,6 +85,18 @@ def test_a_pinned_block_keeps_no_chunk_alive():
         assert [block.index for block in pinned] == [0, 2]
         roots = [block.X if block.X.base is None else block.X.base for block in pinned]
         assert sum(memoryview(root).nbytes for root in roots) <= LEDGER.nbytes
+
+
+@pytest.mark.parametrize("resident", [False, True])
+def test_what_lies_in_memory_beside_pinned_columns_is_not_copied(resident):
+    X, y = make_data()
+    columns = Columns(ArrayRows(X), ArrayRows(y, resident=resident))
+    with Design(columns, block_size=8192) as design, design.select(np.arange(3)) as some:
+        some.sum_over_rows(Correlate(), {"times": 1.0})
+        shards = some.placement.scheduler._shards
+        pinned = [block for shard in shards for block in LEDGER.blocks(shard._token).values()]
+        assert sum(block.n_rows for block in pinned) == len(y)
+        assert all(np.shares_memory(block.y, y) == resident for block in pinned)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.77, 1.0])

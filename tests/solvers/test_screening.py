@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from daskreg import LogisticRegression
 from daskreg.datafit import Datafit
+from daskreg.design.passes.ledger import LEDGER
 from daskreg.exceptions import CompatibilityError
 from daskreg.losses import Logistic, Squared
 from daskreg.penalties import ElasticNet, alpha_max
@@ -413,6 +415,24 @@ def test_newtons_steps_are_taken_to_the_end(monkeypatch):
         assert solve(BatchScreening(), fit, penalty, tol=1e-6).converged.all()
         assert any(aim > 0.0 for aim in aims) != exact
         aims.clear()
+
+
+def test_the_last_look_needs_no_room_for_columns(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = sp.random_array((3000, 8000), density=0.01, rng=rng, format="csr")
+    y = X[:, :50] @ np.full(50, 9.0) > 1.0
+    before, held = LEDGER.nbytes, {}
+    look = Datafit.value_and_grad
+
+    def noting(self, coef, *args, **settings):
+        held.setdefault(len(coef), []).append(LEDGER.nbytes - before)
+        return look(self, coef, *args, **settings)
+
+    monkeypatch.setattr(Datafit, "value_and_grad", noting)
+    model = LogisticRegression(C=1.0, l1_ratio=1.0).fit(X, y)
+    assert model.status_ == "converged"
+    assert held.pop(8000)[-1] == 0
+    assert any(max(part) > 0 for part in held.values())
 
 
 def test_rounds_that_change_nothing_are_the_last(monkeypatch):

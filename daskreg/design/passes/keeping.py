@@ -35,6 +35,8 @@ class Keeper:
         Host bytes that all shards of a process may keep together.
     device : DeviceShare or None
         None: there are no cards.
+    at_hand : set of str
+        Parts of blocks that lie in memory as long as the fit.
 
     Attributes
     ----------
@@ -47,11 +49,16 @@ class Keeper:
     """
 
     def __init__(
-        self, data: str, pins: frozenset[int], budget: int, device: DeviceShare | None
+        self,
+        data: str,
+        pins: frozenset[int],
+        budget: int,
+        device: DeviceShare | None,
+        at_hand: frozenset[str],
     ) -> None:
         self.token = uuid.uuid4().hex
         self.settled = False
-        self._device, self._budget = device, budget
+        self._device, self._budget, self._at_hand = device, budget, at_hand
         self.wanted = pins if device is None else pins | device.blocks
         self._moved, self._on_card = False, set[int]()
         self._data, self._on_shelf = data, False
@@ -99,7 +106,7 @@ class Keeper:
         assert isinstance(block, Block)
         if LEDGER.has(self.token, block.index):
             return
-        own = owned(block)
+        own = owned(block, self._at_hand)
         nbytes = block_nbytes(own)
         if self._device is not None:
             if LEDGER.nbytes + nbytes > self._budget:

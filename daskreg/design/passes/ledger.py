@@ -12,10 +12,19 @@ from daskreg.design.book import Book
 from daskreg.design.sources.base import matrix_nbytes
 
 
-def owned(block: Block) -> Block:
-    """The block with arrays of its own: a view would keep the whole chunk it looks into."""
-    beside = {name: _owned(array) for name, array in block.beside().items()}
-    return replace(block, X=_owned(block.X), **beside)
+def owned(block: Block, at_hand: frozenset[str] = frozenset()) -> Block:
+    """The block with arrays of its own: a view would keep the whole chunk it looks into.
+
+    Parameters
+    ----------
+    block : Block
+    at_hand : set of str
+        Parts of it that look into memory which is there as long as the fit.
+    """
+    parts = {"X": block.X, **block.beside()}
+    return replace(
+        block, **{name: _owned(part) for name, part in parts.items() if name not in at_hand}
+    )
 
 
 def _owned(array: Any) -> Any:

@@ -98,12 +98,18 @@ class Shard:
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self.keeper = Keeper(self.data, self.pins, self.budget, self.device)
+        self.keeper = Keeper(self.data, self.pins, self.budget, self.device, self._at_hand())
         self._token = self.keeper.token
         self.proofs = Proofs(self.names)
         self._tier: Tier | None = None
         self.retries = RetryLog()
         weakref.finalize(self, release, self._token)
+
+    def _at_hand(self) -> frozenset[str]:
+        """Return names of what is resident in this process in all runs."""
+        parts = [run.columns.parts() for run in self.runs]
+        resident = [{name for name, rows in run if rows.resident} for run in parts]
+        return frozenset(set.intersection(*resident) if resident else ())
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self._recipe}

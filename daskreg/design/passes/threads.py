@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,11 @@ from daskreg._typing import State
 from daskreg.design.device.at_hand import card_at_hand
 from daskreg.design.device.facts import card_facts
 from daskreg.design.host import machine_memory, process_memory, processors
+from daskreg.design.partials import absorbed
 from daskreg.design.workers import LOCAL_SHARE, Worker, loaded_libraries
 
 from .cancelled import Cancelled
+from .dyadic import DyadicSum
 from .outcome import Outcome
 from .running import Running
 from .scheduler import Progress, Scheduler
@@ -80,10 +83,9 @@ class Threads(Scheduler):
     ) -> list[Outcome]:
         cancel: Any = threading.Event() if running is None else running
         skip = frozenset() if running is None else running.skip
+        run = _run if running is not None or len(self._shards) < 2 else _Adding(self._shards[0])
         calls = [
-            partial(
-                _run, shard, running, kernel, state, cancel=cancel, progress=progress, skip=skip
-            )
+            partial(run, shard, running, kernel, state, cancel=cancel, progress=progress, skip=skip)
             for shard in self._shards
         ]
         try:
@@ -95,7 +97,7 @@ class Threads(Scheduler):
             raise
         if running is not None and running.is_set():
             raise Cancelled
-        return outcomes
+        return run.whole(outcomes) if isinstance(run, _Adding) else outcomes
 
     def map(self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]) -> list[Any]:
         return self._call([partial(function, *args) for args in arguments], "daskreg-map")
@@ -128,6 +130,31 @@ def _run(shard: Shard, running: Running | None, *args: Any, **settings: Any) -> 
             outcome = cancelled.outcome
     # One that is told to stop hands in what it has: the pass ends when all of them have.
     return Outcome([], 0, 0, 0.0, 0.0) if outcome is None else running.add(outcome)
+
+
+class _Adding:
+    """Adds the sums of shards as each of them ends, so that few are in memory at a time.
+
+    Parameters
+    ----------
+    shard : Shard
+        One of them.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self._total = DyadicSum(shard.n_segments, plus=absorbed)
+        self._lock = threading.Lock()
+
+    def __call__(self, shard: Shard, *args: Any, **settings: Any) -> Outcome:
+        outcome = _run(shard, *args, **settings)
+        with self._lock:
+            self._total.update(outcome.nodes)
+        return replace(outcome, nodes=[])
+
+    def whole(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
+        """Return the outcomes, the first one with the sums of all."""
+        first, *rest = outcomes
+        return [replace(first, nodes=list(self._total.nodes.items())), *rest]
 
 
 def _side_by_side(calls: Sequence[Callable[[], Any]]) -> list[Any]:

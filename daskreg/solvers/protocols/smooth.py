@@ -138,3 +138,6 @@ class SelectiveDatafit(Datafit, Protocol):
 
     def restricted(self, columns: npt.NDArray[np.intp]) -> Any:
         """The same problems on some columns, gathered in memory, in the same coordinates."""
+
+    def release_columns(self) -> None:
+        """Let go of the columns that ``restricted`` has gathered last."""
