@@ -12,6 +12,7 @@ from daskreg.penalties import ElasticNet
 from .budget import called_off
 from .factored import Factored, Products
 from .factored_sweeps import FactoredProblem, image_of, look_at
+from .homotopy import along_path
 from .parallel import Both, one_by_one
 from .quadratic import LARGEST_SUPPORT, Quadratic
 from .support_factor import SupportFactor
@@ -39,6 +40,8 @@ ROUNDING = 1e-14
 #: Share of the least gap that is progress, and looks without it after which sweeps take over; after
 #: as many more, what is left is rounding.
 PROGRESS, PATIENCE = 0.9, 10
+#: Sweeps after which the path is followed from its beginning, if progress has not ended before.
+MANY = ROUND
 
 
 class Place(NamedTuple):
@@ -82,7 +85,7 @@ class FactoredDescent:
         least, idle, alpha = np.inf, 0, float(penalty.alpha[0])
         b, u, near = self._begun(one, start, alpha, tol)
         n_sweeps = int(b is not start)  # where a step has been taken already
-        little = LITTLE**2 if self._alone else LITTLE
+        little, followed = LITTLE**2 if self._alone else LITTLE, False
         while True:
             q = one.products.with_all(u) - one.c
             gap = float(model.gap_at(penalty, b[:, None], q[:, None])[0])
@@ -93,6 +96,11 @@ class FactoredDescent:
             if reached and not ((b == 0.0) & (residual > little * tol)).any():
                 break
             least, idle = (gap, 0) if gap < PROGRESS * least else (least, idle + 1)
+            if not followed and (idle >= PATIENCE or n_sweeps >= MANY):
+                followed, found = True, along_path(one)
+                if found is not None and one.objective(*found) < one.objective(b, u):
+                    (b, u), near = found, False
+                    continue
             if idle >= 2 * PATIENCE:
                 break
             worst = float(residual.max(initial=0.0))
