@@ -87,7 +87,10 @@ WRITE: dict[str, tuple[str, Callable[[Path, Array], None]]] = {
     "parquet": ("X.parquet", write_parquet),
     "netcdf": ("X.nc", write_netcdf),
     "csv": ("X.csv", write_csv),
+    "csv-rows": ("X.csv", write_csv),
 }
+#: Formats of which a share is written.
+TEXT = ("csv", "csv-rows")
 
 
 def write(name: str, folder: Path, X: Array) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from process import drop_from_cache
-from tier_files import CHUNK_ROWS, COLUMNS, TEXT_SHARE, runs, values, write
+from tier_files import CHUNK_ROWS, COLUMNS, TEXT, TEXT_SHARE, runs, values, write
 
 from daskreg.design.columns import BlockSpec, Columns
 from daskreg.design.passes.stream import BlockReader
@@ -26,7 +26,7 @@ def formats(arguments: argparse.Namespace, folder: Path) -> None:
     print(f"{'format':<15}{head}{head}{'ratio':>8}")
     for name in arguments.formats:
         path = write(name, folder, X)
-        nbytes = X.nbytes * (TEXT_SHARE if name == "csv" else 1)
+        nbytes = X.nbytes * (TEXT_SHARE if name in TEXT else 1)
         theirs, ours = [], []
         for _ in range(arguments.repeat):
             theirs.append(timed(path, lambda path=path, name=name: LIBRARY[name](path)))
@@ -115,6 +115,14 @@ def library_csv(path: Path) -> None:
         chunk.to_numpy()
 
 
+def library_csv_rows(path: Path) -> None:
+    """The same, each frame laid out by rows: what products of a tile need."""
+    import pandas
+
+    for chunk in pandas.read_csv(path, chunksize=4096):
+        np.ascontiguousarray(chunk.to_numpy())
+
+
 LIBRARY: dict[str, Callable[[Path], None]] = {
     "npy": library_npy,
     "zarr3": library_zarr,
@@ -124,4 +132,5 @@ LIBRARY: dict[str, Callable[[Path], None]] = {
     "parquet": library_parquet,
     "netcdf": library_netcdf,
     "csv": library_csv,
+    "csv-rows": library_csv_rows,
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from process import drop_from_cache
-from tier_files import COLUMNS, write_apart
+from tier_files import COLUMNS, TEXT, write_apart
 
 from daskreg.datafit import Datafit
 from daskreg.design import as_design
@@ -210,7 +210,7 @@ def limit_for(path: Path, y: Any, share: float) -> int:
 
 def caches(arguments: argparse.Namespace, folder: Path) -> None:
     """Print passes from the source and from the spool, and what ``auto`` decides."""
-    names = [name for name in arguments.formats if name != "csv"]
+    names = [name for name in arguments.formats if name not in TEXT]
     files, y = write_apart(names, folder, arguments.mib)
     print(f"{arguments.mib} MiB, at most {arguments.limit} MiB of memory; seconds")
     print(f"{'format':<15}{'cache':<8}{'first pass':>11}{'later':>8}{'spooled':>10}  decision")
