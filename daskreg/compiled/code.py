@@ -129,10 +129,6 @@ def _known_arrays() -> None:
         raise LookupError("arrays of this numpy lie in another way")
 
 
-#: What loaded code lives in, as long as the process does.
-_images: list[mmap.mmap] = []
-
-
 def _address(found: MachineCode) -> int:
     image = mmap.mmap(-1, len(found.image), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     image.write(found.image)
@@ -149,5 +145,6 @@ def _address(found: MachineCode) -> int:
     readable = mmap.PROT_READ | mmap.PROT_EXEC
     if system.mprotect(ctypes.c_void_p(start), ctypes.c_size_t(len(image)), readable):
         raise LookupError(f"no code may be loaded here: {os.strerror(ctypes.get_errno())}")
-    _images.append(image)
+    # Never given back: threads may still run it while the interpreter ends.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(image))
     return start + found.entry

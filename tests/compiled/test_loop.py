@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -189,6 +192,22 @@ def test_threads_that_call_a_loop_at_once_compile_it_once(here):
         thread.join()
     assert found == [[0, 1, 1, 3]] * 4
     assert here == ["entries_before"]
+
+
+def test_loops_are_compiled_where_numba_is_told_not_to_compile(tmp_path):
+    script = """
+import numpy as np
+from daskreg.compiled import entries_before
+before = np.full(4, -1)
+given = np.array([0, 2, 1, 2]), np.array([0, 2, 2, 4]), np.array([-1, 0, 1], dtype=np.int32)
+entries_before(*given, before)
+import numba
+assert numba.config.DISABLE_JIT
+print(before.tolist())
+"""
+    own = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
+    told = subprocess.check_output([sys.executable, "-c", script], env=os.environ | own)
+    assert told.split() == b"[0, 1, 1, 3]".split()
 
 
 def test_kinds_are_what_machine_code_depends_on():

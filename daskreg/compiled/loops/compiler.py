@@ -31,7 +31,11 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     **options
         Of ``numba.njit``.
     """
-    return numba.njit(**({"nogil": True, "error_model": "numpy"} | _wrapped | options))
+
+    def decorated(function: Callable[..., Any]) -> Any:
+        return _njit(function, {"nogil": True, "error_model": "numpy"} | _wrapped | options)
+
+    return decorated
 
 
 def machine_code(module: str, name: str, kinds: tuple[Kind, ...]) -> MachineCode:
@@ -71,10 +75,19 @@ def python_callable(module: str, name: str) -> Callable[..., Any]:
     own = {"nopython", *_wrapped}
     options = {name: one for name, one in function.targetoptions.items() if name not in own}
     try:
-        return numba.njit(cache=True, **options)(function.py_func)
+        return _njit(function.py_func, {"cache": True} | options)
     except RuntimeError:  # no folder
         kept.warn()
-        return numba.njit(**options)(function.py_func)
+        return _njit(function.py_func, options)
+
+
+def _njit(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """Compile it even where NUMBA_DISABLE_JIT says not to: that is for the loops of others."""
+    off, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, False
+    try:
+        return numba.njit(**options)(function)
+    finally:
+        numba.config.DISABLE_JIT = off
 
 
 def _function(module: str, name: str) -> Any:
