@@ -66,7 +66,7 @@ class _Path:
         self._A, self._positive = A, positive
         # Of all targets with these products: they differ by what no column explains.
         self._t = np.linalg.lstsq(A.T, c, rcond=None)[0]
-        self._slopes, self._r = c.copy(), self._t
+        self._slopes = c.copy()
         self._size = np.sqrt(np.einsum("ij,ij->j", A, A))
         self._refused = self._size == 0.0
         self._active: AnyArray = np.empty(0, dtype=np.intp)
@@ -103,8 +103,8 @@ class _Path:
             kept = np.arange(len(self._active)) != leaving
             self._active, self._signs = self._active[kept], self._signs[kept]
             self._b = self._b[kept]
-        self._r = self._t - self._A[:, self._active] @ self._b
-        self._slopes = self._A.T @ self._r
+        left = self._t - self._A[:, self._active] @ self._b
+        self._slopes = self._A.T @ left
         return self._level > 1.0
 
     def _entry(self) -> Float:
