@@ -75,7 +75,8 @@ class _Path:
         self._level = float(self._entry().max(initial=0.0))
         #: The column that has just left, whose slope is still at the level.
         self._left = -1
-        self._Q: Float | None = None
+        #: Of the columns in use at the last corner, orthonormal.
+        self._Q: Float = np.empty((len(A), 0))
 
     def coef(self) -> Float:
         b = np.zeros(self._A.shape[1])
@@ -89,7 +90,6 @@ class _Path:
         held = self._A[:, self._active]
         factor, tau, *_ = lapack.dgeqrf(held)
         R, Q = np.triu(factor[: held.shape[1]]), lapack.dorgqr(factor, tau)[0]
-        self._Q = Q
         weighed = lapack.dtrtrs(R, self._signs, trans=1)[0]
         direction, along = lapack.dtrtrs(R, weighed)[0], Q @ weighed
         # The solution at this level: what corners before it have lost in rounding is back.
@@ -97,9 +97,9 @@ class _Path:
         step, leaving = self._step(direction, self._A.T @ along)
         self._b = self._b + step * direction
         self._level -= step
-        self._left = -1
-        if leaving >= 0:
-            self._left, self._Q = int(self._active[leaving]), None
+        self._left, self._Q = -1, Q
+        if leaving >= 0:  # who comes next waits for a corner without it
+            self._left = int(self._active[leaving])
             kept = np.arange(len(self._active)) != leaving
             self._active, self._signs = self._active[kept], self._signs[kept]
             self._b = self._b[kept]
@@ -134,11 +134,9 @@ class _Path:
         """Whether a column is no combination of those in use."""
         if not len(self._active):
             return True
-        if self._Q is None:
-            self._Q = np.linalg.qr(self._A[:, self._active])[0]
-        Q, column = self._Q, self._A[:, j]
+        column = self._A[:, j]
         for _ in range(2):
-            column = column - Q @ (Q.T @ column)
+            column = column - self._Q @ (self._Q.T @ column)
         return bool(np.linalg.norm(column) > NEW * self._size[j])
 
     def _step(self, direction: Float, along: Float) -> tuple[float, int]:

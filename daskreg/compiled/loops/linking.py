@@ -14,7 +14,7 @@ from daskreg.compiled.code import MachineCode
 # supplement for AMD64 (2018), chapter 4.
 _HEAD, _SECTION = struct.Struct("<40xQ10xHHH"), struct.Struct("<IIQQQQIIQQ")
 _SYMBOL, _RELOCATION = struct.Struct("<IBBHQQ"), struct.Struct("<QIIq")
-_PROGBITS, _SYMTAB, _RELA, _NOBITS = 1, 2, 4, 8
+_PROGBITS, _SYMTAB, _RELA = 1, 2, 4
 _WRITE, _ALLOC = 1, 2
 _UNDEFINED, _RESERVED = 0, 0xFF00
 _LOCAL = 0
@@ -135,8 +135,7 @@ class _File:
 
 def _section(whole: bytes, head: tuple[int, ...], texts: bytes) -> _Section:
     name, kind, flags, _, at, length, link, info, align, _ = head
-    body = bytes(length) if kind == _NOBITS else whole[at : at + length]
-    return _Section(_text(texts, name), kind, flags, body, link, info, align)
+    return _Section(_text(texts, name), kind, flags, whole[at : at + length], link, info, align)
 
 
 def _put(section: _Section, image: bytearray) -> int:
