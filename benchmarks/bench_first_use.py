@@ -27,6 +27,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve().parents[1]
 SMALL, MIDDLE, WIDE, LARGE = (442, 10), (20_000, 50), (500, 5_000), (100_000, 200)
+#: Large enough for compiled loops; so are the entries of the larger ones of the sparse cases.
+LARGER, SPARSE, SPARSER = (500_000, 200), (20_000, 5_000), (300_000, 50_000)
 #: Share of the largest alpha, about, for unit columns.
 ALPHA = 0.05
 
@@ -34,7 +36,7 @@ ALPHA = 0.05
 def numbers(shape: tuple[int, int]) -> tuple[Any, Any]:
     """Return X and a noisy sum of its first columns."""
     random = np.random.default_rng(0)
-    X = random.standard_normal(shape)
+    X = random.standard_normal(shape, dtype=np.float32 if shape == LARGER else np.float64)
     return X, X[:, :5].sum(axis=1) + random.standard_normal(len(X))
 
 
@@ -44,13 +46,23 @@ def labels(shape: tuple[int, int], n_classes: int = 2) -> tuple[Any, Any]:
     return X, np.digitize(y, np.quantile(y, np.arange(1, n_classes) / n_classes))
 
 
-def sparse_labels() -> tuple[Any, Any]:
-    """Return compressed sparse rows and two classes."""
+def sparse(shape: tuple[int, int]) -> tuple[Any, Any]:
+    """Return compressed sparse rows of thirty entries, and a noisy product with them."""
     import scipy.sparse as sp
 
     random = np.random.default_rng(0)
-    X = sp.random_array((20_000, 5_000), density=0.006, format="csr", rng=random)
-    return X, X @ random.standard_normal(5_000) > 0.0
+    n, p = shape
+    columns = random.integers(0, p, 30 * n, dtype=np.int32)
+    places = np.arange(0, 30 * n + 1, 30, dtype=np.int32)
+    X = sp.csr_array((random.standard_normal(30 * n), columns, places), shape=shape)
+    X.sum_duplicates()
+    return X, X @ random.standard_normal(p) + random.standard_normal(n)
+
+
+def sparse_labels(shape: tuple[int, int]) -> tuple[Any, Any]:
+    """Return compressed sparse rows and two classes."""
+    X, y = sparse(shape)
+    return X, y > 0.0
 
 
 def cases() -> dict[str, tuple[Callable[[], Any], Callable[[], tuple[Any, Any]]]]:
@@ -71,11 +83,21 @@ def cases() -> dict[str, tuple[Callable[[], Any], Callable[[], tuple[Any, Any]]]
         "ElasticNet by fista 20,000 x 50": (fista, lambda: numbers(MIDDLE)),
         "LassoCV 20,000 x 50": (LassoCV, lambda: numbers(MIDDLE)),
         "Lasso 500 x 5,000": (lambda: Lasso(alpha=4 * ALPHA), lambda: numbers(WIDE)),
-        "logistic CSR 20,000 x 5,000": (lambda: logistic(20_000, 0.0002), sparse_labels),
+        "logistic CSR 20,000 x 5,000": (
+            lambda: logistic(20_000, 0.0002),
+            lambda: sparse_labels(SPARSE),
+        ),
         "multinomial 20,000 x 50 x 4": (lambda: logistic(20_000), lambda: labels(MIDDLE, 4)),
         "Lasso 100,000 x 200": (lambda: Lasso(alpha=ALPHA), lambda: numbers(LARGE)),
         "ElasticNet by fista 100,000 x 200": (fista, lambda: numbers(LARGE)),
         "logistic 100,000 x 200": (lambda: logistic(100_000), lambda: labels(LARGE)),
+        "ElasticNet by fista 500,000 x 200": (fista, lambda: numbers(LARGER)),
+        "logistic 500,000 x 200": (lambda: logistic(500_000), lambda: labels(LARGER)),
+        "Lasso CSR 300,000 x 50,000": (lambda: Lasso(alpha=0.0005), lambda: sparse(SPARSER)),
+        "logistic CSR 300,000 x 50,000": (
+            lambda: logistic(300_000, 3e-5),
+            lambda: sparse_labels(SPARSER),
+        ),
     }
 
 

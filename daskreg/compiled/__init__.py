@@ -14,7 +14,8 @@ from .loop import Loop, in_use
 LIBRARIES = ("numba",)
 
 lone_rows = Loop("dense", "lone_rows")
-batch_rows = Loop("batch", "batch_rows")
+few_rows = Loop("dense", "few_rows")
+many_rows = Loop("dense", "many_rows")
 add_moments = Loop("moments", "add_moments")
 sparse_rows = Loop("csr", "sparse_rows")
 add_sparse_moments = Loop("csr", "add_moments")
@@ -34,12 +35,13 @@ __all__ = [
     "add_sparse_gram",
     "add_sparse_hessian",
     "add_sparse_moments",
-    "batch_rows",
     "entries_before",
+    "few_rows",
     "gather",
     "in_use",
     "kronecker_sweep",
     "lone_rows",
+    "many_rows",
     "sparse_rows",
     "sweeps",
 ]

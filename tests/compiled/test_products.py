@@ -13,7 +13,7 @@ FEATURES = (1, 5, 16, 33, 64, 100)
 
 def loops():
     """Return both products, compiled anew."""
-    set_products, add_products = products.set_products.py_func, products.add_products.py_func
+    set_products, add_products = products.set_columns.py_func, products.add_columns.py_func
     return numba.njit(set_products), numba.njit(add_products)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.compiled.loops import batch, dense, elementary, moments
-from daskreg.compiled.loops.formulas import formula
+from daskreg.compiled.loops import dense, elementary, moments, widening
+from daskreg.compiled.loops.rowwise import over_rows
 from daskreg.datafit.groups import ALL
 from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.gradient import GradientKernel
@@ -172,13 +172,20 @@ def five_inverses_of(x):
 
 def at_each(function, numbers, n_results=1):
     """The results of a formula, one row for each number."""
-    evaluated = formula(n_results)(function)
+
+    @over_rows(range(n_results))
+    def loop(product, intercept, y, offset, weight):
+        return product, *function(product)
 
     @numba.njit
-    def run(numbers):
-        return [evaluated(number) for number in numbers]
+    def run(eta, one, first, same, out):
+        for i in range(eta.size):
+            loop(eta[i : i + 1], 1, one, first, same, same, same, 0, out[i : i + 1])
 
-    return np.array(run(numbers))
+    one = np.zeros(1)
+    out = np.zeros((len(numbers), n_results))
+    run(numbers.reshape(-1, 1), one, np.zeros(1, np.intp), np.zeros((1, 1)), out)
+    return out
 
 
 @pytest.mark.parametrize("name", ["exp_minus", "log1p", "log"])
@@ -213,7 +220,7 @@ def test_what_is_no_number_stays_none():
     assert np.isnan(at_each(exp_minus_of, np.array([np.nan]))).all()
 
 
-@pytest.mark.parametrize("function", [batch.batch_rows, moments.add_moments, dense.lone_rows])
+@pytest.mark.parametrize("function", [dense.few_rows, moments.add_moments, dense.lone_rows])
 def test_loops_that_multiply_hold_no_lock(function):
     """What is compiled for a block says that it runs without the interpreter's lock."""
     assert function.targetoptions["nogil"]
@@ -222,7 +229,7 @@ def test_loops_that_multiply_hold_no_lock(function):
 def test_every_float16_is_widened_exactly():
     bits = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
     out = np.empty(bits.shape, dtype=np.float32)
-    widen = numba.njit(dense.widen.py_func)
+    widen = numba.njit(widening.widen.py_func)
     widen(bits, True, np.zeros(256, dtype=np.float32), out)
     np.testing.assert_array_equal(out, bits.view(np.float16).astype(np.float32))
 
@@ -231,7 +238,7 @@ def test_every_bfloat16_is_widened_exactly():
     X = np.arange(2**16, dtype=np.uint16).view("bfloat16").reshape(256, 256)
     bits, half = stored(X)
     out = np.empty(bits.shape, dtype=np.float32)
-    widen = numba.njit(dense.widen.py_func)
+    widen = numba.njit(widening.widen.py_func)
     widen(bits, half, np.zeros(256, dtype=np.float32), out)
     np.testing.assert_array_equal(out, X.astype(np.float32))
 

@@ -8,23 +8,26 @@ whatever the loop around them allows for its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types  # noqa: TID253 - as the compiler
-from numba.extending import intrinsic  # noqa: TID253
 
 _FLAGS = ("contract",)
 _FLOAT, _INT = ir.DoubleType(), ir.IntType(64)
 
 
 class Number:
-    """A float64 of a function that is being compiled, or a constant beside one."""
+    """A float64 of a function that is being compiled, or a constant beside one.
+
+    Parameters
+    ----------
+    builder, value
+        Of llvmlite; the value is a float of any length.
+    """
 
     def __init__(self, builder: Any, value: Any) -> None:
         self._builder = builder
-        self._value = value
+        self.value = value if value.type == _FLOAT else builder.fpext(value, _FLOAT)
 
     def __add__(self, other: Number | float) -> Number:
         return self._by("fadd", self, other)
@@ -53,11 +56,11 @@ class Number:
     def __abs__(self) -> Number:
         kind = ir.FunctionType(_FLOAT, [_FLOAT])
         absolute = self._builder.module.declare_intrinsic("llvm.fabs", [_FLOAT], kind)
-        return Number(self._builder, self._builder.call(absolute, [self._value]))
+        return Number(self._builder, self._builder.call(absolute, [self.value]))
 
     def above(self, limit: float, this: Number | float, other: Number | float) -> Number:
         """Return ``this`` where the number is larger than ``limit``, else ``other``."""
-        larger = self._builder.fcmp_ordered(">", self._value, _FLOAT(limit), flags=_FLAGS)
+        larger = self._builder.fcmp_ordered(">", self.value, _FLOAT(limit), flags=_FLAGS)
         chosen = self._builder.select(larger, self._of(this), self._of(other))
         return Number(self._builder, chosen)
 
@@ -66,7 +69,7 @@ class Number:
 
         ``bits`` are those of the least that may remain.
         """
-        whole = self._builder.bitcast(self._value, _INT)
+        whole = self._builder.bitcast(self.value, _INT)
         k = self._builder.ashr(self._builder.sub(whole, _INT(bits)), _INT(52))
         rest = self._builder.sub(whole, self._builder.shl(k, _INT(52)))
         number = self._builder.sitofp(k, _FLOAT), self._builder.bitcast(rest, _FLOAT)
@@ -74,30 +77,13 @@ class Number:
 
     def power(self) -> Number:
         """Return two to the power that the last bits of the number are, as an integer."""
-        bits = self._builder.add(self._builder.bitcast(self._value, _INT), _INT(1023))
+        bits = self._builder.add(self._builder.bitcast(self.value, _INT), _INT(1023))
         moved = self._builder.shl(bits, _INT(52))
         return Number(self._builder, self._builder.bitcast(moved, _FLOAT))
 
     def _of(self, number: Number | float) -> Any:
-        return number._value if isinstance(number, Number) else _FLOAT(number)
+        return number.value if isinstance(number, Number) else _FLOAT(number)
 
     def _by(self, name: str, left: Number | float, right: Number | float) -> Number:
         write = getattr(self._builder, name)
         return Number(self._builder, write(self._of(left), self._of(right), flags=_FLAGS))
-
-
-def formula(n_results: int) -> Callable[[Callable[..., Any]], Any]:
-    """Let compiled code call a function of Numbers that returns a tuple of so many."""
-
-    def decorated(function: Callable[..., Any]) -> Any:
-        def typed(typing: Any, x: Any):  # type: ignore[no-untyped-def]
-            def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-                number = context.cast(builder, given[0], signature.args[0], types.float64)
-                results = [one._value for one in function(Number(builder, number))]
-                return context.make_tuple(builder, signature.return_type, results)
-
-            return types.UniTuple(types.float64, n_results)(x), generate  # type: ignore[attr-defined]
-
-        return intrinsic(typed)
-
-    return decorated

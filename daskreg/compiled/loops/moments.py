@@ -9,10 +9,10 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 
 from .compiler import compiled
-from .dense import widen_bits
 from .native import syrk
 from .pairs import add_pairs
 from .pointwise import SUMS
+from .widening import widen_bits
 
 
 @compiled(forceinline=True)

@@ -1,7 +1,7 @@
-"""Losses of one column of a tile: values, residuals and the sums of a dual point in one loop.
+"""Losses of the rows of a tile: values, residuals and the sums of a dual point in one loop.
 
-Each function reads the products ``X @ coef`` of m rows and leaves the weighted derivatives of the
-loss by eta in their place.  All numbers between are float64, whatever the type of the products.
+Products ``X @ coef`` come in, the weighted derivatives of the loss by eta are left in their place.
+All numbers between are float64, whatever the type of the products.
 """
 
 from __future__ import annotations
@@ -9,48 +9,36 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from daskreg._typing import AnyArray, Float
-from daskreg.compiled.sums import CURVATURE, ENTROPY, ENTROPY_SCALES, OFFSET, RESIDUAL, VALUE
+from daskreg.compiled.sums import (
+    CURVATURE,
+    ENTROPY,
+    ENTROPY_SCALES,
+    N_LOGISTIC,
+    OFFSET,
+    RESIDUAL,
+    VALUE,
+)
 
 from .compiler import compiled
 from .elementary import exp_minus, halved, inverses, joined, log_near_one, split
-from .formulas import Number, formula
+from .formulas import Number
+from .rowwise import ANY_ORDER, over_rows
 
-#: Sums may be taken in any order, which makes vectors of them; not finite stays not finite.
-SUMS = {"contract", "reassoc", "nsz"}
+#: What loops around products may do, as numba has it.
+SUMS = set(ANY_ORDER)
 
 assert (len(ENTROPY_SCALES), ENTROPY_SCALES[-1]) == (5, 1.0)
 
 
-@compiled(inline="always")
-def squared(
-    eta: AnyArray,
-    m: int,
-    intercept: float,
-    y: Float,
-    start: int,
-    offset: Float,
-    at: int,
-    weight: Float,
-    own: int,
-    sums: Float,
-) -> None:
-    """Turn m products into weighted residuals; add to ``sums`` (2,).
-
-    Places are unsigned: a place that might count from the end keeps loops from becoming vectors.
-    """
-    value, residual = 0.0, 0.0
-    first, at_first, own_first = np.uint64(start), np.uint64(at), np.uint64(own)
-    for i in range(np.uint64(m)):
-        r = eta[i] + intercept + offset[at_first + i] - y[first + i]
-        weighted = weight[own_first + i] * r
-        value += weighted * r
-        residual += weighted
-        eta[i] = weighted
-    sums[VALUE] += 0.5 * value
-    sums[RESIDUAL] += residual
+@over_rows((VALUE, RESIDUAL))
+def _squared(
+    product: Number, intercept: Number, y: Number, offset: Number, weight: Number
+) -> tuple[Number, ...]:
+    """Return the residual of a row and what it adds to the sums, all times its weight."""
+    r = product + intercept + offset - y
+    weighted = weight * r
+    return weighted, 0.5 * (weighted * r), weighted
 
 
 def _entropy(
@@ -60,7 +48,6 @@ def _entropy(
     return scale * (missed - log_scale * miss) - (1.0 - scale * miss) * log_rest
 
 
-@formula(8)
 def _terms(wrong: Number) -> tuple[Number, ...]:
     """Return what one row adds to the sums, less its weight: loss, miss, curvature, entropies.
 
@@ -85,48 +72,17 @@ def _terms(wrong: Number) -> tuple[Number, ...]:
     return above, miss, miss * hit, *entropies, missed + hit * above
 
 
-@compiled(inline="always")
-def logistic(
-    eta: AnyArray,
-    m: int,
-    intercept: float,
-    y: Float,
-    start: int,
-    offset: Float,
-    at: int,
-    weight: Float,
-    own: int,
-    sums: Float,
-) -> None:
-    """Turn m products into weighted residuals; y is 0 or 1; add to ``sums`` (9,)."""
-    value, residual, curvature, moved = 0.0, 0.0, 0.0, 0.0
-    e0, e1, e2, e3, e4 = 0.0, 0.0, 0.0, 0.0, 0.0
-    first, at_first, own_first = np.uint64(start), np.uint64(at), np.uint64(own)
-    for i in range(np.uint64(m)):
-        w = weight[own_first + i]
-        side = 1.0 - 2.0 * y[first + i]
-        wrong = side * (eta[i] + intercept + offset[at_first + i])
-        above, miss, curved, t0, t1, t2, t3, t4 = _terms(wrong)
-        r = w * side * miss
-        value += w * above
-        residual += r
-        curvature += w * curved
-        moved += offset[at_first + i] * r
-        e0 += w * t0
-        e1 += w * t1
-        e2 += w * t2
-        e3 += w * t3
-        e4 += w * t4
-        eta[i] = r
-    sums[VALUE] += value
-    sums[RESIDUAL] += residual
-    sums[CURVATURE] += curvature
-    sums[OFFSET] += moved
-    sums[ENTROPY] += e0
-    sums[ENTROPY + 1] += e1
-    sums[ENTROPY + 2] += e2
-    sums[ENTROPY + 3] += e3
-    sums[ENTROPY + 4] += e4
+@over_rows((VALUE, RESIDUAL, CURVATURE, OFFSET, *range(ENTROPY, N_LOGISTIC)))
+def _logistic(
+    product: Number, intercept: Number, y: Number, offset: Number, weight: Number
+) -> tuple[Number, ...]:
+    """Return the same of labels: y is 0 or 1."""
+    side = 1.0 - 2.0 * y
+    above, miss, curvature, *entropies = _terms(side * (product + intercept + offset))
+    r = weight * side * miss
+    sums = above, curvature, *entropies
+    value, curved, *weighted = (weight * term for term in sums)
+    return r, value, r, curved, offset * r, *weighted
 
 
 @compiled(inline="always")
@@ -160,14 +116,7 @@ def residuals(
     of_labels : ndarray, shape (C, 9), or None
         Sums of a logistic loss.
     """
-    at = start if offset.shape[1] == y.shape[1] else 0
-    own = start if weight.shape[1] == y.shape[1] else 0
-    for k in range(intercept.size):
-        aims = y[target[k]]
-        moved = offset[target[k] if offset.shape[0] > 1 else 0]
-        counted = weight[k if weight.shape[0] > 1 else 0]
-        b, out = intercept[k], eta[k]
-        if of_numbers is not None:
-            squared(out, m, b, aims, start, moved, at, counted, own, of_numbers[k])
-        if of_labels is not None:
-            logistic(out, m, b, aims, start, moved, at, counted, own, of_labels[k])
+    if of_numbers is not None:
+        _squared(eta, m, intercept, target, y, offset, weight, start, of_numbers)
+    if of_labels is not None:
+        _logistic(eta, m, intercept, target, y, offset, weight, start, of_labels)

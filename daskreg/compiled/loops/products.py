@@ -106,7 +106,7 @@ assert RIGHT == 3
 
 
 @compiled(inline="always")
-def set_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
+def set_columns(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray) -> None:
     """Set ``eta`` to the products of m rows with ``coef``, and what follows them to anything.
 
     Parameters
@@ -136,13 +136,13 @@ def set_products(X: AnyArray, start: int, m: int, coef: AnyArray, eta: AnyArray)
 
 
 @compiled(inline="always")
-def add_products(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
+def add_columns(X: AnyArray, start: int, m: int, r: AnyArray, part: AnyArray) -> None:
     """Add the products of ``r`` with m rows of X to ``part``.
 
     Parameters
     ----------
     X : ndarray, shape (start + m or more, n)
-        See :func:`set_products`.
+        See :func:`set_columns`.
     start, m : int
     r : ndarray, shape (C, m or more)
         C is a multiple of ``FOURS``.

@@ -7,6 +7,7 @@ caches, and are read where they are.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from llvmlite import ir
@@ -15,20 +16,23 @@ from numba.core import cgutils  # noqa: TID253 - as the compiler
 from daskreg.compiled.layout import VECTOR
 
 _CONTRACT = ("contract",)
+_PLACE = ir.IntType(32)
 
 
 class Rows:
-    """A matrix of a function that is being compiled; its rows lie one after the other."""
+    """An array of a function that is being compiled; its rows lie one after the other."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
         if kind.layout != "C":
             raise TypeError(f"expected rows that lie one after the other, got {kind}")
         parts = context.make_array(kind)(context, builder, array)
         self._builder, self._data = builder, parts.data
-        self.n_columns = cgutils.unpack_tuple(builder, parts.shape, 2)[1]
+        #: Of an array of one axis its length, both.
+        self.n_rows, *_, self.n_columns = 2 * cgutils.unpack_tuple(builder, parts.shape, kind.ndim)
         self._itemsize = kind.dtype.bitwidth // 8
         self.length = VECTOR // self._itemsize
         self.vector = ir.VectorType(context.get_value_type(kind.dtype), self.length)
+        self._align, self._zeros = _PLACE(self._itemsize), ir.Constant(self.vector, None)
 
     def place(self, i: Any, j: Any) -> Any:
         """Return where ``[i, j]`` is."""
@@ -40,24 +44,39 @@ class Rows:
         by = by if isinstance(by, ir.Value) else self.n_columns.type(by)
         return self._builder.gep(place, [by])
 
-    def load(self, place: Any) -> Any:
-        """Return the vector that begins at a place."""
-        several = self._builder.bitcast(place, self.vector.as_pointer())
-        return self._builder.load(several, align=self._itemsize)
+    def first(self, count: Any) -> Any:
+        """Return a mask of so many numbers of a vector."""
+        kind = ir.VectorType(count.type, self.length)
+        places = ir.Constant(kind, list(range(self.length)))
+        return self._builder.icmp_unsigned("<", places, self._spread(count, kind))
 
-    def spread(self, place: Any) -> Any:
-        """Return a vector of nothing but the number at a place."""
-        nothing = ir.Constant(self.vector, ir.Undefined)
+    def load(self, place: Any, mask: Any = None) -> Any:
+        """Return the vector that begins at a place; zeros where a mask leaves numbers out."""
+        several = self._builder.bitcast(place, self.vector.as_pointer())
+        if mask is None:
+            return self._builder.load(several, align=self._itemsize)
+        return self._masked("load", self.vector, several, self._align, mask, self._zeros)
+
+    def store(self, numbers: Any, place: Any, mask: Any = None) -> None:
+        """Set the numbers from a place on to a vector of any length, or to what a mask leaves."""
+        several = self._builder.bitcast(place, numbers.type.as_pointer())
+        if mask is None:
+            self._builder.store(numbers, several, align=self._itemsize)
+        else:
+            self._masked("store", ir.VoidType(), numbers, several, self._align, mask)
+
+    def spread(self, place: Any, inside: Any = None) -> Any:
+        """Return a vector of nothing but the number at a place, or of zeros if not ``inside``."""
         one = self._builder.load(place)
-        one = self._builder.insert_element(nothing, one, ir.IntType(32)(0))
-        return shuffled(self._builder, one, nothing, [0] * self.length)
+        if inside is not None:
+            one = self._builder.select(inside, one, ir.Constant(one.type, 0.0))
+        return self._spread(one, self.vector)
 
     def add(self, place: Any, sums: Any) -> None:
         """Add a vector of any length to the numbers from a place on."""
         builder = self._builder
         several = builder.bitcast(place, sums.type.as_pointer())
-        more = builder.fadd(builder.load(several, align=self._itemsize), sums)
-        builder.store(more, several, align=self._itemsize)
+        self.store(builder.fadd(builder.load(several, align=self._itemsize), sums), place)
 
     def zeros(self, count: int) -> list[Any]:
         """Return so many sums, vectors that become registers.
@@ -66,7 +85,7 @@ class Rows:
         """
         sums = [cgutils.alloca_once(self._builder, self.vector) for _ in range(count)]
         for one in sums:
-            self._builder.store(ir.Constant(self.vector, None), one)
+            self._builder.store(self._zeros, one)
         return sums
 
     def add_product(self, one: Any, left: Any, right: Any) -> None:
@@ -75,10 +94,30 @@ class Rows:
         product = builder.fmul(left, right, flags=_CONTRACT)
         builder.store(builder.fadd(builder.load(one), product, flags=_CONTRACT), one)
 
+    def product_sum(self, left: list[Any], right: list[Any]) -> Any:
+        """Return the sum of the products of pairs of vectors."""
+        builder = self._builder
+        products = [
+            builder.fmul(one, other, flags=_CONTRACT)
+            for one, other in zip(left, right, strict=True)
+        ]
+        return reduce(lambda a, b: builder.fadd(a, b, flags=_CONTRACT), products)
+
+    def _spread(self, one: Any, kind: Any) -> Any:
+        nothing = ir.Constant(kind, ir.Undefined)
+        one = self._builder.insert_element(nothing, one, _PLACE(0))
+        return shuffled(self._builder, one, nothing, [0] * self.length)
+
+    def _masked(self, name: str, result: Any, *given: Any) -> Any:
+        builder = self._builder
+        kind = ir.FunctionType(result, [one.type for one in given])
+        name = f"llvm.masked.{name}.v{self.length}f{8 * self._itemsize}.p0"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), given)
+
 
 def shuffled(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
     """Return the numbers of two vectors that are at some places, counted through both."""
-    kind = ir.VectorType(ir.IntType(32), len(places))
+    kind = ir.VectorType(_PLACE, len(places))
     return builder.shuffle_vector(first, second, ir.Constant(kind, places))
 
 

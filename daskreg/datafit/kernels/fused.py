@@ -18,7 +18,7 @@ import numpy as np
 from daskreg._array import is_sparse
 from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float, State
-from daskreg.compiled import batch_rows, lone_rows, sparse_rows
+from daskreg.compiled import few_rows, lone_rows, many_rows, sparse_rows
 from daskreg.compiled.sums import CURVATURE, ENTROPY, N_LOGISTIC, N_SQUARED, OFFSET, RESIDUAL, VALUE
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -202,12 +202,18 @@ class _Walk:
         """The sums of a squared loss and those of a logistic one, of which one is None."""
         return (None, self.sums) if self.is_logistic else (self.sums, None)
 
-    def lone(self, beside: _Beside, k: int) -> tuple[float, Float, Float, Float]:
-        """Return intercept, y, offset and weight of one column."""
+    def lone(self, beside: _Beside, k: int) -> tuple[AnyArray, ...]:
+        """Return intercept, target, y, offset and weight of one column, as if it were alone."""
         intercept, target = self.columns
-        offset = beside.offset[target[k] if len(beside.offset) > 1 else 0]
-        weight = beside.weight[k if len(beside.weight) > 1 else 0]
-        return float(intercept[k]), beside.y[target[k]], offset, weight
+        t = target[k]
+        offset, weight = beside.offset, beside.weight
+        return (
+            intercept[k : k + 1],
+            np.zeros(1, target.dtype),
+            beside.y[t : t + 1],
+            offset[t : t + 1] if len(offset) > 1 else offset,
+            weight[k : k + 1] if len(weight) > 1 else weight,
+        )
 
     def beside(self, rows: int) -> Iterator[_Beside]:
         """Yield what lies beside the rows: of all at once, where it has one column each.
@@ -240,7 +246,8 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     p, n_columns = walk.coef.shape
     rows = lone_tile(p, dtype.itemsize)
     X, half, shift, scratch = _tiles(walk, dtype, rows, p)
-    room, part, grad = np.empty(rows, dtype), np.zeros(p, dtype), np.zeros((n_columns, p))
+    room, part = np.empty((1, rows), dtype), np.zeros((1, p), dtype)
+    grad = np.zeros((n_columns, p))
     coef = np.ascontiguousarray(walk.coef.T, dtype)
     flush = max(1, FLUSH_ROWS // rows)
     cached = rows * min(flush, max(1, LONE_RUN_BYTES // (rows * p * dtype.itemsize)))
@@ -250,12 +257,15 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
             tile = X[beside.start + start : beside.start + stop]
             tiles = (tile, None, None) if scratch is None else (None, tile, half)
             for k in range(n_columns):
-                sums = (None if own is None else own[k] for own in walk.by_loss)
-                intercept, *parts = walk.lone(beside, k)
+                own = slice(k, k + 1)
+                sums = (None if one is None else one[own] for one in walk.by_loss)
+                *column, y, offset, weight = walk.lone(beside, k)
                 # What is shorter is the same for every tile.
-                own = (one[start:stop] if one.size == n else one for one in parts)
+                parts = (
+                    one[:, start:stop] if one.size == n else one for one in (y, offset, weight)
+                )
                 rest = flush, scratch, room, part
-                lone_rows(*tiles, coef[k], shift, intercept, *own, *rest, *sums, grad[k])
+                lone_rows(*tiles, None, coef[own], shift, *column, *parts, *rest, *sums, grad[own])
     return np.ascontiguousarray(grad.T)
 
 
@@ -264,8 +274,9 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
     p, n_columns = walk.coef.shape
     routine = None if in_registers(p, n_columns) else blas_routine("gemm", dtype)
-    sizes = n_columns, p
+    loop, sizes = many_rows, (n_columns, p)
     if routine is None:
+        loop = few_rows
         sizes = -(-n_columns // FOURS) * FOURS, padded(p, dtype)
     coef = np.zeros(sizes, dtype)
     coef[:n_columns, :p] = walk.coef.T
@@ -277,7 +288,7 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
         tile = X[beside.start : beside.stop]
         tiles = (tile, None, None) if scratch is None else (None, tile, half)
         several = *walk.columns, *beside.parts, flush, scratch, room, part
-        batch_rows(*tiles, routine, coef, shift, *several, *walk.by_loss, grad)
+        loop(*tiles, routine, coef, shift, *several, *walk.by_loss, grad)
     return np.ascontiguousarray(grad[:n_columns, :p].T)
 
 
