@@ -21,7 +21,7 @@ from daskreg.losses import Logistic
 from daskreg.problems import Problems
 
 COLUMNS = 128
-PASSES = 3
+PASSES = 2
 
 
 def write(folder: Path, kind: str, nbytes: int) -> None:
