@@ -13,9 +13,7 @@ from .loop import Loop, in_use
 #: What a process may load to compile them, as plans of memory call it.
 LIBRARIES = ("numba",)
 
-lone_rows = Loop("dense", "lone_rows")
-few_rows = Loop("dense", "few_rows")
-many_rows = Loop("dense", "many_rows")
+dense_rows = Loop("dense", "dense_rows")
 add_moments = Loop("moments", "add_moments")
 sparse_rows = Loop("csr", "sparse_rows")
 add_sparse_moments = Loop("csr", "add_moments")
@@ -35,13 +33,11 @@ __all__ = [
     "add_sparse_gram",
     "add_sparse_hessian",
     "add_sparse_moments",
+    "dense_rows",
     "entries_before",
-    "few_rows",
     "gather",
     "in_use",
     "kronecker_sweep",
-    "lone_rows",
-    "many_rows",
     "sparse_rows",
     "sweeps",
 ]

@@ -36,7 +36,7 @@ def test_fits_of_a_new_process_compile_nothing(tmp_path, monkeypatch):
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "daskreg"
     assert str(folder) in told.stdout.replace("\n", "")
-    assert any(folder.glob("dense.lone_rows-*.code"))
+    assert any(folder.glob("dense.dense_rows-*.code"))
 
 
 def test_nowhere_to_keep_loops_is_an_error_before_any_fit(run, monkeypatch):

@@ -63,7 +63,7 @@ def test_small_fits_load_no_compiler(tmp_path, monkeypatch):
 def test_each_kind_of_fit_compiles_one_function_a_pass(tmp_path, monkeypatch):
     names, with_numba = json.loads(child(LARGE, tmp_path, monkeypatch).splitlines()[-1])
     # Moments with a Gram matrix and alone; a loss of numbers and one of labels.
-    expected = {"moments.add_moments": 2, "sweeps.sweeps": 1, "dense.lone_rows": 2}
+    expected = {"moments.add_moments": 2, "sweeps.sweeps": 1, "dense.dense_rows": 2}
     expected["csr.sparse_rows"] = 1
     own = ("csr.add_moments", "csr.add_by_label", "csr.add_gram", "csr.add_hessian")
     found = Counter(names)
@@ -75,3 +75,12 @@ def test_each_kind_of_fit_compiles_one_function_a_pass(tmp_path, monkeypatch):
 def test_what_was_compiled_before_needs_no_compiler(tmp_path, monkeypatch):
     child(LARGE, tmp_path, monkeypatch)
     assert json.loads(child(LARGE, tmp_path, monkeypatch).splitlines()[-1]) == [[], False]
+
+
+def test_what_numba_keeps_on_other_systems_is_found_again(tmp_path, monkeypatch):
+    other = "from daskreg.compiled.loops import compiler\ncompiler.known_system = lambda: False\n"
+    child(other + LARGE, tmp_path, monkeypatch)
+    kept = sorted(tmp_path.rglob("*.nbc"))
+    assert any("dense_rows" in path.name for path in kept)
+    child(other + LARGE, tmp_path, monkeypatch)
+    assert sorted(tmp_path.rglob("*.nbc")) == kept

@@ -1,6 +1,7 @@
 """Compiled loops and the plain kernel are the same sums, for every kind of block."""
 
 import itertools
+from dataclasses import replace
 
 import numba
 import numpy as np
@@ -123,6 +124,24 @@ def test_read_only_blocks_are_used_where_they_are():
     check(*before, "float64")
 
 
+@pytest.mark.parametrize("C", [1, 2, 3])
+@pytest.mark.parametrize("laid", [np.asfortranarray, lambda X: np.repeat(X, 2, axis=1)[:, ::2]])
+def test_rows_that_do_not_follow_one_another_are_copied_to_cache(laid, C):
+    block, state = sample(Squared(), "float64", C=C)
+    state["intercept"], state["target"] = (
+        np.repeat(state[name], 2)[::2] for name in ("intercept", "target")
+    )
+    check(*both(Squared(), replace(block, X=laid(block.X)), state, "float64"), "float64")
+
+
+@pytest.mark.parametrize("C", [1, 2, 3])
+def test_rows_without_columns_have_sums(C):
+    block, state = sample(Squared(), "float32", n=5, p=0, C=C)
+    plain, compiled = both(Squared(), block, state, "float32")
+    for name, expected in plain.items():
+        np.testing.assert_allclose(compiled[name], expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("C", [1, 2])
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_what_overflows_is_not_finite(loss, C):
@@ -220,7 +239,7 @@ def test_what_is_no_number_stays_none():
     assert np.isnan(at_each(exp_minus_of, np.array([np.nan]))).all()
 
 
-@pytest.mark.parametrize("function", [dense.few_rows, moments.add_moments, dense.lone_rows])
+@pytest.mark.parametrize("function", [dense.dense_rows, moments.add_moments])
 def test_loops_that_multiply_hold_no_lock(function):
     """What is compiled for a block says that it runs without the interpreter's lock."""
     assert function.targetoptions["nogil"]

@@ -39,6 +39,9 @@ def _call(builder: Any, address: Any, arguments: list[Any]) -> None:
 def _gemm(transposed: str) -> Any:
     def typed(typing: Any, routine: Any, sizes: Any, A: Any, B: Any, C: Any, strides: Any):  # type: ignore[no-untyped-def]
         number = A.dtype
+        for kind in (A, B, C):
+            if kind.layout != "C":
+                raise TypeError(f"expected rows that lie one after the other, got {kind}")
 
         def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
             address, sizes, *arrays, strides = given

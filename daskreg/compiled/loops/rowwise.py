@@ -97,8 +97,6 @@ class _Tile:
                 self._own(self.weight, k),
             )
             totals = [cgutils.alloca_once_value(builder, _FLOAT(0)) for _ in places]
-            for total in totals:
-                builder.store(_FLOAT(0), total)
             self._rows(function, self.eta.place(k, none), intercept, beside, totals)
             for place, total in zip(places, totals, strict=True):
                 self._add(builder.load(total), self.out.place(k, none.type(place)))

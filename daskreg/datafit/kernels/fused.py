@@ -18,7 +18,7 @@ import numpy as np
 from daskreg._array import is_sparse
 from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float, State
-from daskreg.compiled import few_rows, lone_rows, many_rows, sparse_rows
+from daskreg.compiled import dense_rows, sparse_rows
 from daskreg.compiled.sums import CURVATURE, ENTROPY, N_LOGISTIC, N_SQUARED, OFFSET, RESIDUAL, VALUE
 from daskreg.design.blocks import Block
 from daskreg.design.partials import Sums
@@ -27,9 +27,9 @@ from daskreg.losses import Logistic, PointwiseLoss, Squared
 from .tiles import RowData, column_sums, stored, tile_borders
 
 #: Numbers of a pass over dense rows, times columns, and entries of one over sparse rows, from which
-#: compiled loops pay: the first process of an installation waits seconds for the compiler, others
-#: load them in 0.05 s and 51 MiB.  Of each number and column they save half a nanosecond or one: in
-#: ten passes of two threads over this many numbers a quarter of a second.
+#: compiled loops pay: the first process of an installation waits for the compiler, a second or two,
+#: others load them in 0.01 s.  Of each number and column they save half a nanosecond or one: in ten
+#: passes of two threads over this many numbers a quarter of a second.
 COMPILED_SIZE, COMPILED_ENTRIES = 2**26, 2**22
 #: The same for a look at dense rows that is made once, which takes a nanosecond or two longer for
 #: each number.
@@ -111,11 +111,11 @@ def lone_tile(n_features: int, itemsize: int) -> int:
 
 
 def batch_tile(n_features: int, n_columns: int, itemsize: int) -> int:
-    """Return the rows of a tile of several columns."""
+    """Return the rows of a tile of several columns, a multiple of eight as products need it."""
     row_bytes = max(1, n_features, n_columns) * itemsize
     if in_registers(n_features, n_columns):
         return min(max(BATCH_BYTES // row_bytes, 64), 512) // 8 * 8
-    return min(max(BLAS_BYTES // row_bytes, 128), FLUSH_ROWS)
+    return min(max(BLAS_BYTES // row_bytes, 128), FLUSH_ROWS) // 8 * 8
 
 
 def in_registers(n_features: int, n_columns: int) -> bool:
@@ -191,8 +191,9 @@ class _Walk:
         self.rows = rows
         self.coef = state["coef"]
         self.shift: AnyArray | None = state.get("shift")
-        intercept = np.asarray(state["intercept"], dtype=np.float64)
-        self.columns = intercept, np.asarray(state["target"], dtype=np.intp)
+        intercept = np.ascontiguousarray(state["intercept"], dtype=np.float64)
+        target = np.ascontiguousarray(state["target"], dtype=np.intp)
+        self.columns = intercept, target
         self.sums = sums
         self.offsets = np.zeros((2, len(sums)))
         self.is_logistic = is_logistic
@@ -250,7 +251,7 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     grad = np.zeros((n_columns, p))
     coef = np.ascontiguousarray(walk.coef.T, dtype)
     flush = max(1, FLUSH_ROWS // rows)
-    cached = rows * min(flush, max(1, LONE_RUN_BYTES // (rows * p * dtype.itemsize)))
+    cached = rows * min(flush, max(1, LONE_RUN_BYTES // (rows * max(1, p) * dtype.itemsize)))
     for beside in walk.beside(rows):
         n = beside.stop - beside.start
         for start, stop in tile_borders(n, max(1, n) if n_columns == 1 else cached):
@@ -265,7 +266,8 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
                     one[:, start:stop] if one.size == n else one for one in (y, offset, weight)
                 )
                 rest = flush, scratch, room, part
-                lone_rows(*tiles, None, coef[own], shift, *column, *parts, *rest, *sums, grad[own])
+                left = True, None, None, coef[own], shift, *column, *parts
+                dense_rows(*tiles, *left, *rest, *sums, grad[own])
     return np.ascontiguousarray(grad.T)
 
 
@@ -274,9 +276,9 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
 
     p, n_columns = walk.coef.shape
     routine = None if in_registers(p, n_columns) else blas_routine("gemm", dtype)
-    loop, sizes = many_rows, (n_columns, p)
+    few, sizes = None, (n_columns, p)
     if routine is None:
-        loop = few_rows
+        few = True
         sizes = -(-n_columns // FOURS) * FOURS, padded(p, dtype)
     coef = np.zeros(sizes, dtype)
     coef[:n_columns, :p] = walk.coef.T
@@ -288,7 +290,7 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
         tile = X[beside.start : beside.stop]
         tiles = (tile, None, None) if scratch is None else (None, tile, half)
         several = *walk.columns, *beside.parts, flush, scratch, room, part
-        loop(*tiles, routine, coef, shift, *several, *walk.by_loss, grad)
+        dense_rows(*tiles, None, few, routine, coef, shift, *several, *walk.by_loss, grad)
     return np.ascontiguousarray(grad[:n_columns, :p].T)
 
 
@@ -301,7 +303,8 @@ def _tiles(
     """
     X, half = stored(walk.X)
     shift = None if walk.shift is None else walk.shift.astype(dtype, copy=False)
-    widened = X.dtype != dtype or shift is not None or width != X.shape[1]
+    as_needed = X.dtype == dtype and X.flags.c_contiguous and width == X.shape[1]
+    widened = not as_needed or shift is not None
     scratch = np.zeros((min(rows, walk.n_rows), width), dtype) if widened else None
     return X, half, shift, scratch
 
