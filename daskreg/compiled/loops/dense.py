@@ -78,7 +78,7 @@ def dense_rows(
     X : ndarray, shape (m, n), or None
         In the type of ``coef``.
     stored : ndarray, shape (m, p), or None
-        X in any type, if it is to be widened or shifted.
+        X in any type and any order, if it is to be widened, shifted or laid out anew.
     half : bool or None
         See :func:`widen`.
     one, few, routine
