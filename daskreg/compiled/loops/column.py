@@ -81,7 +81,7 @@ def set_one_column(typing: Any, X: Any, start: Any, m: Any, coef: Any, eta: Any)
             _Eight(builder, x, builder.add(start, e), last).along(add)
             place = out.place(none, e)
             for total in added_up(builder, [builder.load(one) for one in sums]):
-                out.store(total, place)
+                out.store(place, total)
                 place = out.after(place, total.type.count)
         return context.get_dummy_value()
 
@@ -121,7 +121,7 @@ def add_one_column(typing: Any, X: Any, start: Any, m: Any, r: Any, part: Any): 
                     for half in (slice(0, EIGHT // 2), slice(EIGHT // 2, EIGHT))
                 )
                 more = builder.fadd(first, second)
-                out.store(builder.fadd(out.load(place, mask), more), place, mask)
+                out.store(place, builder.fadd(out.load(place, mask), more), mask)
 
             eight.along(add)
         return context.get_dummy_value()

@@ -57,7 +57,7 @@ class Rows:
             return self._builder.load(several, align=self._itemsize)
         return self._masked("load", self.vector, several, self._align, mask, self._zeros)
 
-    def store(self, numbers: Any, place: Any, mask: Any = None) -> None:
+    def store(self, place: Any, numbers: Any, mask: Any = None) -> None:
         """Set the numbers from a place on to a vector of any length, or to what a mask leaves."""
         several = self._builder.bitcast(place, numbers.type.as_pointer())
         if mask is None:
@@ -76,7 +76,7 @@ class Rows:
         """Add a vector of any length to the numbers from a place on."""
         builder = self._builder
         several = builder.bitcast(place, sums.type.as_pointer())
-        self.store(builder.fadd(builder.load(several, align=self._itemsize), sums), place)
+        self.store(place, builder.fadd(builder.load(several, align=self._itemsize), sums))
 
     def zeros(self, count: int) -> list[Any]:
         """Return so many sums, vectors that become registers.
