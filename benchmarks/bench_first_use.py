@@ -114,13 +114,15 @@ def child(name: str) -> None:
         started, busy = perf_counter(), process_time()
         model.fit(X, y)
         seconds += [perf_counter() - started, process_time() - busy]
-    print(json.dumps([*seconds, "numba" in sys.modules]))
+    print(json.dumps([*seconds, "llvmlite" in sys.modules]))
 
 
 def measured(name: str, checkout: Path) -> list[float]:
     """Return what :func:`child` prints in a process of its own on a checkout."""
     with tempfile.TemporaryDirectory() as cache:
-        known = os.environ | {"NUMBA_CACHE_DIR": cache, "PYTHONPATH": str(checkout)}
+        # The second name is that of older checkouts.
+        folders = {"DASKREG_CACHE_DIR": cache, "NUMBA_CACHE_DIR": cache}
+        known = os.environ | folders | {"PYTHONPATH": str(checkout)}
         command = [sys.executable, str(Path(__file__).resolve()), "--child", name]
         done = subprocess.run(
             command, env=known, cwd=cache, capture_output=True, text=True, check=True
@@ -144,7 +146,7 @@ def main() -> None:
         runs = [[measured(name, tree) for tree in trees] for _ in range(given.rounds)]
         for place, tree in enumerate(trees):
             costs = [statistics.median(run[place][part] for run in runs) for part in range(4)]
-            compiler = "with numba" if runs[0][place][4] else ""
+            compiler = "with the compiler" if runs[0][place][4] else ""
             told = "".join(f"{cost:8.3f}" for cost in costs)
             print(f"{name:36}{tree.name:12}{told}  {compiler}", flush=True)
 

@@ -27,12 +27,16 @@ from pathlib import Path
 from typing import Any
 
 import dask
-import numba
+import llvmlite
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
 import threadpoolctl
 
+from daskreg.compiled.code import kind_of, loaded
+from daskreg.compiled.loops.arrays import Array
+from daskreg.compiled.loops.compiler import compiled
+from daskreg.compiled.loops.writing import Code, written
 from daskreg.datafit.kernels.gradient import GradientKernel
 from daskreg.datafit.kernels.moments import MomentsKernel
 from daskreg.datafit.kernels.tiles import Labels
@@ -60,13 +64,24 @@ def best(work: Callable[[], Any], clock: Callable[[], float] = time.perf_counter
     return min(times)
 
 
-@numba.njit(fastmath=True, nogil=True)
-def add_up(numbers: Any) -> Any:
-    total = numbers.dtype.type(0)
-    for i in range(numbers.size):
-        total += numbers[i]
-    return total
+@written()
+def _add_up(code: Code, numbers: Array, out: Array) -> None:
+    total = code.variable(0.0)
+    for i in code.each(numbers.size):
+        total.add(numbers[i])
+    out[0] = total.now
 
+
+def add_up(numbers: np.ndarray) -> None:
+    """Read all numbers, as a compiled loop does."""
+    given = numbers, np.empty(1)
+    kinds = tuple(map(kind_of, given))
+    if kinds not in _loops:
+        _loops[kinds] = loaded(compiled(_add_up, "add_up", kinds), kinds)
+    _loops[kinds](*given)
+
+
+_loops: dict[Any, Callable[..., Any]] = {}
 
 CORES = len(os.sched_getaffinity(0))
 
@@ -296,7 +311,7 @@ def main() -> None:
         say("# One look at the data\n")
         say(
             f"{today}, {platform.machine()}, {CORES} cores, Python {platform.python_version()}, "
-            f"numpy {np.__version__}, numba {numba.__version__}; made by "
+            f"numpy {np.__version__}, llvmlite {llvmlite.__version__}; made by "
             "`benchmarks/bench_kernels.py`. X is counted once.\n"
         )
     with threadpoolctl.threadpool_limits(1):

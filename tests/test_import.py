@@ -11,7 +11,7 @@ import pytest
 import daskreg
 
 HEAVY = [
-    "click", "cupy", "dask", "distributed", "matplotlib", "narwhals", "numba", "numpy", "pandas",
+    "click", "cupy", "dask", "distributed", "matplotlib", "narwhals", "numpy", "pandas",
     "polars", "pyarrow", "rich", "scipy", "sklearn", "threadpoolctl", "xarray", "zarr",
 ]  # fmt: skip
 
@@ -49,7 +49,7 @@ def test_the_command_line_is_light_too():
     loaded = json.loads(
         python("import daskreg.cli, json, sys; print(json.dumps(list(sys.modules)))")
     )
-    heavy = {"dask", "distributed", "numba", "pandas", "scipy", "sklearn", "xarray", "zarr"}
+    heavy = {"dask", "distributed", "llvmlite", "pandas", "scipy", "sklearn", "xarray", "zarr"}
     assert {name.split(".")[0] for name in loaded}.isdisjoint(heavy)
 
 
@@ -76,7 +76,7 @@ def test_a_kernel_is_unpickled_without_the_libraries_of_the_client():
         "print(json.dumps(list(sys.modules)))"
     )
     loaded = {name.split(".")[0] for name in json.loads(python(code))}
-    assert loaded.isdisjoint({"sklearn", "xarray", "rich", "numba", "pandas"})
+    assert loaded.isdisjoint({"sklearn", "xarray", "rich", "llvmlite", "pandas"})
 
 
 def test_estimators_bring_neither_pandas_nor_statistics():
@@ -88,7 +88,9 @@ def test_estimators_bring_neither_pandas_nor_statistics():
     )
     loaded = set(json.loads(python(code)))
     assert loaded.isdisjoint({"pandas", "scipy.stats", "sklearn.metrics", "dask", "distributed"})
-    assert loaded.isdisjoint({"scipy.special", "asyncio", "numpy.f2py", "numpy.testing", "numba"})
+    assert loaded.isdisjoint(
+        {"scipy.special", "asyncio", "numpy.f2py", "numpy.testing", "llvmlite"}
+    )
 
 
 def test_parts_of_packages_that_are_deferred_load_when_somebody_asks():

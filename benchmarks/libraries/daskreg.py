@@ -18,7 +18,7 @@ class Daskreg(Library):
     """Lasso, LassoCV, lasso_path and LogisticRegression of daskreg."""
 
     LADDER: ClassVar[tuple[Any, ...]] = (1e-6, 1e-7, 1e-8, 1e-9)
-    PACKAGES: ClassVar[tuple[str, ...]] = ("daskreg", "dask", "numpy", "numba", "scikit-learn")
+    PACKAGES: ClassVar[tuple[str, ...]] = ("daskreg", "dask", "numpy", "llvmlite", "scikit-learn")
 
     @classmethod
     def lacks(cls, problem: Problem) -> str:

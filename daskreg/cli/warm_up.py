@@ -31,7 +31,7 @@ def warm_up(dtypes: tuple[str, ...]) -> None:
     """Compile the loops of common fits, so that no fit has to wait for it.
 
     Once for an installation and kind of processor.  What is compiled is kept beside the code, or
-    where that cannot be written in the cache of the user; NUMBA_CACHE_DIR names another folder,
+    where that cannot be written in the cache of the user; DASKREG_CACHE_DIR names another folder,
     which must be writable for the fits as well.
     """
     from daskreg.datafit.kernels.fused import compiled_whatever_the_size
@@ -61,7 +61,7 @@ def kept_in() -> str:
     if kept is None:
         raise click.ClickException(
             "neither the folder of the package nor the cache of the user can be written: set "
-            "NUMBA_CACHE_DIR to a folder that can be, now and for the fits to come"
+            "DASKREG_CACHE_DIR to a folder that can be, now and for the fits to come"
         )
     return str(kept)
 

@@ -22,7 +22,7 @@ from daskreg._callers import outside
 from daskreg.exceptions import ClusterError
 
 #: What every worker imports.
-REQUIRED = ("cloudpickle", "dask", "distributed", "fsspec", "numba", "numpy", "scipy", "zarr")
+REQUIRED = ("cloudpickle", "dask", "distributed", "fsspec", "llvmlite", "numpy", "scipy", "zarr")
 #: What readers of some kinds of data import: of interest where this process uses it.
 OPTIONAL = ("h5netcdf", "narwhals", "netCDF4", "pandas", "polars", "pyarrow", "xarray")
 #: Unequal versions of these two leave no common ground.

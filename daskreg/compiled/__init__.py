@@ -1,9 +1,9 @@
 """Loops in machine code, for data large enough to pay for loading it.
 
 What is compiled are the modules of `daskreg.compiled.loops`, which say what each loop does and
-takes; here are their names for everybody else.  A loop is compiled by numba when an installation
-first calls it with arguments of a kind, and kept; other processes load it without numba, where
-the system is one that is known (Linux on x86-64), else from numba's own cache.
+takes; here are their names for everybody else.  A loop is compiled by LLVM when an installation
+first calls it with arguments of a kind, and kept; other processes load it without LLVM where the
+system is one that is known (Linux on x86-64).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from .loop import Loop, in_use
 
 #: What a process may load to compile them, as plans of memory call it.
-LIBRARIES = ("numba",)
+LIBRARIES = ("llvmlite",)
 
 dense_rows = Loop("dense", "dense_rows")
 add_moments = Loop("moments", "add_moments")

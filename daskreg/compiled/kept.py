@@ -1,6 +1,6 @@
 """Machine code in files: beside the package, in the cache of the user, or where they want it.
 
-A file is valid for the sources of the loops, the versions of numba and LLVM and the processor it
+A file is valid for the sources of the loops, the version of LLVM and the processor it
 was made for, all of which its name stands for.
 """
 
@@ -69,8 +69,8 @@ def _read(whole: bytes) -> MachineCode:
 
 
 def _places() -> list[Path]:
-    """Return ``NUMBA_CACHE_DIR`` if it is set, else the package and the cache of the user."""
-    wanted = os.environ.get("NUMBA_CACHE_DIR")
+    """Return ``DASKREG_CACHE_DIR`` if it is set, else the package and the cache of the user."""
+    wanted = os.environ.get("DASKREG_CACHE_DIR")
     if wanted:
         return [Path(wanted) / "daskreg"]
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -103,7 +103,7 @@ def _versions() -> tuple[str, ...]:
     for path in sorted([*_LOOPS.glob("*.py"), *_LOOPS.parent.glob("*.py")]):
         sources.update(path.read_bytes())
     system = sys.platform, platform.machine(), str(ARRAY_HEAD)
-    return sources.hexdigest(), version("numba"), version("llvmlite"), *system
+    return sources.hexdigest(), version("llvmlite"), *system
 
 
 def _can_be_written(place: Path) -> bool:
@@ -123,7 +123,7 @@ def warn() -> None:
         wanted = " and ".join(str(place) for place in _places())
         warnings.warn(
             f"compiled loops cannot be kept: {wanted} cannot be written, so that every new process "
-            "compiles for some seconds; set NUMBA_CACHE_DIR to a folder that can be written, and "
+            "compiles for a second; set DASKREG_CACHE_DIR to a folder that can be written, and "
             "run `daskreg warm-up` once",
             RuntimeWarning,
             stacklevel=outside(),

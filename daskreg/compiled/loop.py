@@ -51,18 +51,14 @@ class Loop:
     def _find(self, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
         name = f"{self._module}.{self._name}"
         _called.add(name)
-        known = kept.read(name, kinds)
-        try:
-            if known is not None:
-                return loaded(known, kinds)
+        found = kept.read(name, kinds)
+        if found is None:
             found = self._compile(kinds)
             kept.write(name, kinds, found)
+        try:
             return loaded(found, kinds)
-        except (NotImplementedError, LookupError):
-            # Another system, or a numba that calls functions in another way.
-            from .loops.compiler import python_callable
-
-            return python_callable(self._module, self._name)
+        except LookupError as error:
+            raise RuntimeError(f"{name} cannot run here as machine code: {error}") from error
 
     def _compile(self, kinds: tuple[Kind, ...]) -> MachineCode:
         from .loops.compiler import machine_code

@@ -16,11 +16,11 @@ _TELLS = ("vendor_id", "cpu family", "model", "flags", "CPU implementer", "CPU p
 def processor() -> tuple[str, str]:
     """Return the name of the processor that is compiled for, and what it can do.
 
-    That of this machine, unless ``NUMBA_CPU_NAME`` and ``NUMBA_CPU_FEATURES`` name another one, as
-    machines do that share what they keep.
+    That of this machine, unless ``DASKREG_CPU_NAME`` and ``DASKREG_CPU_FEATURES`` name another
+    one, as machines do that share what they keep.
     """
-    name = os.environ.get("NUMBA_CPU_NAME", "")
-    features = os.environ.get("NUMBA_CPU_FEATURES")
+    name = os.environ.get("DASKREG_CPU_NAME", "")
+    features = os.environ.get("DASKREG_CPU_FEATURES")
     if features is None:
         features = "" if name == "generic" else _own()
     return name, features

@@ -20,7 +20,7 @@ LIBRARY_NBYTES = {
     "scipy.sparse": 11 * MIB,
     "pyarrow": 32 * MIB,
     "zarr": 10 * MIB,
-    "numba": 140 * MIB,  # to compile, with LLVM and the linear algebra of scipy
+    "llvmlite": 100 * MIB,  # to compile
 }
 
 

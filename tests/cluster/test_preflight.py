@@ -26,9 +26,9 @@ def unseen():
     room._seen.clear()
 
 
-def _one_without_numba(names, dask_worker=None):
+def _one_without_llvmlite(names, dask_worker=None):
     """As ``facts``, where the second worker lacks a library."""
-    return facts(names) | ({"numba": None} if getattr(dask_worker, "name", 0) == 1 else {})
+    return facts(names) | ({"llvmlite": None} if getattr(dask_worker, "name", 0) == 1 else {})
 
 
 def _one_with_older_zarr(names, dask_worker=None):
@@ -52,9 +52,11 @@ def test_equal_workers_pass_in_one_round_trip(client, monkeypatch):
 
 
 def test_a_fit_is_refused_and_the_odd_one_named(client, monkeypatch):
-    monkeypatch.setattr(room, "facts", _one_without_numba)
+    monkeypatch.setattr(room, "facts", _one_without_llvmlite)
     X = np.random.default_rng(0).normal(size=(40, 3))
-    with pytest.raises(ClusterError, match=r"1 of 2 workers cannot.*worker 1 at tcp:.* no numba"):
+    with pytest.raises(
+        ClusterError, match=r"1 of 2 workers cannot.*worker 1 at tcp:.* no llvmlite"
+    ):
         Lasso(0.1).fit(X, X[:, 0])
     assert room._seen[client] == set()  # it is looked at again
 

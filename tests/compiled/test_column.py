@@ -1,26 +1,18 @@
 """Products of a tile with one column are those of numpy, for every width of the vectors."""
 
-import numba
 import numpy as np
 import pytest
 
 from daskreg.compiled.loops import column, registers
+
+from .running import running
 
 
 @pytest.fixture(params=[16, 32, 64])
 def functions(request, monkeypatch):
     """Both products, for processors with vectors of so many bytes."""
     monkeypatch.setattr(registers, "VECTOR", request.param)
-
-    @numba.njit
-    def set_products(X, start, m, coef, eta):
-        column.set_one_column(X, start, m, coef, eta)
-
-    @numba.njit
-    def add_products(X, start, m, r, part):
-        column.add_one_column(X, start, m, r, part)
-
-    return set_products, add_products
+    return running(column.set_one_column), running(column.add_one_column)
 
 
 def between_nans(rows, p, dtype):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
-from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 
 from daskreg.compiled import Loop, code, kept
 from daskreg.compiled.code import ArrayKind, MachineCode, kind_of
 from daskreg.compiled.loops import compiler
-from daskreg.compiled.loops.linking import linked
 
 A = np.arange(12.0).reshape(3, 4)
 
@@ -23,7 +17,7 @@ A = np.arange(12.0).reshape(3, 4)
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """Keep what is compiled in a folder of its own; names of loops that are compiled."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("DASKREG_CACHE_DIR", str(tmp_path))
     names = []
     machine_code = compiler.machine_code
 
@@ -121,7 +115,7 @@ def test_code_of_other_sources_versions_or_processors_is_not_taken(here, monkeyp
 def test_without_a_folder_to_keep_code_in_there_is_one_warning(here, tmp_path, monkeypatch):
     (tmp_path / "daskreg").write_text("a file where the folder would be")
     monkeypatch.setattr(kept, "_warned", False)
-    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR .* warm-up") as told:
+    with pytest.warns(RuntimeWarning, match="DASKREG_CACHE_DIR .* warm-up") as told:
         found = [entries_before(Loop("gathering", "entries_before"), *GIVEN) for _ in range(2)]
     assert found == [[0, 1, 1, 3]] * 2
     assert len(told) == 1
@@ -131,7 +125,7 @@ def test_without_a_folder_to_keep_code_in_there_is_one_warning(here, tmp_path, m
 
 
 def test_the_cache_of_the_user_is_taken_where_the_package_cannot_be_written(tmp_path, monkeypatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.delenv("DASKREG_CACHE_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kept, "_LOOPS", tmp_path / "package")
     (tmp_path / "package").mkdir()
@@ -143,7 +137,7 @@ def test_the_cache_of_the_user_is_taken_where_the_package_cannot_be_written(tmp_
 
 def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     """A disk that is full while it is written leaves nothing behind."""
-    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("DASKREG_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(kept, "_warned", True)
 
     def full(self, whole):
@@ -156,28 +150,29 @@ def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     assert not list((tmp_path / "daskreg").iterdir())
 
 
-@pytest.mark.parametrize("why", ["system", "signature", "need", "arrays", "forbidden"])
-def test_where_nothing_is_known_numba_calls_and_keeps_it(here, why, tmp_path, monkeypatch):
-    """Another system or version of numba or numpy, and a system that forbids to load code."""
+def test_on_a_system_that_is_not_known_the_compiler_loads_it(here, monkeypatch):
+    monkeypatch.setattr(compiler, "known_system", lambda: False)
+    for _ in range(2):
+        assert entries_before(Loop("gathering", "entries_before"), *GIVEN) == [0, 1, 1, 3]
+    assert here == ["entries_before"]
 
-    def other(*given, **settings):
-        raise NotImplementedError if why == "signature" else LookupError
 
-    def without_it(*given, **settings):
-        found = linked(*given, **settings)
-        return replace(found, needs=((0, "no_such_function"),))
+def test_object_files_of_a_new_kind_are_loaded_by_the_compiler(here, monkeypatch):
+    def unknown(*given, **settings):
+        raise NotImplementedError
 
-    changes = {
-        "system": (compiler, "known_system", lambda: False),
-        "signature": (compiler, "linked", other),
-        "need": (compiler, "linked", without_it),
-        "arrays": (code, "_known_arrays", other),
-        "forbidden": (code, "_address", other),
-    }
-    monkeypatch.setattr(*changes[why])
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "of numba"))
+    monkeypatch.setattr(compiler, "linked", unknown)
     assert entries_before(Loop("gathering", "entries_before"), *GIVEN) == [0, 1, 1, 3]
-    assert list((tmp_path / "of numba").rglob("gathering.entries_before*.nbi"))
+
+
+@pytest.mark.parametrize("name", ["_known_arrays", "_address"])
+def test_where_no_code_can_run_there_is_an_error_that_says_why(here, name, monkeypatch):
+    def refused(*given):
+        raise LookupError("no code may be loaded here: Permission denied")
+
+    monkeypatch.setattr(code, name, refused)
+    with pytest.raises(RuntimeError, match=r"gathering\.entries_before .*: Permission denied"):
+        entries_before(Loop("gathering", "entries_before"), *GIVEN)
 
 
 def test_threads_that_call_a_loop_at_once_compile_it_once(here):
@@ -194,20 +189,10 @@ def test_threads_that_call_a_loop_at_once_compile_it_once(here):
     assert here == ["entries_before"]
 
 
-def test_loops_are_compiled_where_numba_is_told_not_to_compile(tmp_path):
-    script = """
-import numpy as np
-from daskreg.compiled import entries_before
-before = np.full(4, -1)
-given = np.array([0, 2, 1, 2]), np.array([0, 2, 2, 4]), np.array([-1, 0, 1], dtype=np.int32)
-entries_before(*given, before)
-import numba
-assert numba.config.DISABLE_JIT
-print(before.tolist())
-"""
-    own = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "1"}
-    told = subprocess.check_output([sys.executable, "-c", script], env=os.environ | own)
-    assert told.split() == b"[0, 1, 1, 3]".split()
+def test_numbers_that_processors_do_not_know_are_refused(here):
+    indices, indptr, place = GIVEN
+    with pytest.raises(TypeError, match=r"expected numbers .* got >i8"):
+        entries_before(Loop("gathering", "entries_before"), indices.astype(">i8"), indptr, place)
 
 
 def test_kinds_are_what_machine_code_depends_on():

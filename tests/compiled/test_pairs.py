@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import numba
 import numpy as np
 import pytest
 
@@ -12,6 +11,8 @@ from daskreg.compiled import layout
 from daskreg.compiled.loops import pairs, registers
 from daskreg.datafit.kernels import tile_sums
 from daskreg.datafit.kernels.tile_sums import TileSums
+
+from .running import running
 
 WIDTHS = (1, 3, 4, 5, 8, 15, 16, 17, 24, 31, 48, 100)
 
@@ -30,7 +31,7 @@ def check(add_pairs, n_columns, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_columns", WIDTHS)
 def test_the_upper_triangle_has_the_products_of_the_rows_asked_for(n_columns, dtype):
-    check(numba.njit(pairs.add_pairs.py_func), n_columns, dtype)
+    check(running(pairs.add_pairs), n_columns, dtype)
 
 
 @pytest.mark.parametrize(("vector", "left"), [(16, 4), (16, 8), (32, 4), (64, 8)])
@@ -39,7 +40,7 @@ def test_processors_with_other_vectors_find_the_same(vector, left, monkeypatch):
         monkeypatch.setattr(module, "VECTOR", vector)
     for module in (layout, pairs):
         monkeypatch.setattr(module, "LEFT", left)
-    anew = numba.njit(pairs.add_pairs.py_func)
+    anew = running(pairs.add_pairs)
     for dtype in ("float32", "float64"):
         for n_columns in WIDTHS:
             check(anew, n_columns, dtype)
@@ -74,9 +75,9 @@ def test_float32_products_are_no_chains_of_thousands(n_columns):
     assert np.max(np.abs(gram - exact) / scale) < 1e-5
 
 
-def test_rows_are_laid_out_for_what_numba_compiles_for():
+def test_rows_are_laid_out_for_the_processor_that_is_compiled_for():
     """Not for this processor: machines that share compiled code name one that all of them are."""
-    shared = {"NUMBA_CPU_NAME": "generic"}
+    shared = {"DASKREG_CPU_NAME": "generic"}
     code = "from daskreg.compiled.layout import VECTOR; print(VECTOR)"
     told = subprocess.check_output([sys.executable, "-c", code], env=os.environ | shared)
     assert told.split() == [b"16"]

@@ -1,20 +1,15 @@
 """Products of a tile with several columns are those of numpy, for every width of the vectors."""
 
-import numba
 import numpy as np
 import pytest
 
 from daskreg.compiled import layout
 from daskreg.compiled.loops import products, registers
 
+from .running import running
+
 COLUMNS = (4, 8, 12, 16)
 FEATURES = (1, 5, 16, 33, 64, 100)
-
-
-def loops():
-    """Return both products, compiled anew."""
-    set_products, add_products = products.set_columns.py_func, products.add_columns.py_func
-    return numba.njit(set_products), numba.njit(add_products)
 
 
 def check(functions, n_columns, p, dtype):
@@ -43,7 +38,7 @@ def test_processors_of_all_kinds_find_the_same(vector, left, panel, monkeypatch)
     for module in (layout, products):
         monkeypatch.setattr(module, "LEFT", left)
     monkeypatch.setattr(products, "PANEL_BYTES", panel)
-    functions = loops()
+    functions = running(products.set_columns), running(products.add_columns)
     for dtype in ("float32", "float64"):
         for n_columns in COLUMNS:
             for p in FEATURES:

@@ -3,13 +3,11 @@
 import itertools
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from daskreg.compiled.loops import dense, elementary, moments, widening
-from daskreg.compiled.loops.rowwise import over_rows
+from daskreg.compiled.loops import elementary, widening
 from daskreg.datafit.groups import ALL
 from daskreg.datafit.kernels import fused
 from daskreg.datafit.kernels.gradient import GradientKernel
@@ -19,6 +17,7 @@ from daskreg.datafit.kernels.tile_sums import TileSums, mirror
 from daskreg.datafit.kernels.tiles import Labels, stored
 from daskreg.design.blocks import Block
 from daskreg.losses import Logistic, Multinomial, Squared
+from tests.compiled.running import running
 
 from .common import LOSSES, problem
 from .common import datafit as make_datafit
@@ -192,18 +191,14 @@ def five_inverses_of(x):
 def at_each(function, numbers, n_results=1):
     """The results of a formula, one row for each number."""
 
-    @over_rows(range(n_results))
-    def loop(product, intercept, y, offset, weight):
-        return product, *function(product)
+    @running
+    def run(code, numbers, out):
+        for i in code.each(numbers.size):
+            for place, one in enumerate(function(numbers[i])):
+                out[i, place] = one
 
-    @numba.njit
-    def run(eta, one, first, same, out):
-        for i in range(eta.size):
-            loop(eta[i : i + 1], 1, one, first, same, same, same, 0, out[i : i + 1])
-
-    one = np.zeros(1)
     out = np.zeros((len(numbers), n_results))
-    run(numbers.reshape(-1, 1), one, np.zeros(1, np.intp), np.zeros((1, 1)), out)
+    run(numbers, out)
     return out
 
 
@@ -239,17 +234,10 @@ def test_what_is_no_number_stays_none():
     assert np.isnan(at_each(exp_minus_of, np.array([np.nan]))).all()
 
 
-@pytest.mark.parametrize("function", [dense.dense_rows, moments.add_moments])
-def test_loops_that_multiply_hold_no_lock(function):
-    """What is compiled for a block says that it runs without the interpreter's lock."""
-    assert function.targetoptions["nogil"]
-
-
 def test_every_float16_is_widened_exactly():
     bits = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
     out = np.empty(bits.shape, dtype=np.float32)
-    widen = numba.njit(widening.widen.py_func)
-    widen(bits, True, np.zeros(256, dtype=np.float32), out)
+    running(widening.widen)(bits, 256, True, np.zeros(256, dtype=np.float32), out)
     np.testing.assert_array_equal(out, bits.view(np.float16).astype(np.float32))
 
 
@@ -257,8 +245,7 @@ def test_every_bfloat16_is_widened_exactly():
     X = np.arange(2**16, dtype=np.uint16).view("bfloat16").reshape(256, 256)
     bits, half = stored(X)
     out = np.empty(bits.shape, dtype=np.float32)
-    widen = numba.njit(widening.widen.py_func)
-    widen(bits, half, np.zeros(256, dtype=np.float32), out)
+    running(widening.widen)(bits, 256, half, np.zeros(256, dtype=np.float32), out)
     np.testing.assert_array_equal(out, X.astype(np.float32))
 
 
@@ -283,7 +270,7 @@ def test_data_decide_who_runs(monkeypatch):
     monkeypatch.setattr(fused, "COMPILED_SIZE", X.size)
     assert fused.pays(fit.design, 1)
     assert not fused.pays(fit.design, 1, once=True)  # dozens of such looks would pay
-    assert fit.footprint(1).libraries == ("numba",)
+    assert fit.footprint(1).libraries == ("llvmlite",)
     short = make_datafit(X.astype(np.float16), y, w, o, loss=Squared())
     monkeypatch.setattr(fused, "COMPILED_SIZE", fused.WIDENED * X.size)
     assert not fused.pays(fit.design, 1)

@@ -1,41 +1,20 @@
-"""numba's compiler, and what it leaves: machine code that can be kept."""
+"""From a function that is written to machine code that can be kept."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import os
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
-import numba  # noqa: TID253 - this package is loaded only to compile
-import numpy as np
+import llvmlite.binding as llvm
 
-from daskreg.compiled import kept
-from daskreg.compiled.code import ArrayKind, Kind, MachineCode
+from daskreg.compiled.code import Kind, MachineCode
+from daskreg.compiled.processor import processor
 
-from .entry import Entry
 from .linking import known_system, linked
-
-#: Results of a loop, by numba's name of their type.
-RESULTS = {"none": "none", "int64": "int", "bool": "bool"}
-
-_wrapped = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-
-def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Decorate a function that other loops call, or that a `daskreg.compiled.Loop` stands for.
-
-    It holds no lock of Python's, and divides as numpy does.  Python cannot call it.
-
-    Parameters
-    ----------
-    **options
-        Of ``numba.njit``.
-    """
-
-    def decorated(function: Callable[..., Any]) -> Any:
-        return _njit(function, {"nogil": True, "error_model": "numpy"} | _wrapped | options)
-
-    return decorated
+from .writing import Written
 
 
 def machine_code(module: str, name: str, kinds: tuple[Kind, ...]) -> MachineCode:
@@ -47,56 +26,49 @@ def machine_code(module: str, name: str, kinds: tuple[Kind, ...]) -> MachineCode
         Of a module of this package.
     kinds : tuple
         See `daskreg.compiled.code.kind_of`.
-
-    Raises
-    ------
-    NotImplementedError
-        If the system is another than is known here, or numba calls functions in another way.
     """
-    if not known_system():
-        raise NotImplementedError
-    function = _function(module, name)
-    signature = tuple(_type_of(kind) for kind in kinds)
-    function.compile(signature)
-    found = function.overloads[signature]
-    compiled, result = found.library, RESULTS.get(str(found.signature.return_type), "")
-    own = compiled.get_function(found.fndesc.llvm_func_name)
-    entry = Entry(own.name, kinds, result)
-    takes = [str(one.type) for one in own.arguments]
-    if takes != entry.types or not str(own.global_value_type).startswith("i32 ("):
-        raise NotImplementedError(f"{own.global_value_type} {name}")
-    objects = compiled._get_compiled_object(), entry.object_code()
-    return linked(objects, name=name, entry=entry.symbol, result=result)
+    function = getattr(importlib.import_module(f"{__package__}.{module}"), name)
+    return compiled(function, name, kinds)
 
 
-def python_callable(module: str, name: str) -> Callable[..., Any]:
-    """Return a loop as numba itself lets Python call it, and keeps it."""
-    function = _function(module, name)
-    own = {"nopython", *_wrapped}
-    options = {name: one for name, one in function.targetoptions.items() if name not in own}
-    try:
-        return _njit(function.py_func, {"cache": True} | options)
-    except RuntimeError:  # no folder
-        kept.warn()
-        return _njit(function.py_func, options)
+def compiled(function: Written, name: str, kinds: tuple[Kind, ...]) -> MachineCode:
+    """Compile what is written for such arguments."""
+    code = function.code(name, kinds)
+    whole = _object_code(code.text())
+    if known_system():
+        with suppress(NotImplementedError):  # an LLVM that writes other files
+            return linked(whole, name=name, result=code.result)
+    return MachineCode(name, code.result, whole, None, (), ())
 
 
-def _njit(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """Compile it even where NUMBA_DISABLE_JIT says not to: that is for the loops of others."""
-    off, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, False
-    try:
-        return numba.njit(**options)(function)
-    finally:
-        numba.config.DISABLE_JIT = off
+def _object_code(text: str) -> bytes:
+    """Return an object file."""
+    machine = _machine()
+    module = llvm.parse_assembly(text)
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = tuning.loop_unrolling = True
+    passes = llvm.create_pass_builder(machine, tuning)
+    passes.getModulePassManager().run(module, passes)
+    return bytes(machine.emit_object(module))
 
 
-def _function(module: str, name: str) -> Any:
-    return getattr(importlib.import_module(f"{__package__}.{module}"), name)
-
-
-def _type_of(kind: Kind) -> Any:
-    if isinstance(kind, ArrayKind):
-        number = numba.from_dtype(np.dtype(kind.dtype))
-        return numba.types.Array(number, kind.ndim, kind.layout, aligned=kind.aligned)
-    kinds = {"none": "none", "int": "intp", "float": "float64", "bool": "boolean"}
-    return getattr(numba.types, kinds[kind])
+@cache
+def _machine() -> Any:
+    """Return the processor that is compiled for: this one, or that which is named."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    name, features = processor()
+    own = not name and "DASKREG_CPU_FEATURES" not in os.environ
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=name or llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten() if own else features,
+        opt=3,
+        # Code of processors of this family needs no tables of addresses.
+        reloc="static" if target.name.startswith("x86") else "default",
+        codemodel="jitdefault",
+        jit=True,
+    )

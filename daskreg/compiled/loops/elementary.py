@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from .formulas import Number
+from .values import Number
 
 LOG2_E = 1.0 / math.log(2.0)
 #: The logarithm of two in two parts, of which multiples up to 2048 of the first are exact.

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from daskreg._typing import AnyArray
-
-from .compiler import compiled
+from .arrays import Array
+from .writing import Code, written
 
 
-@compiled()
-def entries_before(indices: AnyArray, indptr: AnyArray, place: AnyArray, before: AnyArray) -> None:
+@written()
+def entries_before(code: Code, indices: Array, indptr: Array, place: Array, before: Array) -> None:
     """Set ``before`` (n_rows + 1,) to the entries of chosen columns that lie before each row.
 
     ``place`` (p,) is the place of each column among the chosen ones; -1: not chosen.
     """
-    n, entry = 0, np.uint64(indptr[0])
+    n = code.variable(0)
     before[0] = 0
-    for i in range(len(indptr) - 1):
-        stop = np.uint64(indptr[i + 1])
-        while entry < stop:
-            n += place[np.uint64(indices[entry])] >= 0
-            entry += np.uint64(1)
-        before[i + 1] = n
+    for i in code.each(indptr.size - 1):
+        for entry in code.each(indptr[i], indptr[i + 1]):
+            n.now += (place[indices[entry]] >= 0).whole()
+        before[i + 1] = n.now
 
 
-@compiled()
+@written()
 def gather(
-    data: AnyArray, indices: AnyArray, place: AnyArray, values: AnyArray, places: AnyArray
+    code: Code, data: Array, indices: Array, place: Array, values: Array, places: Array
 ) -> None:
     """Copy the entries of chosen columns, and the places of these columns, in their order.
 
     ``values`` and ``places`` have room for one entry more than there are.
     """
-    n = np.uint64(0)
-    for entry in range(np.uint64(len(data))):
+    n = code.variable(0)
+    for entry in code.each(data.size):
         # What is not chosen is written over by the next: no branch to guess wrong.
-        own = place[np.uint64(indices[entry])]
-        values[n], places[n] = data[entry], own
-        n += np.uint64(own >= 0)
+        own = place[indices[entry]]
+        values.set_raw(data.raw(entry), n.now)
+        places[n.now] = own
+        n.now += (own >= 0).whole()

@@ -2,77 +2,62 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-import numpy.typing as npt
-
-from daskreg._typing import Float
-
-from .compiler import compiled
+from .arrays import Array
+from .sweeps import distance, nearest
+from .values import Number, Truth
+from .writing import Code, written
 
 
-@compiled()
+@written(exact=True)
 def sweep(
-    G: Float,
-    W: Float,
-    U: Float,
-    towards: Float,
-    diagonal: Float,
-    image: Float,
-    low: Float,
-    x: Float,
-    slope: Float,
-    l1: Float,
-    l2: Float,
-    active: npt.NDArray[np.bool_],
-    positive: bool,
-    tol: float,
-    looks: bool,
-) -> bool:
+    code: Code,
+    G: Array,
+    W: Array,
+    U: Array,
+    towards: Array,
+    diagonal: Array,
+    image: Array,
+    low: Array,
+    x: Array,
+    slope: Array,
+    l1: Array,
+    l2: Array,
+    active: Array,
+    positive: Truth,
+    tol: Number,
+    looks: Truth,
+) -> Truth:
     """Visit the active coordinates once; return whether all residuals were below ``tol``.
 
     With ``looks`` nothing moves, and those stay active that are in use or whose residual is above.
     """
     m, q = x.shape
-    settled = True
-    for j in range(m):
-        for c in range(q):
-            if not active[j, c]:
-                continue
-            s = slope[j, c]
-            for d in range(q):
-                s += image[d, j] * W[d, c]
-            row = j * q + c
-            for i in range(low.size):
-                s += U[row, i] * low[i]
-            h = diagonal[j, c]
-            held, strength, ridge = x[j, c], l1[j, c], l2[j, c]
-            whole = s + ridge * held
-            if held > 0.0:
-                away = abs(whole + strength)
-            elif held < 0.0:
-                away = abs(whole - strength)
-            elif positive:
-                away = -whole - strength
-            else:
-                away = abs(whole) - strength
-            wrong = away > tol * math.sqrt(h + ridge)
-            settled = settled and not wrong
-            if looks:
-                active[j, c] = wrong or held != 0.0
-                continue
-            target = h * held - s
-            fresh = 0.0
-            if target > strength:
-                fresh = (target - strength) / (h + ridge)
-            elif target < -strength and not positive:
-                fresh = (target + strength) / (h + ridge)
-            change = fresh - held
-            if change != 0.0:
-                x[j, c] = fresh
-                for i in range(m):
-                    image[c, i] += change * G[j, i]
-                for i in range(low.size):
-                    low[i] += change * towards[row, i]
-    return settled
+    n_wrong = code.variable(0)
+    for j in code.each(m):
+        for c in code.each(q):
+            with code.when(active[j, c]):
+                s = code.variable(slope[j, c])
+                for d in code.each(q):
+                    s.now += image[d, j] * W[d, c]
+                row = j * q + c
+                for i in code.each(low.size):
+                    s.now += U[row, i] * low[i]
+                held, strength, ridge = x[j, c], l1[j, c], l2[j, c]
+                h = diagonal[j, c]
+                away = distance(code, held, s.now + ridge * held, strength, positive)
+                wrong = away > tol * (h + ridge).root()
+                n_wrong.now += wrong.whole()
+                with code.either(looks) as (only, moves):
+                    with only:
+                        active[j, c] = wrong | held.differs(0.0)
+                    with moves:
+                        target = h * held - s.now
+                        fresh = nearest(code, target, strength, h + ridge, positive)
+                        change = fresh - held
+                        with code.when(change.differs(0.0)):
+                            x[j, c] = fresh
+                            for i in code.apart(m):
+                                image[c, i] += change * G[j, i]
+                            for i in code.apart(low.size):
+                                low[i] += change * towards[row, i]
+    return n_wrong.now.equals(0)

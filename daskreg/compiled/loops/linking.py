@@ -1,11 +1,10 @@
-"""Object files of LLVM put together to one image, with all addresses but its own filled in."""
+"""Object files of LLVM turned to images, with all addresses but their own filled in."""
 
 from __future__ import annotations
 
 import platform
 import struct
 import sys
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from daskreg.compiled.code import MachineCode
@@ -45,43 +44,41 @@ def known_system() -> bool:
     return sys.platform == "linux" and platform.machine() == "x86_64"
 
 
-def linked(objects: Sequence[bytes], *, name: str, entry: str, result: str) -> MachineCode:
-    """Return object files as one image.
+def linked(whole: bytes, *, name: str, result: str) -> MachineCode:
+    """Return an object file as one image.
 
     Parameters
     ----------
-    objects : sequence of bytes
-    name, entry : str
+    whole : bytes
+    name : str
         Of the loop, and of the symbol that is called.
     result : {"none", "int", "bool"}
 
     Raises
     ------
     NotImplementedError
-        If there is something in them that is not known here.
+        If there is something in it that is not known here.
     """
     image = bytearray()
-    files = [_File(one, image) for one in objects]
-    defined = {symbol: at for file in files for symbol, at in file.defined()}
+    file = _File(whole, image)
     own: list[tuple[int, int]] = []
     needs: list[tuple[int, str]] = []
-    for file in files:
-        for at, symbol, more in file.addresses():
-            place = file.place(symbol)
-            place = defined.get(symbol.name) if place is None else place
-            if place is not None:
-                own.append((at, place + more))
-            elif not more:
-                needs.append((at, symbol.name))
-            else:
-                raise NotImplementedError(f"a part of {symbol.name}")
-    if entry not in defined:
-        raise NotImplementedError(f"{entry} is not there")
-    return MachineCode(name, result, bytes(image), defined[entry], tuple(own), tuple(needs))
+    for at, symbol, more in file.addresses():
+        place = file.place(symbol)
+        if place is not None:
+            own.append((at, place + more))
+        elif not more:
+            needs.append((at, symbol.name))
+        else:
+            raise NotImplementedError(f"a part of {symbol.name}")
+    entry = file.defined().get(name)
+    if entry is None:
+        raise NotImplementedError(f"{name} is not there")
+    return MachineCode(name, result, bytes(image), entry, tuple(own), tuple(needs))
 
 
 class _File:
-    """An object file, whose sections are put behind what the image holds already."""
+    """An object file, whose sections are put into an image."""
 
     def __init__(self, whole: bytes, image: bytearray) -> None:
         start, size, count, names = _HEAD.unpack_from(whole)
@@ -111,14 +108,14 @@ class _File:
             raise NotImplementedError(f"{symbol.name} is nowhere")
         return self._places[symbol.section] + symbol.value
 
-    def defined(self) -> list[tuple[str, int]]:
-        """Return names that other files may use, and where they are."""
-        places = [
-            (one.name, self.place(one))
+    def defined(self) -> dict[str, int]:
+        """Return names that others may use, and where they are."""
+        places = {
+            one.name: self.place(one)
             for one in self._symbols
             if not one.local and one.section < _RESERVED
-        ]
-        return [(name, place) for name, place in places if place is not None]
+        }
+        return {name: place for name, place in places.items() if place is not None}
 
     def addresses(self) -> list[tuple[int, _Symbol, int]]:
         """Return places in the image that hold addresses, of which symbol, and what to add."""

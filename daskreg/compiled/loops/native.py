@@ -1,6 +1,6 @@
-"""What compiled loops need and numba has no words for: BLAS without Python's lock, wide vectors.
+"""What arithmetic is done by others, and how wide: routines of BLAS, and vectors.
 
-BLAS routines are called by their address, see :func:`daskreg._blas.routine`; wrappers of scipy
+Routines are called by their address, see :func:`daskreg._blas.routine`; wrappers of scipy
 hold the interpreter's lock while they multiply, so that threads would wait for each other.
 """
 
@@ -9,100 +9,91 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types  # noqa: TID253 - as the compiler
-from numba.extending import intrinsic  # noqa: TID253
+
+from .arrays import Array
+from .values import Whole
+from .writing import Code
 
 _BYTE = ir.IntType(8)
 _INT = ir.IntType(32)
+Sizes = tuple[Whole, Whole, Whole]
 
 
-def _pointer(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    return context.make_array(kind)(context, builder, array).data
+def set_gemm(
+    code: Code, routine: Whole, sizes: Sizes, A: Array, B: Array, C: Array, strides: Sizes
+) -> None:
+    """Set C (m, n) to ``A' B``, where A is (k, m) and B (k, n), in the order of Fortran.
+
+    ``sizes`` are m, n and k, ``strides`` the numbers from one column to the next of each matrix.
+    """
+    _gemm(code, "T", routine, sizes, (A, B, C), strides)
 
 
-def _by_reference(builder: Any, value: Any, kind: Any | None = None) -> Any:
-    """Return the address of an argument: Fortran takes no values; integers have 32 bits there."""
-    if kind is not None:
-        value = builder.trunc(value, kind) if value.type.width > kind.width else value
-    return cgutils.alloca_once_value(builder, value)
+def add_gemm(
+    code: Code, routine: Whole, sizes: Sizes, A: Array, B: Array, C: Array, strides: Sizes
+) -> None:
+    """Add ``A B`` to C (m, n), where A is (m, k) and B (k, n); see :func:`set_gemm`."""
+    _gemm(code, "N", routine, sizes, (A, B, C), strides)
 
 
-def _letter(builder: Any, letter: str) -> Any:
-    return _by_reference(builder, _BYTE(ord(letter)))
+def syrk(code: Code, routine: Whole, n: Whole, k: Whole, A: Array, C: Array) -> None:
+    """Add ``A A'`` to the lower triangle of C (n, n), in the order of Fortran; A is (n, k)."""
+    flags = _letter(code, "L"), _letter(code, "N")
+    n_rows, n_columns = _size(code, n), _size(code, k)
+    one = _number(code, A, 1)
+    _call(code, routine, [*flags, n_rows, n_columns, one, A.data, n_rows, one, C.data, n_rows])
 
 
-def _call(builder: Any, address: Any, arguments: list[Any]) -> None:
-    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
-    builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
-
-
-def _gemm(transposed: str) -> Any:
-    def typed(typing: Any, routine: Any, sizes: Any, A: Any, B: Any, C: Any, strides: Any):  # type: ignore[no-untyped-def]
-        number = A.dtype
-        for kind in (A, B, C):
-            if kind.layout != "C":
-                raise TypeError(f"expected rows that lie one after the other, got {kind}")
-
-        def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-            address, sizes, *arrays, strides = given
-            m, n, k = (
-                _by_reference(builder, one, _INT) for one in cgutils.unpack_tuple(builder, sizes, 3)
-            )
-            lda, ldb, ldc = (
-                _by_reference(builder, one, _INT)
-                for one in cgutils.unpack_tuple(builder, strides, 3)
-            )
-            one = _by_reference(builder, context.get_constant(number, 1))
-            # Products of what is transposed are set, others are added.
-            more = _by_reference(builder, context.get_constant(number, int(transposed == "N")))
-            a, b, c = (
-                _pointer(context, builder, kind, array)
-                for kind, array in zip((A, B, C), arrays, strict=True)
-            )
-            flags = _letter(builder, transposed), _letter(builder, "N")
-            _call(builder, address, [*flags, m, n, k, one, a, lda, b, ldb, more, c, ldc])
-            return context.get_dummy_value()
-
-        three = types.UniTuple(types.intp, 3)  # type: ignore[attr-defined]
-        return types.void(types.intp, three, A, B, C, three), generate
-
-    return intrinsic(typed)
-
-
-#: ``add_gemm(routine, (m, n, k), A, B, C, (lda, ldb, ldc))`` adds A B to C, (m, k), (k, n) and
-#: (m, n) in the order of Fortran; ``set_gemm`` sets C to A' B, where A is (k, m).
-add_gemm, set_gemm = _gemm("N"), _gemm("T")
-
-
-@intrinsic
-def widest_vectors(typing: Any):  # type: ignore[no-untyped-def]
+def widest_vectors(code: Code) -> None:
     """Let the loops of this function have the widest vectors of the machine.
 
     Compilers take half of 512 bits for code that multiplies only now and then; here loops of
     arithmetic in cache have been measured to run 1.5 times as fast with all of them.
     """
-
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        known = builder.function.attributes
-        if isinstance(known, set):  # its own method knows attributes without a value only
-            set.add(known, '"prefer-vector-width"="512"')
-        return context.get_dummy_value()
-
-    return types.void(), generate
+    # Its own method knows attributes without a value only.
+    set.add(code.function.attributes, '"prefer-vector-width"="512"')
 
 
-@intrinsic
-def syrk(typing: Any, routine: Any, n: Any, k: Any, A: Any, C: Any):  # type: ignore[no-untyped-def]
-    """Add ``A A'`` to the lower triangle of C (n, n), in the order of Fortran; A is (n, k)."""
-    number = A.dtype
+def _gemm(
+    code: Code,
+    transposed: str,
+    routine: Whole,
+    sizes: Sizes,
+    arrays: tuple[Array, Array, Array],
+    strides: Sizes,
+) -> None:
+    for one in arrays:
+        if one.kind.layout != "C":
+            raise TypeError(f"expected rows that lie one after the other, got {one.kind}")
+    m, n, k = (_size(code, one) for one in sizes)
+    lda, ldb, ldc = (_size(code, one) for one in strides)
+    A, B, C = arrays
+    # Products of what is transposed are set, others are added.
+    scales = _number(code, A, 1), _number(code, A, int(transposed == "N"))
+    flags = _letter(code, transposed), _letter(code, "N")
+    given = [*flags, m, n, k, scales[0], A.data, lda, B.data, ldb, scales[1], C.data, ldc]
+    _call(code, routine, given)
 
-    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        address, n, k, a, c = given
-        n, k = (_by_reference(builder, size, _INT) for size in (n, k))
-        one = _by_reference(builder, context.get_constant(number, 1))
-        a, c = _pointer(context, builder, A, a), _pointer(context, builder, C, c)
-        flags = _letter(builder, "L"), _letter(builder, "N")
-        _call(builder, address, [*flags, n, k, one, a, n, one, c, n])
-        return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.intp, A, C), generate
+def _stored(code: Code, value: Any) -> Any:
+    """Return the address of an argument: Fortran takes no values."""
+    place = code.room(value.type)
+    code.store(value, place)
+    return place
+
+
+def _size(code: Code, one: Whole) -> Any:
+    return _stored(code, code.trunc(one.value, _INT))
+
+
+def _number(code: Code, like: Array, one: int) -> Any:
+    return _stored(code, ir.Constant(like.number, one))
+
+
+def _letter(code: Code, letter: str) -> Any:
+    return _stored(code, _BYTE(ord(letter)))
+
+
+def _call(code: Code, routine: Whole, given: list[Any]) -> None:
+    kind = ir.FunctionType(ir.VoidType(), [one.type for one in given])
+    code.call(code.inttoptr(routine.value, kind.as_pointer()), given)

@@ -7,9 +7,8 @@ All numbers between are float64, whatever the type of the products.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from daskreg._typing import AnyArray, Float
 from daskreg.compiled.sums import (
     CURVATURE,
     ENTROPY,
@@ -20,18 +19,24 @@ from daskreg.compiled.sums import (
     VALUE,
 )
 
-from .compiler import compiled
+from .arrays import Array
 from .elementary import exp_minus, halved, inverses, joined, log_near_one, split
-from .formulas import Number
-from .rowwise import ANY_ORDER, over_rows
+from .values import Number, Whole
+from .writing import Code
 
-#: What loops around products may do, as numba has it.
-SUMS = set(ANY_ORDER)
+#: Of a product, an intercept, y, offset and weight: the derivative, and what is added to each sum.
+RowFormula = Callable[[Number, Number, Number, Number, Number], tuple[Number, ...]]
+
+#: Numbers of rows, one row of them, and the place of the first that belongs to the tile.
+_Beside = tuple[Array, Whole, Whole]
+
+#: Where the sums of a formula belong.
+OF_NUMBERS = VALUE, RESIDUAL
+OF_LABELS = VALUE, RESIDUAL, CURVATURE, OFFSET, *range(ENTROPY, N_LOGISTIC)
 
 assert (len(ENTROPY_SCALES), ENTROPY_SCALES[-1]) == (5, 1.0)
 
 
-@over_rows((VALUE, RESIDUAL))
 def _squared(
     product: Number, intercept: Number, y: Number, offset: Number, weight: Number
 ) -> tuple[Number, ...]:
@@ -72,7 +77,6 @@ def _terms(wrong: Number) -> tuple[Number, ...]:
     return above, miss, miss * hit, *entropies, missed + hit * above
 
 
-@over_rows((VALUE, RESIDUAL, CURVATURE, OFFSET, *range(ENTROPY, N_LOGISTIC)))
 def _logistic(
     product: Number, intercept: Number, y: Number, offset: Number, weight: Number
 ) -> tuple[Number, ...]:
@@ -85,38 +89,74 @@ def _logistic(
     return r, value, r, curved, offset * r, *weighted
 
 
-@compiled(inline="always")
 def residuals(
-    eta: AnyArray,
-    m: int,
-    intercept: Float,
-    target: AnyArray,
-    y: Float,
-    offset: Float,
-    weight: Float,
-    start: int,
-    of_numbers: Any,
-    of_labels: Any,
+    code: Code,
+    eta: Array,
+    m: Whole,
+    intercept: Array,
+    target: Array,
+    y: Array,
+    offset: Array,
+    weight: Array,
+    start: Whole,
+    of_numbers: Array | None,
+    of_labels: Array | None,
 ) -> None:
     """Turn the products of m rows with C columns into weighted residuals, and add to sums.
 
     Parameters
     ----------
-    eta : ndarray, shape (C or more, m or more)
-    m : int
-    intercept, target : ndarray, shape (C,)
-    y : ndarray, shape (n_targets, n)
-    offset : ndarray, shape (n_targets or 1, n or 1 row of a tile)
+    code : Code
+    eta : Array, shape (C or more, m or more)
+    m : Whole
+    intercept, target : Array, shape (C,)
+    y : Array, shape (n_targets, n)
+    offset : Array, shape (n_targets or 1, n or 1 row of a tile)
         What has fewer columns than y is the same for every tile.
-    weight : ndarray, shape (C or 1, n or 1 row of a tile)
-    start : int
+    weight : Array, shape (C or 1, n or 1 row of a tile)
+    start : Whole
         Place of the first row of the tile among the n.
-    of_numbers : ndarray, shape (C, 2), or None
+    of_numbers : Array, shape (C, 2), or None
         Sums of a squared loss.
-    of_labels : ndarray, shape (C, 9), or None
+    of_labels : Array, shape (C, 9), or None
         Sums of a logistic loss.
     """
-    if of_numbers is not None:
-        _squared(eta, m, intercept, target, y, offset, weight, start, of_numbers)
-    if of_labels is not None:
-        _logistic(eta, m, intercept, target, y, offset, weight, start, of_labels)
+    for k in code.each(intercept.size):
+        t = target[k]
+        beside = (y, t, start), _own(code, offset, t, y, start), _own(code, weight, k, y, start)
+        for formula, places, out in (
+            (_squared, OF_NUMBERS, of_numbers),
+            (_logistic, OF_LABELS, of_labels),
+        ):
+            if out is not None:
+                _over_rows(code, formula, eta, k, m, intercept[k], beside, out, places)
+
+
+def _own(code: Code, numbers: Array, row: Whole, y: Array, start: Whole) -> _Beside:
+    """Return the row of a column, and its first: a single row, or tile, is that of all others."""
+    none = code.size(0)
+    n_rows, n_columns = numbers.shape
+    own = (n_rows > 1).choose(row, none)
+    return numbers, own, n_columns.equals(y.shape[1]).choose(start, none)
+
+
+def _over_rows(
+    code: Code,
+    formula: RowFormula,
+    eta: Array,
+    k: Whole,
+    m: Whole,
+    intercept: Number,
+    beside: Sequence[_Beside],
+    out: Array,
+    places: Sequence[int],
+) -> None:
+    """Write the loop over the rows of a column: what a row is worth is a formula."""
+    totals = [code.variable(0.0) for _ in places]
+    for i in code.apart(m):
+        own = (numbers[row, first + i] for numbers, row, first in beside)
+        eta[k, i], *terms = formula(eta[k, i], intercept, *own)
+        for total, term in zip(totals, terms, strict=True):
+            total.add(term)
+    for place, total in zip(places, totals, strict=True):
+        out[k, place] += total.now

@@ -7,13 +7,17 @@ caches, and are read where they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils  # noqa: TID253 - as the compiler
 
 from daskreg.compiled.layout import VECTOR
+
+from .arrays import Array
+from .values import SIZE, Truth, Whole
+from .writing import Code
 
 _CONTRACT = ("contract",)
 _PLACE = ir.IntType(32)
@@ -22,106 +26,141 @@ _PLACE = ir.IntType(32)
 class Rows:
     """An array of a function that is being compiled; its rows lie one after the other."""
 
-    def __init__(self, context: Any, builder: Any, kind: Any, array: Any) -> None:
-        if kind.layout != "C":
-            raise TypeError(f"expected rows that lie one after the other, got {kind}")
-        parts = context.make_array(kind)(context, builder, array)
-        self._builder, self._data = builder, parts.data
-        #: Of an array of one axis its length, both.
-        self.n_rows, *_, self.n_columns = 2 * cgutils.unpack_tuple(builder, parts.shape, kind.ndim)
-        self._itemsize = kind.dtype.bitwidth // 8
+    def __init__(self, code: Code, array: Array) -> None:
+        if array.kind.layout != "C":
+            raise TypeError(f"expected rows that lie one after the other, got {array.kind}")
+        self._code, self._array = code, array
+        self.n_rows, self.n_columns = array.shape
+        self._itemsize = array.dtype.itemsize
         self.length = VECTOR // self._itemsize
-        self.vector = ir.VectorType(context.get_value_type(kind.dtype), self.length)
+        self.vector = ir.VectorType(array.number, self.length)
         self._align, self._zeros = _PLACE(self._itemsize), ir.Constant(self.vector, None)
 
-    def place(self, i: Any, j: Any) -> Any:
+    def place(self, i: Whole | int, j: Whole | int) -> Any:
         """Return where ``[i, j]`` is."""
-        builder = self._builder
-        return builder.gep(self._data, [builder.add(builder.mul(i, self.n_columns), j)])
+        return self._array.place(i, j)
 
-    def after(self, place: Any, by: Any) -> Any:
+    def steps(self, n_vectors: int) -> range:
+        """Return where vectors begin that follow one another."""
+        return range(0, n_vectors * self.length, self.length)
+
+    def after(self, place: Any, by: Whole | int) -> Any:
         """Return the place so many numbers later."""
-        by = by if isinstance(by, ir.Value) else self.n_columns.type(by)
-        return self._builder.gep(place, [by])
+        return self._code.gep(place, [by.value if isinstance(by, Whole) else SIZE(by)])
 
-    def first(self, count: Any) -> Any:
+    def first(self, count: Whole) -> Any:
         """Return a mask of so many numbers of a vector."""
-        kind = ir.VectorType(count.type, self.length)
+        kind = ir.VectorType(SIZE, self.length)
         places = ir.Constant(kind, list(range(self.length)))
-        return self._builder.icmp_unsigned("<", places, self._spread(count, kind))
+        return self._code.icmp_unsigned("<", places, self._spread(count.value, kind))
 
     def load(self, place: Any, mask: Any = None) -> Any:
         """Return the vector that begins at a place; zeros where a mask leaves numbers out."""
-        several = self._builder.bitcast(place, self.vector.as_pointer())
+        several = self._code.bitcast(place, self.vector.as_pointer())
         if mask is None:
-            return self._builder.load(several, align=self._itemsize)
+            return self._code.load(several, align=self._itemsize)
         return self._masked("load", self.vector, several, self._align, mask, self._zeros)
 
     def store(self, place: Any, numbers: Any, mask: Any = None) -> None:
         """Set the numbers from a place on to a vector of any length, or to what a mask leaves."""
-        several = self._builder.bitcast(place, numbers.type.as_pointer())
+        several = self._code.bitcast(place, numbers.type.as_pointer())
         if mask is None:
-            self._builder.store(numbers, several, align=self._itemsize)
+            self._code.store(numbers, several, align=self._itemsize)
         else:
             self._masked("store", ir.VoidType(), numbers, several, self._align, mask)
 
-    def spread(self, place: Any, inside: Any = None) -> Any:
+    def spread(self, place: Any, inside: Truth | None = None) -> Any:
         """Return a vector of nothing but the number at a place, or of zeros if not ``inside``."""
-        one = self._builder.load(place)
+        one = self._code.load(place)
         if inside is not None:
-            one = self._builder.select(inside, one, ir.Constant(one.type, 0.0))
+            one = self._code.select(inside.value, one, ir.Constant(one.type, 0.0))
         return self._spread(one, self.vector)
 
     def add(self, place: Any, sums: Any) -> None:
         """Add a vector of any length to the numbers from a place on."""
-        builder = self._builder
-        several = builder.bitcast(place, sums.type.as_pointer())
-        self.store(place, builder.fadd(builder.load(several, align=self._itemsize), sums))
+        several = self._code.bitcast(place, sums.type.as_pointer())
+        self.store(place, self._code.fadd(self._code.load(several, align=self._itemsize), sums))
 
     def zeros(self, count: int) -> list[Any]:
         """Return so many sums, vectors that become registers.
 
         They begin anew for each tile: added on to those before, they would be chains of thousands.
         """
-        sums = [cgutils.alloca_once(self._builder, self.vector) for _ in range(count)]
+        sums = [self._code.room(self.vector) for _ in range(count)]
         for one in sums:
-            self._builder.store(self._zeros, one)
+            self._code.store(self._zeros, one)
         return sums
 
     def add_product(self, one: Any, left: Any, right: Any) -> None:
         """Add the products of two vectors to one of the sums."""
-        builder = self._builder
-        product = builder.fmul(left, right, flags=_CONTRACT)
-        builder.store(builder.fadd(builder.load(one), product, flags=_CONTRACT), one)
+        product = self._code.fmul(left, right, flags=_CONTRACT)
+        self._code.store(self._code.fadd(self._code.load(one), product, flags=_CONTRACT), one)
 
     def product_sum(self, left: list[Any], right: list[Any]) -> Any:
         """Return the sum of the products of pairs of vectors."""
-        builder = self._builder
         products = [
-            builder.fmul(one, other, flags=_CONTRACT)
+            self._code.fmul(one, other, flags=_CONTRACT)
             for one, other in zip(left, right, strict=True)
         ]
-        return reduce(lambda a, b: builder.fadd(a, b, flags=_CONTRACT), products)
+        return reduce(lambda a, b: self._code.fadd(a, b, flags=_CONTRACT), products)
 
     def _spread(self, one: Any, kind: Any) -> Any:
         nothing = ir.Constant(kind, ir.Undefined)
-        one = self._builder.insert_element(nothing, one, _PLACE(0))
-        return shuffled(self._builder, one, nothing, [0] * self.length)
+        one = self._code.insert_element(nothing, one, _PLACE(0))
+        return shuffled(self._code, one, nothing, [0] * self.length)
 
     def _masked(self, name: str, result: Any, *given: Any) -> Any:
-        builder = self._builder
         kind = ir.FunctionType(result, [one.type for one in given])
         name = f"llvm.masked.{name}.v{self.length}f{8 * self._itemsize}.p0"
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), given)
+        return self._code.call(self._code.external(name, kind), given)
 
 
-def shuffled(builder: Any, first: Any, second: Any, places: list[int]) -> Any:
+def add_products(
+    code: Code,
+    m: Whole,
+    left: Callable[[Whole], Sequence[Any]],
+    right: Callable[[Whole], Any],
+    arrays: tuple[Rows, Rows, Rows],
+    n_vectors: int,
+    out: Sequence[Any],
+) -> None:
+    """Add sums over m rows of products of single numbers with vectors, which stay in registers.
+
+    Parameters
+    ----------
+    code : Code
+    m : Whole
+    left, right : callable
+        Of a row: where the numbers are, and where the first vector is.
+    arrays : tuple of Rows
+        Of the numbers, the vectors and the products.
+    n_vectors : int
+    out : sequence
+        Where the products of each number belong.
+    """
+    of_left, of_right, of_out = arrays
+    sums = [of_right.zeros(n_vectors) for _ in out]
+    for i in code.each(m):
+        begin = right(i)
+        vectors = [
+            of_right.load(of_right.after(begin, place)) for place in of_right.steps(n_vectors)
+        ]
+        for place, own in zip(left(i), sums, strict=True):
+            one = of_left.spread(place)
+            for total, vector in zip(own, vectors, strict=True):
+                of_right.add_product(total, one, vector)
+    for begin, own in zip(out, sums, strict=True):
+        for place, total in zip(of_right.steps(n_vectors), own, strict=True):
+            of_out.add(of_out.after(begin, place), code.load(total))
+
+
+def shuffled(code: Code, first: Any, second: Any, places: list[int]) -> Any:
     """Return the numbers of two vectors that are at some places, counted through both."""
     kind = ir.VectorType(_PLACE, len(places))
-    return builder.shuffle_vector(first, second, ir.Constant(kind, places))
+    return code.shuffle_vector(first, second, ir.Constant(kind, places))
 
 
-def added_up(builder: Any, vectors: list[Any]) -> list[Any]:
+def added_up(code: Code, vectors: list[Any]) -> list[Any]:
     """Return the sum of each vector, in order, in as few vectors as they fit in.
 
     Halves of two vectors are added to one another, and what results once more, until each number
@@ -137,9 +176,7 @@ def added_up(builder: Any, vectors: list[Any]) -> list[Any]:
             lower = [begin + place for begin in begins for place in range(half)]
             upper = [place + half for place in lower]
             found.append(
-                builder.fadd(
-                    shuffled(builder, one, other, lower), shuffled(builder, one, other, upper)
-                )
+                code.fadd(shuffled(code, one, other, lower), shuffled(code, one, other, upper))
             )
         vectors, run = found, half
     return vectors

@@ -2,60 +2,57 @@
 
 from __future__ import annotations
 
-import math
-
-from daskreg._typing import AnyArray, Float
-
-from .compiler import compiled
+from .arrays import Array
+from .values import Number, Truth, Whole
+from .writing import Code, written
 
 
-@compiled()
+@written(exact=True)
 def sweeps(
-    G: Float,
-    q: Float,
-    b: Float,
-    l1: Float,
-    l2: Float,
-    members: AnyArray,
-    positive: bool,
-    tol: float,
-    n_max: int,
-) -> int:
-    """Do the work of :func:`daskreg.solvers.sweeps.plain_sweeps`, with the same bits.
-
-    The distance to optimality is written out: what is compiled on its own takes as long again.
-    """
-    for number in range(n_max):
-        for place in range(members.size):
+    code: Code,
+    G: Array,
+    q: Array,
+    b: Array,
+    l1: Array,
+    l2: Array,
+    members: Array,
+    positive: Truth,
+    tol: Number,
+    n_max: Whole,
+) -> Whole:
+    """Do the work of :func:`daskreg.solvers.sweeps.plain_sweeps`, with the same bits."""
+    for number in code.each(n_max):
+        for place in code.each(members.size):
             j = members[place]
-            h = G[j, j]
-            target = b[j] * h - q[j]
-            if target > l1[j]:
-                fresh = (target - l1[j]) / (h + l2[j])
-            elif target < -l1[j] and not positive:
-                fresh = (target + l1[j]) / (h + l2[j])
-            else:
-                fresh = 0.0
-            change = fresh - b[j]
-            if change != 0.0:
+            h, held = G[j, j], b[j]
+            fresh = nearest(code, held * h - q[j], l1[j], h + l2[j], positive)
+            change = fresh - held
+            with code.when(change.differs(0.0)):
                 b[j] = fresh
-                for i in range(b.size):
+                for i in code.apart(b.size):
                     q[i] += change * G[j, i]
-        worst = 0.0
-        for place in range(members.size):
+        worst = code.variable(0.0)
+        for place in code.each(members.size):
             j = members[place]
-            slope = q[j] + l2[j] * b[j]
-            if b[j] > 0.0:
-                away = abs(slope + l1[j])
-            elif b[j] < 0.0:
-                away = abs(slope - l1[j])
-            elif positive:
-                away = -slope - l1[j]
-            else:
-                away = abs(slope) - l1[j]
-            away /= math.sqrt(G[j, j] + l2[j])
-            if away > worst:
-                worst = away
-        if worst <= tol:
-            return number + 1
+            away = distance(code, b[j], q[j] + l2[j] * b[j], l1[j], positive)
+            away = away / (G[j, j] + l2[j]).root()
+            with code.when(away > worst.now):
+                worst.now = away
+        with code.when(worst.now <= tol):
+            code.leave(number + 1)
     return n_max
+
+
+def nearest(code: Code, target: Number, strength: Number, bend: Number, positive: Truth) -> Number:
+    """Return what minimises ``bend u^2 / 2 - target u + strength |u|``."""
+    none = code.number(0.0)
+    above = (target > strength).choose((target - strength) / bend, none)
+    below = (target < -strength) & ~positive
+    return below.choose((target + strength) / bend, above)
+
+
+def distance(code: Code, held: Number, slope: Number, strength: Number, positive: Truth) -> Number:
+    """Return how far a slope is from those at which what is held is best."""
+    at_zero = positive.choose(-slope - strength, abs(slope) - strength)
+    below = (held < 0.0).choose(abs(slope - strength), at_zero)
+    return (held > 0.0).choose(abs(slope + strength), below)

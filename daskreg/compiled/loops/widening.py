@@ -4,52 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numba.extending import overload  # noqa: TID253 - as the compiler
+from llvmlite import ir
 
-from daskreg._typing import AnyArray
-
-from .compiler import compiled
+from .arrays import Array
+from .values import Number, Truth, Whole
+from .writing import Code
 
 #: Moves the exponent of a half precision number to where float32 has it.
-HALF_SCALE = np.float32(2.0**112)
+HALF_SCALE = 2.0**112
+
+_BITS, _SHORT, _FLOAT = ir.IntType(32), ir.IntType(16), ir.FloatType()
 
 
-@compiled(forceinline=True)
-def widen_half(bits: int) -> np.float32:
-    """Return the float32 of the bits of a float16."""
-    raw = np.uint32(np.uint32(bits & 0x7FFF) << np.uint32(13))
-    finite = np.float32(raw.view(np.float32) * HALF_SCALE).view(np.uint32)
-    size = finite if raw < np.uint32(0x0F800000) else np.uint32(raw | np.uint32(0x7F800000))
-    sign = np.uint32(np.uint32(bits & 0x8000) << np.uint32(16))
-    return np.uint32(size | sign).view(np.float32)
+def stored_number(X: Array, i: Whole, j: Whole, half: Truth | None) -> Number:
+    """Return a number of X; ``half`` is None unless that holds the bits of short floats."""
+    return X.as_number(i, j) if half is None else Number(X.code, _widened(X, i, j))
 
 
-@compiled(forceinline=True)
-def widen_brain(bits: int) -> np.float32:
-    """Return the float32 of the bits of a bfloat16: its upper ones."""
-    return np.uint32(np.uint32(bits & 0xFFFF) << np.uint32(16)).view(np.float32)
-
-
-def widen_bits(bits: Any) -> np.float32:
+def _widened(X: Array, i: Whole, j: Whole) -> Any:
     """Return the float32 of the bits of a float16, unsigned, or of a bfloat16, signed."""
-    raise NotImplementedError("compiled loops call this")
+    code, bits = X.code, X.raw(i, j)
+    if X.dtype.kind == "i":
+        upper = code.shl(code.zext(bits, _BITS), _BITS(16))
+        return code.bitcast(upper, _FLOAT)
+    raw = code.shl(code.zext(code.and_(bits, _SHORT(0x7FFF)), _BITS), _BITS(13))
+    finite = code.fmul(code.bitcast(raw, _FLOAT), _FLOAT(HALF_SCALE))
+    larger = code.or_(raw, _BITS(0x7F800000))
+    small = code.icmp_unsigned("<", raw, _BITS(0x0F800000))
+    size = code.select(small, code.bitcast(finite, _BITS), larger)
+    sign = code.shl(code.zext(code.and_(bits, _SHORT(0x8000)), _BITS), _BITS(16))
+    return code.bitcast(code.or_(size, sign), _FLOAT)
 
 
-@overload(widen_bits, strict=False)
-def _widen_bits(bits: Any) -> Any:
-    if bits.signed:
-        return lambda bits: widen_brain(bits)
-    return lambda bits: widen_half(bits)
-
-
-@compiled(inline="always")
-def widen(X: AnyArray, half: Any, shift: Any, out: AnyArray) -> None:
-    """Copy rows of X, less ``shift`` (p,) if there is one, to the first rows of ``out``.
-
-    ``half`` is None unless X holds the bits of short floats.
-    """
-    for i in range(X.shape[0]):
-        for j in range(X.shape[1]):
-            u = out.dtype.type(X[i, j]) if half is None else widen_bits(X[i, j])
+def widen(
+    code: Code, X: Array, m: Whole, half: Truth | None, shift: Array | None, out: Array
+) -> None:
+    """Copy m rows of X, less ``shift`` (p,) if there is one, to the first rows of ``out``."""
+    for i in code.each(m):
+        for j in code.apart(X.shape[1]):
+            u = stored_number(X, i, j, half)
             out[i, j] = u if shift is None else u - shift[j]

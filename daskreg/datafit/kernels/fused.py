@@ -256,7 +256,6 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
         n = beside.stop - beside.start
         for start, stop in tile_borders(n, max(1, n) if n_columns == 1 else cached):
             tile = X[beside.start + start : beside.start + stop]
-            tiles = (tile, None, None) if scratch is None else (None, tile, half)
             for k in range(n_columns):
                 own = slice(k, k + 1)
                 sums = (None if one is None else one[own] for one in walk.by_loss)
@@ -267,7 +266,7 @@ def _lone(walk: _Walk, dtype: np.dtype[Any]) -> Float:
                 )
                 rest = flush, scratch, room, part
                 left = True, None, None, coef[own], shift, *column, *parts
-                dense_rows(*tiles, *left, *rest, *sums, grad[own])
+                dense_rows(tile, half, *left, *rest, *sums, grad[own])
     return np.ascontiguousarray(grad.T)
 
 
@@ -288,9 +287,8 @@ def _batch(walk: _Walk, dtype: np.dtype[Any]) -> Float:
     flush = max(1, FLUSH_ROWS // rows)
     for beside in walk.beside(rows):
         tile = X[beside.start : beside.stop]
-        tiles = (tile, None, None) if scratch is None else (None, tile, half)
         several = *walk.columns, *beside.parts, flush, scratch, room, part
-        dense_rows(*tiles, None, few, routine, coef, shift, *several, *walk.by_loss, grad)
+        dense_rows(tile, half, None, few, routine, coef, shift, *several, *walk.by_loss, grad)
     return np.ascontiguousarray(grad[:n_columns, :p].T)
 
 

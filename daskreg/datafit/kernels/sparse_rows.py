@@ -76,7 +76,7 @@ class SparseRows:
         if counted:
             data = np.ones_like(data)
         total = np.zeros((self.shape[1], 1 + right.shape[1]))
-        add_sparse_moments(data, indices, indptr, self.rows, shift, right, total)
+        add_sparse_moments(data, indices, indptr, self.rows, _some(shift), right, total)
         return total
 
     def label_sums(self, labels: OneHot, weight: Float | None) -> LabelSums | None:
@@ -107,4 +107,9 @@ class SparseRows:
 
     def add_gram(self, shift: Float, right: Float, gram: Float) -> None:
         """Add the products of the same numbers to the upper triangle of ``gram``, (p, p)."""
-        add_sparse_gram(*self._parts, self.rows, shift, right, gram)
+        add_sparse_gram(*self._parts, self.rows, _some(shift), right, gram)
+
+
+def _some(shift: Float) -> Float | None:
+    """Return what loops take: nothing where nothing is subtracted."""
+    return shift if len(shift) else None
