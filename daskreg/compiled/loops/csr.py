@@ -38,15 +38,15 @@ def _set_products(
             with alone:
                 one = code.variable(0.0)
                 for value, j in entries.of(start + i):
-                    one.add(value * coef[j, 0])
+                    one.now += value * coef[j, 0]
                 eta[0, i] = one.now
             with several:
-                for k in code.each(each.size):
+                for k in code.apart(each.size):
                     each[k] = 0.0
                 for value, j in entries.of(start + i):
-                    for k in code.each(each.size):
+                    for k in code.apart(each.size):
                         each[k] += value * coef[j, k]
-                for k in code.each(each.size):
+                for k in code.apart(each.size):
                     eta[k, i] = each[k]
 
 
@@ -61,10 +61,10 @@ def _add_products(
                 for value, j in entries.of(start + i):
                     grad[j, 0] += value * one
             with several:
-                for k in code.each(each.size):
+                for k in code.apart(each.size):
                     each[k] = r[k, i]
                 for value, j in entries.of(start + i):
-                    for k in code.each(each.size):
+                    for k in code.apart(each.size):
                         grad[j, k] += value * each[k]
 
 
