@@ -15,8 +15,9 @@ import numpy as np
 from daskreg._typing import AnyArray, Float
 from daskreg.compiled import sweeps
 
-#: Visits to coordinates by numpy in one process, of some microseconds each.
-PLAIN_VISITS = 50_000
+#: Visits to coordinates by numpy in one process, of some microseconds each: as long as it takes to
+#: compile.
+PLAIN_VISITS = 20_000
 #: Columns that double a visit, and columns up to which numpy is used: with more of them it would
 #: read as much in one sweep as it takes to compile.
 LONG_VISIT, PLAIN_COLUMNS = 4_096, 2_048

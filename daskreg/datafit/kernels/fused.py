@@ -27,13 +27,13 @@ from daskreg.losses import Logistic, PointwiseLoss, Squared
 from .tiles import RowData, column_sums, stored, tile_borders
 
 #: Numbers of a pass over dense rows, times columns, and entries of one over sparse rows, from which
-#: compiled loops pay: the first process of an installation waits for the compiler, a second or two,
-#: others load them in 0.01 s.  Of each number and column they save half a nanosecond or one: in ten
-#: passes of two threads over this many numbers a quarter of a second.
-COMPILED_SIZE, COMPILED_ENTRIES = 2**26, 2**22
-#: The same for a look at dense rows that is made once, which takes a nanosecond or two longer for
-#: each number.
-COMPILED_ONCE = 2**28
+#: compiled loops pay: the first process of an installation waits for the compiler, some tenths of a
+#: second, others load them in 0.01 s.  Of each number and column they save half a nanosecond or
+#: two: in ten passes over this many numbers a tenth of a second and more.
+COMPILED_SIZE, COMPILED_ENTRIES = 2**24, 2**20
+#: The same for a look at dense rows that is made once, which takes up to three nanoseconds longer
+#: for each number.
+COMPILED_ONCE = 2**26
 #: Numbers that one counts for which numpy widens first: that takes some nanoseconds.
 WIDENED = 4
 #: Bytes of the place of an entry.
