@@ -11,7 +11,7 @@ import pytest
 import daskreg
 
 HEAVY = [
-    "click", "cupy", "dask", "distributed", "matplotlib", "narwhals", "numpy", "pandas",
+    "click", "cupy", "dask", "distributed", "llvmlite", "matplotlib", "narwhals", "numpy", "pandas",
     "polars", "pyarrow", "rich", "scipy", "sklearn", "threadpoolctl", "xarray", "zarr",
 ]  # fmt: skip
 

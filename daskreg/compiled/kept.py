@@ -73,8 +73,9 @@ def _places() -> list[Path]:
     wanted = os.environ.get("DASKREG_CACHE_DIR")
     if wanted:
         return [Path(wanted) / "daskreg"]
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return [_LOOPS / "__pycache__", Path(home).expanduser() / "daskreg"]
+    home = os.path.expanduser(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+    own = [] if home.startswith("~") else [Path(home) / "daskreg"]  # there is no home
+    return [_LOOPS / "__pycache__", *own]
 
 
 def _written(place: Path, name: str, whole: bytes) -> bool:
@@ -123,7 +124,7 @@ def warn() -> None:
         wanted = " and ".join(str(place) for place in _places())
         warnings.warn(
             f"compiled loops cannot be kept: {wanted} cannot be written, so that every new process "
-            "compiles for a second; set DASKREG_CACHE_DIR to a folder that can be written, and "
+            "compiles anew; set DASKREG_CACHE_DIR to a folder that can be written, and "
             "run `daskreg warm-up` once",
             RuntimeWarning,
             stacklevel=outside(),

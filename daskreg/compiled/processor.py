@@ -13,17 +13,36 @@ _TELLS = ("vendor_id", "cpu family", "model", "flags", "CPU implementer", "CPU p
 
 
 @cache
+def named() -> tuple[str, str] | None:
+    """Return name and features of the processor that ``DASKREG_CPU_NAME`` and
+    ``DASKREG_CPU_FEATURES`` ask for, as LLVM has them; None: they ask for none.
+
+    Raises
+    ------
+    ValueError
+        If features are not a list as ``+avx2,+fma,-avx512f``.
+    """
+    name = os.environ.get("DASKREG_CPU_NAME", "")
+    features = os.environ.get("DASKREG_CPU_FEATURES", "")
+    if not name and not features:
+        return None
+    wrong = [one for one in features.split(",") if features and one[:1] not in ("+", "-")]
+    if wrong:
+        raise ValueError(
+            "DASKREG_CPU_FEATURES: expected features that begin with + or -, as in "
+            f"+avx2,+fma,-avx512f, got {', '.join(wrong)}"
+        )
+    return name or "generic", features
+
+
+@cache
 def processor() -> tuple[str, str]:
     """Return the name of the processor that is compiled for, and what it can do.
 
-    That of this machine, unless ``DASKREG_CPU_NAME`` and ``DASKREG_CPU_FEATURES`` name another
-    one, as machines do that share what they keep.
+    That of this machine, unless another one is :func:`named`, as machines do that share what they
+    keep.
     """
-    name = os.environ.get("DASKREG_CPU_NAME", "")
-    features = os.environ.get("DASKREG_CPU_FEATURES")
-    if features is None:
-        features = "" if name == "generic" else _own()
-    return name, features
+    return named() or ("", _own())
 
 
 @cache
@@ -34,12 +53,15 @@ def can(feature: str) -> bool:
 
 
 def _own() -> str:
-    # Where the system does not say, what about all such machines have.
-    most = "neon" if platform.machine() in ("arm64", "aarch64") else "avx"
+    most = "neon" if platform.machine() in ("arm64", "aarch64") else ""
     try:
         first, _, _ = _FACTS.read_text().partition("\n\n")
     except OSError:
-        return most
+        # Where the system does not say, LLVM does, which loads the loops there anyway.
+        import llvmlite.binding as llvm
+
+        own = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten(), most
+        return " ".join(filter(None, own))
     lines = (line.partition(":") for line in first.splitlines())
     told = [value.strip() for name, _, value in lines if name.strip() in _TELLS]
-    return " ".join(told if most == "avx" else [*told, most])
+    return " ".join([*told, *filter(None, [most])])

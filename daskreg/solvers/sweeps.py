@@ -1,8 +1,8 @@
 """Sweeps of coordinate descent on a Gram matrix: in numpy until they are many, then compiled.
 
-To load the compiler and to compile takes a second, a small fit milliseconds.  So the first sweeps
-of a process are numpy's.  Both ways round alike, so that a fit has the same bits whether or not
-others ran before it.
+To load the compiler and to compile takes a tenth of a second, a small fit milliseconds.  So the
+first sweeps of a process are numpy's.  Both ways round alike, so that a fit has the same bits
+whether or not others ran before it.
 """
 
 from __future__ import annotations

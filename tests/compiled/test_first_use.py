@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 from collections import Counter
+
+import pytest
 
 SMALL = """
 import sys
@@ -82,3 +85,46 @@ def test_what_other_systems_keep_is_loaded_by_the_compiler(tmp_path, monkeypatch
     names, _ = json.loads(child(other + LARGE, tmp_path, monkeypatch).splitlines()[-1])
     assert "dense.dense_rows" in names
     assert json.loads(child(other + LARGE, tmp_path, monkeypatch).splitlines()[-1]) == [[], True]
+
+
+ONE = """
+import numpy as np
+from daskreg.compiled import entries_before
+before = np.full(4, -1)
+given = np.array([0, 2, 1, 2]), np.array([0, 2, 2, 4]), np.array([-1, 0, 1], dtype=np.int32)
+entries_before(*given, before)
+print(before.tolist())
+"""
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"DASKREG_CPU_NAME": "generic"},
+        {"DASKREG_CPU_NAME": "core2" if platform.machine() == "x86_64" else "generic"},
+        {"DASKREG_CPU_NAME": "generic", "DASKREG_CPU_FEATURES": "-avx,-neon"},
+    ],
+)
+def test_code_for_a_processor_that_is_named_is_kept_apart(named, tmp_path, monkeypatch):
+    assert child(ONE, tmp_path, monkeypatch).strip() == "[0, 1, 1, 3]"
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        assert child(ONE, tmp_path, monkeypatch).strip() == "[0, 1, 1, 3]"
+    assert len(list((tmp_path / "daskreg").iterdir())) == 2
+
+
+def test_features_without_a_sign_are_an_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASKREG_CPU_FEATURES", "+avx2,fma")
+    with pytest.raises(AssertionError, match=r"begin with . or -, .* got fma"):
+        child(ONE, tmp_path, monkeypatch)
+
+
+def test_code_is_for_one_processor_where_the_system_does_not_describe_it(tmp_path, monkeypatch):
+    """As on macOS: LLVM says what it is."""
+    hidden = "from pathlib import Path; from daskreg.compiled import processor\n"
+    hidden += "processor._FACTS = Path('nowhere')\n"
+    other = "import llvmlite.binding as llvm; llvm.get_host_cpu_name = lambda: 'generic'\n"
+    for code in (hidden, hidden, hidden + other):
+        assert child(code + ONE, tmp_path, monkeypatch).strip() == "[0, 1, 1, 3]"
+    assert len(list((tmp_path / "daskreg").iterdir())) == 2

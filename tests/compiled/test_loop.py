@@ -135,6 +135,14 @@ def test_the_cache_of_the_user_is_taken_where_the_package_cannot_be_written(tmp_
     assert kept.folder() == tmp_path / "daskreg"
 
 
+def test_without_a_home_the_package_is_left(tmp_path, monkeypatch):
+    monkeypatch.delenv("DASKREG_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(kept, "_LOOPS", tmp_path)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert kept.folder() == tmp_path / "__pycache__"
+
+
 def test_a_file_is_whole_or_not_there(tmp_path, monkeypatch):
     """A disk that is full while it is written leaves nothing behind."""
     monkeypatch.setenv("DASKREG_CACHE_DIR", str(tmp_path))

@@ -36,6 +36,14 @@ def test_numpy_and_compiled_sweeps_have_the_same_bits(seed, positive):
         np.testing.assert_array_equal(ours[1], theirs[1])
 
 
+def test_what_is_no_number_has_not_converged():
+    G, q, b, l1, l2 = quadratic(0)
+    q[3] = np.nan
+    members = np.flatnonzero(G.diagonal() > 0.0)
+    for way in (sweeps.plain_sweeps, compiled_sweeps):
+        assert way(G, q.copy(), b.copy(), l1, l2, members, False, 1e-6, 20) == 20
+
+
 @pytest.mark.parametrize("positive", [False, True])
 def test_descent_ends_at_the_optimum_whoever_sweeps(positive, monkeypatch):
     G, q, b, l1, l2 = quadratic(1)

@@ -1,1 +1,1 @@
-"""Loops as numba compiles them; imported where they are compiled, and by nobody else."""
+"""Loops and what compiles them; imported where they are compiled, and by nobody else."""

@@ -9,7 +9,7 @@ from llvmlite import ir
 
 from daskreg.compiled.code import ARRAY_HEAD, ARRAY_PARTS, ArrayKind
 
-from .values import FLOAT, SIZE, Number, Truth, Whole
+from .values import FLOAT, SIZE, Number, Truth, Whole, size_of
 
 _BYTE = ir.IntType(8)
 _FLOATS = {2: ir.HalfType(), 4: ir.FloatType(), 8: FLOAT}
@@ -50,7 +50,7 @@ class Array:
 
     def place(self, *where: Whole | int) -> Any:
         """Return a pointer to a number."""
-        places = [one if isinstance(one, Whole) else Whole(self.code, SIZE(one)) for one in where]
+        places = [Whole(self.code, size_of(one)) for one in where]
         if self.kind.layout == "A":
             steps = (one * stride for one, stride in zip(places, self._strides, strict=True))
             first = self.code.bitcast(self.data, _BYTE.as_pointer())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import llvmlite.binding as llvm
 
 from daskreg.compiled.code import Kind, MachineCode
-from daskreg.compiled.processor import processor
+from daskreg.compiled.processor import named
 
 from .linking import known_system, linked
 from .writing import Written
@@ -60,12 +59,12 @@ def _machine() -> Any:
     """Return the processor that is compiled for: this one, or that which is named."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    name, features = processor()
-    own = not name and "DASKREG_CPU_FEATURES" not in os.environ
+    own = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    name, features = named() or own
     target = llvm.Target.from_triple(llvm.get_process_triple())
     return target.create_target_machine(
-        cpu=name or llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten() if own else features,
+        cpu=name,
+        features=features,
         opt=3,
         # Code of processors of this family needs no tables of addresses.
         reloc="static" if target.name.startswith("x86") else "default",

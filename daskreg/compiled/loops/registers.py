@@ -16,7 +16,7 @@ from llvmlite import ir
 from daskreg.compiled.layout import VECTOR
 
 from .arrays import Array
-from .values import SIZE, Truth, Whole
+from .values import SIZE, Truth, Whole, size_of
 from .writing import Code
 
 _CONTRACT = ("contract",)
@@ -46,7 +46,7 @@ class Rows:
 
     def after(self, place: Any, by: Whole | int) -> Any:
         """Return the place so many numbers later."""
-        return self._code.gep(place, [by.value if isinstance(by, Whole) else SIZE(by)])
+        return self._code.gep(place, [size_of(by)])
 
     def first(self, count: Whole) -> Any:
         """Return a mask of so many numbers of a vector."""

@@ -31,14 +31,13 @@ def sweeps(
                 b[j] = fresh
                 for i in code.apart(b.size):
                     q[i] += change * G[j, i]
-        worst = code.variable(0.0)
+        n_wrong = code.variable(0)
         for place in code.each(members.size):
             j = members[place]
             away = distance(code, b[j], q[j] + l2[j] * b[j], l1[j], positive)
-            away = away / (G[j, j] + l2[j]).root()
-            with code.when(away > worst.now):
-                worst.now = away
-        with code.when(worst.now <= tol):
+            # What is no number is wrong as well.
+            n_wrong.now += (~(away / (G[j, j] + l2[j]).root() <= tol)).whole()
+        with code.when(n_wrong.now.equals(0)):
             code.leave(number + 1)
     return n_max
 

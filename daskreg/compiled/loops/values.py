@@ -69,10 +69,6 @@ class Whole(_Value):
     def __mul__(self, other: Whole | int) -> Whole:
         return self._by("mul", self, other)
 
-    def __floordiv__(self, other: int) -> Whole:
-        """Return the quotient of what is not negative."""
-        return Whole(self._code, self._code.udiv(self.value, SIZE(other)))
-
     def __mod__(self, other: int) -> Whole:
         """Return the rest of what is not negative."""
         return Whole(self._code, self._code.urem(self.value, SIZE(other)))
@@ -95,19 +91,24 @@ class Whole(_Value):
 
     def at_most(self, most: Whole | int) -> Whole:
         """Return the smaller of two."""
-        other = most if isinstance(most, Whole) else Whole(self._code, SIZE(most))
+        other = Whole(self._code, size_of(most))
         return (self < other).choose(self, other)
 
     def _by(self, name: str, left: Whole | int, right: Whole | int) -> Whole:
         write = getattr(self._code, name)
-        return Whole(self._code, write(_size(left), _size(right), flags=("nsw",)))
+        return Whole(self._code, write(size_of(left), size_of(right), flags=("nsw",)))
 
     def _compared(self, how: str, other: Whole | int) -> Truth:
-        return Truth(self._code, self._code.icmp_signed(how, self.value, _size(other)))
+        return Truth(self._code, self._code.icmp_signed(how, self.value, size_of(other)))
 
 
-def _size(one: Whole | int) -> Any:
-    return one.value if isinstance(one, Whole) else SIZE(one)
+def size_of(one: Whole | int) -> Any:
+    """Return what LLVM calls a size."""
+    if isinstance(one, int):
+        return SIZE(one)
+    if not isinstance(one, Whole):
+        raise TypeError(f"expected a size, got {one!r}")
+    return one.value
 
 
 class Number(_Value):

@@ -17,7 +17,7 @@ from llvmlite import ir
 from daskreg.compiled.code import ArrayKind, Kind
 
 from .arrays import given_array
-from .values import ANY_ORDER, FLOAT, SIZE, Number, Truth, Whole
+from .values import ANY_ORDER, FLOAT, SIZE, Number, Truth, Whole, size_of
 
 #: Of what llvmlite does not number.
 _FIRST_NODE = 1000
@@ -104,11 +104,11 @@ class Code(ir.IRBuilder):
         self.branch(head)
         self.position_at_end(head)
         place = self.phi(SIZE)
-        place.add_incoming(self._whole(first), before)
-        self.cbranch(self.icmp_signed("<", place, self._whole(last)), body, after)
+        place.add_incoming(size_of(first), before)
+        self.cbranch(self.icmp_signed("<", place, size_of(last)), body, after)
         self.position_at_end(body)
         yield Whole(self, place)
-        place.add_incoming(self.add(place, self._whole(step), flags=("nsw",)), self.block)
+        place.add_incoming(self.add(place, size_of(step), flags=("nsw",)), self.block)
         again = self.branch(head)
         if loop is not None:
             again.set_metadata("llvm.loop", loop)
@@ -198,9 +198,6 @@ class Code(ir.IRBuilder):
             instruction.set_metadata("llvm.access.group", self._group)
         return instruction
 
-    def _whole(self, one: Whole | int) -> Any:
-        return one.value if isinstance(one, Whole) else SIZE(one)
-
     def _argument(self, number: int, kind: Kind) -> Any:
         if kind == "none":
             return None
@@ -215,7 +212,10 @@ class Code(ir.IRBuilder):
 
 
 class Variable:
-    """A number or a size that changes: a place in memory, which becomes a register."""
+    """A number or a size that changes: a place in memory, which becomes a register.
+
+    So it belongs to no loop, whose turns may see what others left in it.
+    """
 
     def __init__(self, code: Code, place: Any, kind: type[Number | Whole]) -> None:
         self._code, self._place, self._kind = code, place, kind
@@ -223,13 +223,13 @@ class Variable:
     @property
     def now(self) -> Any:
         """What it is, a number or a size."""
-        return self._kind(self._code, self._code.load(self._place))
+        return self._kind(self._code, ir.IRBuilder.load(self._code, self._place))
 
     @now.setter
     def now(self, value: Any) -> None:
-        self._code.store(value.value, self._place)
+        ir.IRBuilder.store(self._code, value.value, self._place)
 
     def add(self, value: Any) -> None:
         """Add to a sum, in any order: vectors of such sums are several ones."""
-        more = self._code.fadd(self.now.value, value.value, flags=ANY_ORDER)
-        self._code.store(more, self._place)
+        total = self._code.fadd(self.now.value, value.value, flags=ANY_ORDER)
+        self.now = self._kind(self._code, total)

@@ -28,7 +28,7 @@ SPARSE_PREDICTORS = 2**22
 BLOCK_BYTES = 2**26
 #: Storage types whose numbers float32 holds exactly.
 FLOAT32_KIND = ("bool", "int8", "uint8", "int16", "uint16", "float16", "bfloat16", "float32")
-#: What compiled loops see of types that the compiler does not know.
+#: What compiled loops see of types that they widen from their bits, or that count as numbers.
 KNOWN_AS = {"bool": np.uint8, "float16": np.uint16, "bfloat16": np.int16}
 #: Below this relative gap float32 products are too rough (their floor is about 1e-7).
 FLOAT32_TOL = 5e-7
