@@ -84,6 +84,8 @@ def test_estimators_bring_neither_pandas_nor_statistics():
         "import daskreg, json, numpy, sys\n"
         "X = numpy.arange(40.0).reshape(20, 2) % 7\n"
         "daskreg.Lasso(0.1).fit(X, X[:, 0]); daskreg.LogisticRegression().fit(X, X[:, 0] > 2)\n"
+        "daskreg.LassoCV(alphas=3, cv=2).fit(X, X[:, 0])\n"
+        "daskreg.LogisticRegressionCV(Cs=2, cv=2).fit(X, X[:, 0] > 2)\n"
         "print(json.dumps(list(sys.modules)))"
     )
     loaded = set(json.loads(python(code)))

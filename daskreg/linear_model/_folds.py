@@ -42,9 +42,10 @@ def open_folds(design: Any, cv: Any, *, classifier: bool = False) -> Folds:
 
 def _asks_rows(cv: Any) -> bool:
     """Whether a splitter is going to be asked for its rows, and may want labels or groups."""
-    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
-
     if isinstance(cv, (str, Folds)) or not hasattr(cv, "split"):
         return False
+    # It takes a second, and who has a splitter of it has it loaded.
+    from sklearn.model_selection import KFold, StratifiedKFold, TimeSeriesSplit
+
     ruled = type(cv) in (KFold, StratifiedKFold) and not cv.shuffle
     return not (ruled or type(cv) is TimeSeriesSplit)
