@@ -1,8 +1,19 @@
 """Functions in machine code, written by functions of Python that run once, on values to come.
 
 A compiler of Python's functions has to find out the types of each statement, which takes longer
-than all else.  Here Python's operators and brackets write an instruction each; what must not be
-decided while the function is written is written by `Code`: loops, choices and variables.
+than all else.  Here Python's operators and brackets write an instruction each, and what must not
+be decided while the function is written is written by `Code`: loops, choices and variables::
+
+    @written()
+    def add_squares(code: Code, x: Array, out: Array) -> None:
+        total = code.variable(0.0)
+        for i in code.each(x.size):
+            with code.when(x[i] > 0.0):
+                total.now += x[i] * x[i]
+        out[0] = total.now
+
+Such a loop has neither ``break`` nor ``continue``: its body runs once.  Python's own ``if`` is for
+what the kinds of the arguments say, an array that is None.
 """
 
 from __future__ import annotations
@@ -91,28 +102,11 @@ class Code(ir.IRBuilder):
         self.given = [self._argument(*one) for one in enumerate(kinds)]
 
     def each(
-        self,
-        start: Whole | int,
-        stop: Whole | int | None = None,
-        step: int | Whole = 1,
-        loop: _Node | None = None,
+        self, start: Whole | int, stop: Whole | int | None = None, step: Whole | int = 1
     ) -> Iterator[Whole]:
-        """Write a loop over ``range(start, stop, step)``; what is in it is written once."""
+        """Write a loop over ``range(start, stop, step)``, of ascending places."""
         first, last = (0, start) if stop is None else (start, stop)
-        head, body, after = (self.append_basic_block(name) for name in ("head", "body", "after"))
-        before = self.block
-        self.branch(head)
-        self.position_at_end(head)
-        place = self.phi(SIZE)
-        place.add_incoming(size_of(first), before)
-        self.cbranch(self.icmp_signed("<", place, size_of(last)), body, after)
-        self.position_at_end(body)
-        yield Whole(self, place)
-        place.add_incoming(self.add(place, size_of(step), flags=("nsw",)), self.block)
-        again = self.branch(head)
-        if loop is not None:
-            again.set_metadata("llvm.loop", loop)
-        self.position_at_end(after)
+        return self._loop(first, last, step, None)
 
     def apart(self, stop: Whole) -> Iterator[Whole]:
         """Write a loop over ``range(stop)`` of which no turn sees what another one stores.
@@ -127,7 +121,7 @@ class Code(ir.IRBuilder):
             f"{loop} = distinct !{{{loop}, {fact}}}",
         ]
         self._group = group
-        yield from self.each(0, stop, loop=loop)
+        yield from self._loop(0, stop, 1, loop)
         self._group = None
 
     def load(self, *given: Any, **settings: Any) -> Any:
@@ -192,6 +186,24 @@ class Code(ir.IRBuilder):
     def close(self) -> None:
         """Begin with the variables."""
         self._first.branch(self._begin)
+
+    def _loop(
+        self, first: Whole | int, last: Whole | int, step: Whole | int, facts: _Node | None
+    ) -> Iterator[Whole]:
+        head, body, after = (self.append_basic_block(name) for name in ("head", "body", "after"))
+        before = self.block
+        self.branch(head)
+        self.position_at_end(head)
+        place = self.phi(SIZE)
+        place.add_incoming(size_of(first), before)
+        self.cbranch(self.icmp_signed("<", place, size_of(last)), body, after)
+        self.position_at_end(body)
+        yield Whole(self, place)
+        place.add_incoming(self.add(place, size_of(step), flags=("nsw",)), self.block)
+        again = self.branch(head)
+        if facts is not None:
+            again.set_metadata("llvm.loop", facts)
+        self.position_at_end(after)
 
     def _grouped(self, instruction: Any) -> Any:
         if self._group is not None:
