@@ -78,8 +78,8 @@ def _panel(
     if own is not None:
         axis.axvline(own.median("seconds"), color=OURS, lw=0.8, alpha=0.35, zorder=0)
     size = f"{case['n_rows']:,} x {case['n_columns']:,}"
-    axis.set_title(case["title"], loc="left", fontsize=11, color=INK, fontweight="bold", pad=6)
-    axis.set_title(size, loc="right", fontsize=8.5, color=QUIET, pad=6)
+    axis.set_title(case["title"], loc="left", fontsize=10.5, color=INK, fontweight="bold", pad=6)
+    axis.set_title(size, loc="right", fontsize=7.5, color=QUIET, pad=6)
     axis.set_xscale("log")
     axis.set_xlim(*limits)
     axis.set_ylim(tallest - 0.4, -0.6)
