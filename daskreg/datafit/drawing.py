@@ -70,10 +70,11 @@ def draw(
     """
     wanted = min(n_rows, affordable_rows(design))
     if labels is None or class_count is None:
-        kernel = SampleKernel(seed, (min(1.0, wanted / max(n_total, 1)),), None, factors)
+        share, classes = (min(1.0, wanted / max(n_total, 1)),), None
     else:
-        share = class_shares(np.asarray(class_count), wanted)
-        kernel = SampleKernel(seed, tuple(share.tolist()), tuple(labels.classes), factors)
+        share = tuple(class_shares(np.asarray(class_count), wanted).tolist())
+        classes = tuple(labels.classes)
+    kernel = SampleKernel(seed, share, classes, factors)
     picked: Picked = design.sum_over_rows(kernel, {})
     if not in_pieces or not picked.ascends:
         picked = picked.in_order
@@ -82,7 +83,8 @@ def draw(
             f"a sample of {wanted} of {n_total} rows is empty: ask for more rows, or use the "
             "metric 'gram'"
         )
-    return RowSample(_encoded(picked, labels), loss, fit_intercept, pays(design, 1))
+    whole = min(share) == 1.0
+    return RowSample(_encoded(picked, labels), loss, fit_intercept, pays(design, 1), whole)
 
 
 def affordable_rows(design: Any) -> int:

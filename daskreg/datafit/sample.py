@@ -34,12 +34,15 @@ class RowSample:
     fit_intercept : bool
     compiled : bool
         Run compiled loops over sparse rows.
+    whole : bool
+        No row is left out.
     """
 
     rows: Picked
     loss: Any
     fit_intercept: bool
     compiled: bool = False
+    whole: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -95,6 +98,10 @@ class View:
     @property
     def fit_intercept(self) -> bool:
         return self.sample.fit_intercept
+
+    @property
+    def whole(self) -> bool:
+        return self.sample.whole
 
     def columns(self, chosen: AnyArray | slice) -> Float:
         """Return some columns, centred and scaled, (n_rows, n_chosen) in float64."""
@@ -154,7 +161,7 @@ class View:
         total = np.zeros((len(self.center), turned.shape[1]))
         for start, stop, tile in self._tiles():
             total += tile.T @ turned[start:stop]
-        total -= np.outer(self.center, turned.sum(axis=0))
+        total -= self.center[:, None] * turned.sum(axis=0)
         return np.asarray(self.inverse_scale[:, None] * total)
 
     def squares(self, bend: Float) -> Float:
@@ -198,12 +205,13 @@ class View:
     def _at(self, coef: Float, intercept: Float) -> tuple[AnyArray, Float]:
         """Return targets and linear predictors."""
         rows, single = self.sample.rows, len(intercept) == 1
+        own = slice(self.output, self.output + 1)
         eta = self.product(coef) + intercept
         if rows.offset is not None:
             many = single and rows.offset.shape[1] > 1
-            eta = eta + (rows.offset[:, [self.output]] if many else rows.offset)
+            eta = eta + (rows.offset[:, own] if many else rows.offset)
         assert rows.y is not None
-        return (rows.y[:, [self.output]] if single else rows.y), eta
+        return (rows.y[:, own] if single else rows.y), eta
 
     def _tiles(self) -> Any:
         """Yield (start, stop, rows of X in float64)."""

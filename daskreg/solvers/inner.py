@@ -20,6 +20,8 @@ from .subproblem import Aim, candidate_step
 #: Newton steps at most, and halvings of one.  The rows of a sample may be separable where all rows
 #: are not: more steps than a few lead far beyond the optimum.
 MAX_STEPS, MAX_HALVINGS = 4, 8
+#: Newton steps at most where the sample has all rows: they lead to the optimum itself.
+MAX_STEPS_WHOLE = 12
 #: A step that gains less than this share of what all have gained is the last one.
 ENOUGH = 0.01
 
@@ -33,7 +35,9 @@ def nonlinear_step(
     least: float,
     aim: Aim,
 ) -> Float:
-    """Minimise the model of one problem by Newton's method, roughly.
+    """Minimise the model of one problem by Newton's method: roughly, unless it is the objective.
+
+    It is that where the sample has all rows; passes in which nothing new is learnt are saved then.
 
     Parameters
     ----------
@@ -71,7 +75,7 @@ def nonlinear_step(
     here, slope = position, grad
     value += float(shift @ position)
     first = value
-    for _ in range(MAX_STEPS):
+    for _ in range(MAX_STEPS_WHOLE if view.whole else MAX_STEPS):
         coef, intercept = here[:-q].reshape(-1, q), here[-q:]
         violation = penalty.violation(here[:-q, None, None], slope[:-q, None, None])
         n_active = int(np.count_nonzero((here[:-q] != 0.0) | (violation[:, 0, 0] > 0.0)))
@@ -87,6 +91,8 @@ def nonlinear_step(
         else:
             break
         gained, value, slope, here = value - fresh, fresh, there, here + step
-        if gained <= ENOUGH * (first - value):
+        if gained <= (aim.wanted if view.whole else ENOUGH * (first - value)):
             break
+        if view.whole:
+            aim = Aim(0.0, aim.wanted)  # what was left of the gap is not known
     return here - position

@@ -169,6 +169,8 @@ class SampleModel(Model):
 
     def unforeseen(self, datafit: SampledDatafit, before: Point, after: Point) -> Float:
         """What the sample did not know: its own turn is known at every later point."""
+        if self._sample(datafit).whole:
+            return np.zeros_like(after.grad)
 
         def foreseen(k: int) -> Float:
             view, q = self._view(datafit, k), datafit.n_outputs

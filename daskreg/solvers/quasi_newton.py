@@ -45,7 +45,8 @@ class QuasiNewton(Solver):
       lacks along the predictors (see ``bent``).  The Gram matrix is part of the first pass and
       serves every problem.
     - "sample": the Hessian at the current point of rows that are kept in memory, for when the
-      Gram matrix is too large or rows differ too much for one mean.
+      Gram matrix is too large or rows differ too much for one mean.  Where all rows are kept, the
+      first step is Newton's method to its end, and mostly the only one.
     - "exact": the Hessian of all rows over the coefficients in use and those that should be, in
       one more pass; the others wait for a later step.  Steps are Newton's and keep no pairs: for
       few columns of sparse rows in memory, where such a pass costs less than the steps it saves.

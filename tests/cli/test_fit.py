@@ -129,7 +129,7 @@ def test_not_converged_is_status_3_and_the_model_is_saved(run, data, tmp_path):
     out = tmp_path / "model"
     result = run(
         *("fit", data / "labels.parquet", "--target", "label", "--loss", "logistic"),
-        *("--max-iter", 1, "--out", out),
+        *("--solver", "quasi_newton", "--max-iter", 1, "--out", out),
     )
     assert result.exit_code == 3, result.output
     assert daskreg.load(out).status_ == "max_iter"

@@ -36,7 +36,8 @@ def test_statuses_of_the_process(data, tmp_path):
     fit = "fit", "labels.parquet", "--target", "label", "--loss", "logistic"
     out = "--out", tmp_path / "model"
     assert command(*fit, *out, cwd=data).returncode == 0
-    assert command(*fit, *out, "--max-iter", 1, cwd=data).returncode == 3
+    few = "--solver", "quasi_newton", "--max-iter", 1
+    assert command(*fit, *out, *few, cwd=data).returncode == 3
     done = command("fit", "labels.parquet", "--target", "lable", "--loss", "logistic", cwd=data)
     assert done.returncode == 2
     assert "did you mean 'label'" in done.stderr

@@ -95,7 +95,7 @@ def test_a_solver_that_is_given_shares_the_first_pass(solver, data):
 
 def test_too_few_iterations_is_a_status_and_a_warning(data):
     X, y = data
-    model = LogisticRegression(max_iter=2, tol=1e-12)
+    model = LogisticRegression(solver="quasi_newton", max_iter=2, tol=1e-12)
     with pytest.warns(ConvergenceWarning, match=r"relative gap .* passes over X.*max_iter"):
         model.fit(X, y > 0)
     assert model.status_ == "max_iter"
@@ -104,7 +104,8 @@ def test_too_few_iterations_is_a_status_and_a_warning(data):
 
 def test_warm_start_saves_passes(data):
     X, y = data
-    model = LogisticRegression(C=10.0, warm_start=True, tol=1e-10).fit(X, y > 0)
+    settings = {"C": 10.0, "solver": "quasi_newton", "tol": 1e-10}
+    model = LogisticRegression(**settings, warm_start=True).fit(X, y > 0)
     first, coef = model.n_passes_, model.coef_
     model.fit(X, y > 0)
     assert model.n_passes_ < first
@@ -176,7 +177,7 @@ def test_interrupt_keeps_the_best_coefficients(data):
             if progress.n_iter == 3:
                 raise KeyboardInterrupt
 
-    model = LogisticRegression(C=100.0, tol=1e-12, callbacks=[Stop()])
+    model = LogisticRegression(C=100.0, solver="quasi_newton", tol=1e-12, callbacks=[Stop()])
     with pytest.warns(ConvergenceWarning, match="interrupted"), pytest.raises(KeyboardInterrupt):
         model.fit(X, y > 0)
     assert model.status_ == "interrupted"

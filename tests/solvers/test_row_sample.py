@@ -92,6 +92,7 @@ def test_a_rare_class_is_taken_whole():
     )  # fmt: skip
     assert sample.rows.y.sum() == count[1]
     assert 200 < sample.n_rows < 400
+    assert not sample.whole
 
 
 def test_all_rows_where_more_are_asked_for():
@@ -99,6 +100,8 @@ def test_all_rows_where_more_are_asked_for():
     sample = draw(FakeDesign(X, y), Squared(), 10**9, n_total=N)
     np.testing.assert_array_equal(sample.rows.rows, np.arange(N))
     np.testing.assert_array_equal(sample.rows.weight, np.ones(N))
+    assert sample.whole
+    assert not draw(FakeDesign(X, y), Squared(), N - 1, n_total=N).whole
     assert affordable_rows(FakeDesign(X, y)) < 10**12
 
 

@@ -59,6 +59,20 @@ def test_all_rows_in_memory_make_it_newtons_method():
     np.testing.assert_allclose(many.coef, few.coef, atol=1e-6)
 
 
+@pytest.mark.parametrize("ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_all_rows_in_memory_take_a_step_or_two(ratio, fit_intercept):
+    """Newton's method runs to its end in memory, and a pass over X certifies what it found."""
+    X, y = labelled()
+    fit = fit_of(X, y, n_problems=3, fit_intercept=fit_intercept)
+    found = solve(sampled(len(y)), fit, ElasticNet(ALPHA, ratio), tol=1e-9)
+    assert (found.n_iter <= [1, 1, 2]).all()
+    assert (found.relative_gap <= 1e-9).all()
+    less = solve(sampled(len(y) - 1), fit, ElasticNet(ALPHA, ratio), tol=1e-9)
+    assert (less.n_iter > found.n_iter).all()
+    np.testing.assert_allclose(less.coef, found.coef, atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", [sp.csr_array, lambda X: X.astype(np.float32)])
 def test_storage_changes_nothing(kind):
     X, y = labelled()

@@ -76,12 +76,16 @@ class SampleView(Protocol):
     weight : array of shape (n_rows,)
         Sums to one over the rows that the problem is fitted on; 0 for the others.
     fit_intercept : bool
+    whole : bool
+        There are no other rows.
     """
 
     @property
     def weight(self) -> Float: ...
     @property
     def fit_intercept(self) -> bool: ...
+    @property
+    def whole(self) -> bool: ...
 
     def columns(self, chosen: AnyArray) -> Float:
         """Some columns of Z, (n_rows, n_chosen)."""
@@ -111,10 +115,14 @@ class RowSample(Protocol):
     Attributes
     ----------
     n_rows : int
+    whole : bool
+        There are no other rows.
     """
 
     @property
     def n_rows(self) -> int: ...
+    @property
+    def whole(self) -> bool: ...
 
     def view(
         self,
