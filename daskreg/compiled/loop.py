@@ -38,6 +38,7 @@ class Loop:
     def __init__(self, module: str, name: str) -> None:
         self._module, self._name = module, name
         self._found: dict[Any, Callable[..., Any]] = {}
+        self._absent: set[Any] = set()
 
     def __call__(self, *given: Any) -> Any:
         key = tuple([_key(one) for one in given])
@@ -48,16 +49,40 @@ class Loop:
                 self._found[key] = found
         return found(*given)
 
+    def is_kept(self, *given: Any) -> bool:
+        """Load what was kept for arguments of such kinds; False: the first call would compile it.
+
+        What another process keeps after this one has asked is found by the first call alone.
+        """
+        key = tuple([_key(one) for one in given])
+        if key in self._found or key in self._absent:
+            return key in self._found
+        kinds = tuple(map(kind_of, given))
+        with _lock:
+            code = kept.read(self._whole_name, kinds)
+            if code is None:
+                self._absent.add(key)
+            else:
+                self._found.setdefault(key, self._loaded(code, kinds))
+        return code is not None
+
+    @property
+    def _whole_name(self) -> str:
+        return f"{self._module}.{self._name}"
+
     def _find(self, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
-        name = f"{self._module}.{self._name}"
-        _called.add(name)
-        found = kept.read(name, kinds)
-        if found is None:
-            found = self._compile(kinds)
-            kept.write(name, kinds, found)
+        code = kept.read(self._whole_name, kinds)
+        if code is None:
+            code = self._compile(kinds)
+            kept.write(self._whole_name, kinds, code)
+        return self._loaded(code, kinds)
+
+    def _loaded(self, code: MachineCode, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
+        _called.add(self._whole_name)
         try:
-            return loaded(found, kinds)
+            return loaded(code, kinds)
         except LookupError as error:
+            name = self._whole_name
             raise RuntimeError(f"{name} cannot run here as machine code: {error}") from error
 
     def _compile(self, kinds: tuple[Kind, ...]) -> MachineCode:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from daskreg._array import places
 from daskreg._typing import AnyArray, Float
 from daskreg.compiled import sweeps
 
 #: Visits to coordinates by numpy in one process, of some microseconds each: as long as it takes to
-#: compile.
-PLAIN_VISITS = 20_000
+#: compile, and to load what is kept already.
+PLAIN_VISITS, LOADED_VISITS = 20_000, 1_000
 #: Columns that double a visit, and columns up to which numpy is used: with more of them it would
 #: read as much in one sweep as it takes to compile.
 LONG_VISIT, PLAIN_COLUMNS = 4_096, 2_048
@@ -61,7 +62,7 @@ def descend(
         wrong &= bends
         if not wrong.any():
             break
-        members = np.flatnonzero(wrong | (bends & (b != 0.0)))
+        members = places(wrong | (bends & (b != 0.0)))
         n_sweeps += _sweeps(G, q, b, l1, l2, members, positive, tol, n_max - n_sweeps)
     return n_sweeps
 
@@ -82,12 +83,13 @@ def _sweeps(
     each = len(members) * (1.0 + len(b) / LONG_VISIT)
     most = int((PLAIN_VISITS - _visits) / max(each, 1.0)) if len(b) <= PLAIN_COLUMNS else 0
     most, used = min(n_max, most), 0
-    if most > 0:
-        used = plain_sweeps(G, q, b, l1, l2, members, positive, tol, most)
+    wanted = G, q, b, l1, l2, members, positive, tol
+    if most > 0 and not (_visits >= LOADED_VISITS and sweeps.is_kept(*wanted, n_max)):
+        used = plain_sweeps(*wanted, most)
         _visits += used * each
         if used < most or most == n_max or _worst(G, q, b, l1, l2, members, positive) <= tol:
             return used
-    return used + int(sweeps(G, q, b, l1, l2, members, positive, tol, n_max - used))
+    return used + int(sweeps(*wanted, n_max - used))
 
 
 def plain_sweeps(
@@ -152,6 +154,6 @@ def distances(slope: Float, b: Float, l1: Float, positive: bool) -> Float:
     found = np.negative(slope) if positive else np.abs(slope)
     found -= l1
     np.maximum(found, 0.0, out=found)
-    used = np.flatnonzero(b)
+    used = places(b)
     found[used] = np.abs(slope[used] + np.copysign(l1[used], b[used]))
     return found

@@ -197,6 +197,24 @@ def test_threads_that_call_a_loop_at_once_compile_it_once(here):
     assert here == ["entries_before"]
 
 
+def test_what_is_kept_is_loaded_and_what_is_not_is_not_compiled(here, monkeypatch):
+    given = *GIVEN, np.full(len(GIVEN[1]), -1)
+    asked, read = [], kept.read
+    monkeypatch.setattr(kept, "read", lambda *whose: asked.append(1) or read(*whose))
+    first, second = (Loop("gathering", "entries_before") for _ in range(2))
+    assert not first.is_kept(*given)
+    assert not first.is_kept(*given)
+    assert len(asked) == 1
+    assert not here
+    first(*given)
+    assert first.is_kept(*given)
+    assert second.is_kept(*given)
+    assert len(asked) == 3  # the call of the first, and what the second was asked
+    assert entries_before(second, *GIVEN) == [0, 1, 1, 3]
+    assert len(asked) == 3
+    assert here == ["entries_before"]
+
+
 def test_numbers_that_processors_do_not_know_are_refused(here):
     indices, indptr, place = GIVEN
     with pytest.raises(TypeError, match=r"expected numbers .* got >i8"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from daskreg.compiled import Loop
 from daskreg.compiled import sweeps as compiled_sweeps
 from daskreg.solvers import sweeps
 
@@ -49,6 +50,7 @@ def test_descent_ends_at_the_optimum_whoever_sweeps(positive, monkeypatch):
     G, q, b, l1, l2 = quadratic(1)
     c = G @ b - q
     found = []
+    monkeypatch.setattr(sweeps, "LOADED_VISITS", np.inf)
     for visits in (10**9, 0):
         monkeypatch.setattr(sweeps, "PLAIN_VISITS", visits)
         own_q, own_b = q.copy(), b.copy()
@@ -78,6 +80,7 @@ def test_many_visits_are_compiled(monkeypatch):
 def test_compiled_sweeps_go_on_where_numpy_ends(visits, monkeypatch):
     G, q, b, l1, l2 = quadratic(1)
     found = []
+    monkeypatch.setattr(sweeps, "LOADED_VISITS", np.inf)
     for own in (10**9, visits):
         monkeypatch.setattr(sweeps, "_visits", 0.0)
         monkeypatch.setattr(sweeps, "PLAIN_VISITS", own)
@@ -86,6 +89,26 @@ def test_compiled_sweeps_go_on_where_numpy_ends(visits, monkeypatch):
         assert sweeps._visits <= own
         found.append((n, point[0].tobytes(), point[1].tobytes()))
     assert found[0] == found[1]
+
+
+def test_what_is_kept_is_loaded_after_fewer_visits_than_are_worth_compiling(tmp_path, monkeypatch):
+    monkeypatch.setenv("DASKREG_CACHE_DIR", str(tmp_path))
+    G, q, b, l1, l2 = quadratic(0)
+    plain = sweeps.plain_sweeps
+    for kept in (False, True):
+        monkeypatch.setattr(sweeps, "sweeps", Loop("sweeps", "sweeps"))
+        monkeypatch.setattr(sweeps, "_visits", 0.0)
+        monkeypatch.setattr(sweeps, "LOADED_VISITS", 100)
+        counted = []
+        monkeypatch.setattr(
+            sweeps, "plain_sweeps", lambda *given, n=counted: n.append(plain(*given)) or n[-1]
+        )
+        for _ in range(20):
+            sweeps.descend(G, q.copy(), b.copy(), l1, l2, False, 1e-12, 10)
+        assert (len(list(tmp_path.rglob("*.code"))) > 0) == kept
+        assert (len(counted) < 20) == kept
+        with sweeps.compiled_at_once():
+            sweeps.descend(G, q.copy(), b.copy(), l1, l2, False, 1e-12, 10)
 
 
 def test_a_few_sweeps_over_hundreds_of_columns_are_those_of_numpy(monkeypatch):
