@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -26,6 +25,14 @@ def _controller() -> Any:
     return threadpoolctl.ThreadpoolController().select(user_api="blas")
 
 
+@cache
+def _clearing() -> Any:
+    """Return what ends the rule of one thread over the limits; None: there is no such rule."""
+    from threadpoolctl import OpenBLASController
+
+    return getattr(OpenBLASController, "clear_controlling_thread", None)
+
+
 def _any_thread_may_set() -> None:
     """Let this thread change the limits, and none be the only one that may.
 
@@ -33,9 +40,7 @@ def _any_thread_may_set() -> None:
     alone change it, and ignores all others silently, until it says that it is done.  Here the
     thread that leaves last restores what the first one has set.
     """
-    from threadpoolctl import OpenBLASController
-
-    clear = getattr(OpenBLASController, "clear_controlling_thread", None)
+    clear = _clearing()
     if clear is not None:
         clear(force=True)
 
@@ -57,8 +62,28 @@ def _restore() -> None:
     _any_thread_may_set()
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
+class _SingleThreaded:
+    """What sets the limit and lifts it: without state of its own, so that one is enough."""
+
+    def __enter__(self) -> None:
+        global _running
+        with _lock:
+            if _running == 0:
+                _limit()
+            _running += 1
+
+    def __exit__(self, *_: object) -> None:
+        global _running
+        with _lock:
+            _running -= 1
+            if _running == 0:
+                _restore()
+
+
+_SINGLE_THREADED = _SingleThreaded()
+
+
+def single_threaded_blas() -> AbstractContextManager[None]:
     """One BLAS thread for as long as any kernel of this process runs.
 
     Also for many small products and factors, each too short to share: where another process has a
@@ -67,18 +92,7 @@ def single_threaded_blas() -> Iterator[None]:
     and reset them would race; here the first to enter sets them and the last to leave restores
     them.
     """
-    global _running
-    with _lock:
-        if _running == 0:
-            _limit()
-        _running += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _running -= 1
-            if _running == 0:
-                _restore()
+    return _SINGLE_THREADED
 
 
 def blas_for(width: int, sparse: bool = False) -> AbstractContextManager[Any]:

@@ -31,7 +31,7 @@ def zeros(shape: tuple[int, ...]) -> Float:
     Large arrays of numpy ask for huge pages, of which a few numbers here and there make all
     resident.
     """
-    n_bytes = 8 * int(np.prod(shape))
+    n_bytes = 8 * math.prod(shape)
     if n_bytes < LARGE or not hasattr(mmap, "MAP_PRIVATE"):
         return np.zeros(shape)
     try:

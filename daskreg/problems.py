@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -73,16 +73,17 @@ class Problems:
         }
         for name in ("fold", "bootstrap"):
             given = getattr(self, name)
-            none = np.full(axes["alpha"].shape, -1)
-            axes[name] = np.array(none if given is None else given, dtype=np.intp, ndmin=1)
+            if given is None:
+                axes[name] = np.full(axes["alpha"].shape, -1, dtype=np.intp)
+            else:
+                axes[name] = np.array(given, dtype=np.intp, ndmin=1)
+                _require(name, axes[name], np.inf, least=-1)
         lengths = {name: axis.shape for name, axis in axes.items()}
         if len(set(lengths.values())) != 1 or axes["alpha"].ndim != 1:
             raise ValueError(f"every axis must have one value per problem, got shapes {lengths}")
         _require("alpha", axes["alpha"], np.inf)
         _require("l1_ratio", axes["l1_ratio"], 1.0)
         _require("output", axes["output"], np.inf)
-        _require("fold", axes["fold"], np.inf, least=-1)
-        _require("bootstrap", axes["bootstrap"], np.inf, least=-1)
         for name, axis in axes.items():
             axis.flags.writeable = False
             object.__setattr__(self, name, axis)
@@ -92,9 +93,9 @@ class Problems:
         cls,
         alpha: npt.ArrayLike = 1.0,
         l1_ratio: npt.ArrayLike = 1.0,
-        fold: npt.ArrayLike = -1,
+        fold: npt.ArrayLike | None = None,
         output: npt.ArrayLike = 0,
-        bootstrap: npt.ArrayLike = -1,
+        bootstrap: npt.ArrayLike | None = None,
         alpha_unit: AlphaUnit = "mean",
     ) -> Problems:
         """Every combination of the given values; the last axis varies fastest."""
@@ -105,14 +106,16 @@ class Problems:
             "output": output,
             "bootstrap": bootstrap,
         }
-        axes = [np.asarray(axis).reshape(-1) for axis in given.values()]
-        shape = tuple(axis.size for axis in axes)
-        grid = []
-        for place, axis in enumerate(axes):
+        axes = {
+            name: np.asarray(axis).reshape(-1) for name, axis in given.items() if axis is not None
+        }
+        shape = tuple(axis.size for axis in axes.values())
+        grid: dict[str, Any] = {}
+        for place, (name, axis) in enumerate(axes.items()):
             values = np.empty(shape, dtype=axis.dtype)
             values[...] = axis.reshape(-1, *[1] * (len(shape) - 1 - place))
-            grid.append(values.reshape(-1))
-        return cls(**dict(zip(given, grid, strict=True)), alpha_unit=alpha_unit)
+            grid[name] = values.reshape(-1)
+        return cls(**grid, alpha_unit=alpha_unit)
 
     @classmethod
     def joined(cls, *parts: Problems) -> Problems:

@@ -88,7 +88,8 @@ class Coordinates:
 
     def _times_center(self, coef: Float) -> Float:
         if self.center.shape[1] == 1:
-            return np.asarray(np.tensordot(self.center[:, 0], coef, axes=1))
+            product = self.center[:, 0] @ coef.reshape(len(coef), -1)
+            return np.asarray(product.reshape(coef.shape[1:]))
         return np.asarray(np.einsum("pc,pqc->qc", self.center, coef))
 
 

@@ -181,7 +181,10 @@ class Datafit(Surveyed):
     @property
     def null_grad(self) -> Float:
         """Gradient at coef 0, in solver coordinates, shape (p, q, K); see ``null_evaluation``."""
-        return self.null_evaluation.grad
+        firsts = self._survey.firsts()
+        if firsts[0].null_grad is None:
+            return self.null_evaluation.grad
+        return np.concatenate([first.null_grad for first in firsts], axis=2)[..., self._own]
 
     # -- one point ---------------------------------------------------------------------------
 

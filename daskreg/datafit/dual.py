@@ -268,7 +268,8 @@ def best_between(
 
 def _interpolate(place: Float, values: Float) -> Float:
     """Piecewise linear values at ``place`` (n_places, C), known at the nodes (n_nodes, C)."""
-    right = np.clip(np.searchsorted(NODES, place, side="right"), 1, len(NODES) - 1)
-    weight = np.clip((place - NODES[right - 1]) / (NODES[right] - NODES[right - 1]), 0.0, 1.0)
+    right = NODES[1:-1].searchsorted(place, side="right") + 1
+    weight = (place - NODES[right - 1]) / (NODES[right] - NODES[right - 1])
+    weight = np.minimum(np.maximum(weight, 0.0), 1.0)
     columns = np.arange(values.shape[1])
     return (1.0 - weight) * values[right - 1, columns] + weight * values[right, columns]

@@ -115,7 +115,9 @@ class Moments:
 
     def whole(self) -> Moments:
         """Return the moments with the Gram matrix as an array."""
-        return self if self.gram is None else replace(self, gram=matrix_of(self.gram))
+        if self.gram is None or isinstance(self.gram, np.ndarray):
+            return self
+        return replace(self, gram=matrix_of(self.gram))
 
     @property
     def nbytes(self) -> int:

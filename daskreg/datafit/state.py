@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import name_of
 from daskreg._pages import scaled
 from daskreg._typing import AnyArray, Float
 
@@ -102,7 +103,7 @@ def pass_state(
 
 def column_shift(first: FirstPass, dtype: np.dtype[Any]) -> AnyArray | None:
     """Return the column means where some column lies so far out that products lose digits."""
-    far = np.abs(first.mean) > FAR[dtype.name] * first.sd
+    far = np.abs(first.mean) > FAR[name_of(dtype)] * first.sd
     if not np.any(far & (first.inverse_scale > 0.0) & (first.sd > 0.0)):
         return None
     return first.mean.astype(dtype)

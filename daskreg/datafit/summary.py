@@ -96,11 +96,14 @@ def _moments_of(found: Groups, weightings: Weightings, number: int) -> list[Mome
         ]
     if not weightings.by_atoms:
         return [found.of([number if number else ALL], label) for label in found.label_keys]
+    labels = found.label_keys
+    if not number and all((ALL, label) in found.moments for label in labels):
+        return [found.of([ALL], label) for label in labels]
     atoms = np.flatnonzero(weightings.trained([number])[:, 0]).tolist()
     return [
         found.of([ALL], label) if not number and (ALL, label) in found.moments
         else found.of(atoms, label)
-        for label in found.label_keys
+        for label in labels
     ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._array import name_of
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import DataError
 from daskreg.losses import LogLoss, Multinomial
@@ -131,10 +132,10 @@ class Survey:
 
         With the squared loss the Gram columns ``free`` come along.
         """
-        known = self._firsts
-        if known is not None and (self._grams is not None or not np.size(free)):
+        known, free = self._firsts, np.asarray(free, dtype=np.intp)
+        if known is not None and (self._grams is not None or not free.size):
             return known
-        wanted = np.unique(np.asarray(free, dtype=np.intp))
+        wanted = np.unique(free)
         if self.loss.is_classifier:
             wanted = wanted[:0]
         held = None if known is None else known[0].free
@@ -202,7 +203,9 @@ class Survey:
         p, n = self.design.n_features, self.design.n_samples or np.inf
         narrow = p < NARROW and not self.loss.is_classifier
         small = self.design.sparse or narrow or n * p**2 < SMALL
-        rough = "float32" if self.loss.is_classifier else compute_dtype(self.design.dtype, tol).name
+        rough = (
+            "float32" if self.loss.is_classifier else name_of(compute_dtype(self.design.dtype, tol))
+        )
         dtype = "float64" if small else rough
         return MomentsKernel(
             *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),
@@ -214,7 +217,7 @@ class Survey:
     ) -> tuple[MomentsKernel, tuple[tuple[FirstPass, ...], tuple[Float | None, ...]]]:
         """Make the pass; twice where numbers of float64 leave the range of rough products."""
         kernel = self.kernel(gram=True, tol=tol)
-        small = np.dtype(self.design.dtype).name in FLOAT32_KIND
+        small = name_of(self.design.dtype) in FLOAT32_KIND
         if kernel.gram_dtype == "float64" or small:
             return kernel, self._look(kernel)
         try:

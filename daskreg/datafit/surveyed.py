@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daskreg._typing import AnyArray, Float
+from daskreg.design.device.at_hand import card_at_hand
 from daskreg.exceptions import CompatibilityError
 from daskreg.losses import PointwiseLoss, Squared
 from daskreg.splits import Folds
@@ -134,9 +136,11 @@ class Surveyed(ABC):
         """Return the same for every ``weighting`` of the problems, by its number: no other pass."""
         return {number: self._gram(number) for number in sorted(set(self.weighting.tolist()))}
 
-    def started(self, *problems: Any) -> Started | None:
-        """Return where a card of this process comes to on Gram matrices; ``solved_on_card``."""
-        return solved_on_card(*problems)
+    @property
+    def started(self) -> Callable[..., Started | None] | None:
+        """Where a card of this process comes to on Gram matrices, ``solved_on_card``; None: no
+        card is in use."""
+        return None if card_at_hand() is None else solved_on_card
 
     def factored_grams(self) -> dict[int, FactoredData]:
         """Return the same with the rows instead of their products: two passes at most.
@@ -215,7 +219,7 @@ class Surveyed(ABC):
     @property
     def total_weight(self) -> Float:
         """Sum of the weights of the rows that each problem counts, shape (K,)."""
-        return np.broadcast_to(self.coordinates.total_weight, (self.n_problems,))
+        return np.full(self.n_problems, self.coordinates.total_weight)
 
     # -- the null model ----------------------------------------------------------------------
 

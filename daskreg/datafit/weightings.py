@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._tokens import fresh_token
 from daskreg._typing import AnyArray, Float
 from daskreg.design.blocks import Block
 from daskreg.splits import Folds, RowKeys, RowWeights
@@ -40,7 +40,7 @@ class Weightings:
 
     def __post_init__(self) -> None:
         # No field: it is not part of what a kernel means, by which passes are known again.
-        self.__dict__["_token"] = uuid4().hex
+        self.__dict__["_token"] = fresh_token()
 
     @property
     def token(self) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+#: Not on every system.
+resource: Any = import_module("resource") if find_spec("resource") else None
 
 
 @cache
@@ -17,14 +23,10 @@ def machine_memory() -> int:
             limits.append(int(Path(file).read_text()))
         except (OSError, ValueError):
             continue
-    try:
-        import resource
-
+    if resource is not None:
         soft, _ = resource.getrlimit(resource.RLIMIT_RSS)
         if soft != resource.RLIM_INFINITY:
             limits.append(soft)
-    except (ImportError, OSError):
-        pass
     return min(limits)
 
 
@@ -70,9 +72,7 @@ def peak_memory() -> int:
 
 def peak_growth() -> int:
     """``ru_maxrss`` in bytes: quick to read, and of use for whether the peak has grown."""
-    try:
-        import resource
-    except ImportError:
+    if resource is None:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024

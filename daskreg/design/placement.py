@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from daskreg._tokens import fresh_token
 from daskreg.exceptions import MemoryPlanError
 
 from .columns import Columns, check_lengths
@@ -119,7 +119,7 @@ class Placement:
         hands = origin.hands if origin is not None else None
         hands = hands or deal(self.columns, layout, plan, scheduler)
         # A new name: nothing that older shards have pinned is taken for a block of these.
-        self.data = uuid.uuid4().hex
+        self.data = fresh_token()
         shards = make_shards(
             self.columns,
             layout,

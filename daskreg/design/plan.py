@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from daskreg._array import name_of
 from daskreg.exceptions import MemoryPlanError
 
 from .columns import Columns, nbytes_in_flight
@@ -247,7 +248,7 @@ def make_plan(
         source=X.describe,
         n_rows=X.n_rows,
         n_columns=X.n_columns,
-        dtype=f"{'sparse ' if X.sparse else ''}{X.dtype}",
+        dtype=f"{'sparse ' if X.sparse else ''}{name_of(X.dtype)}",
         total_bytes=total,
         n_blocks=layout.n_blocks if layout else 0,
         n_segments=layout.n_segments if layout else 0,

@@ -209,7 +209,8 @@ def _plan_one(design: Any, datafit: Any, choice: Choice, settings: Any, fits: Gr
         # The client holds the Gram matrix, its sums, a factor of it on each thread, and the
         # compiled solver.
         paths = int(path_numbers(settings.problems).max(initial=0)) + 1
-        factors = 8 * design.n_features**2 * (min(n_cores(), paths) - 1)
+        more_threads = min(n_cores(), paths) - 1 if paths > 1 else 0
+        factors = 8 * design.n_features**2 * more_threads
         client = 3 * need.partial + factors + _to_load(settings, need)
         passes = 2 if settings.further_columns else 1
     elif choice.method == "quasi_newton":

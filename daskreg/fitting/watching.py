@@ -29,13 +29,11 @@ WATCHING: ContextVar[Watching | None] = ContextVar("daskreg-watching", default=N
 
 def begun(settings: Any, design: Any) -> Any:
     """Settings of a fit that begins now: limits count from here, and everybody listens."""
-    settings = replace(settings, limits=settings.limits.begun(design))
-    watching = WATCHING.get()
-    if watching is None:
-        return settings
-    return replace(
-        settings, callbacks=watching.joined(settings.callbacks, design, float(settings.tol))
-    )
+    watching, callbacks = WATCHING.get(), settings.callbacks
+    limits = settings.limits.begun(design)
+    if watching is not None:
+        callbacks = watching.joined(callbacks, design, float(settings.tol))
+    return replace(settings, limits=limits, callbacks=callbacks)
 
 
 def show_iterates(fitted_of: Callable[[Any], Any]) -> None:

@@ -81,7 +81,9 @@ def checkpoint_of(
     CheckpointError
         As ``open_checkpoint``.
     """
-    own = {**estimator.get_params(deep=False), **(more or {})}
+    own = dict[str, Any]()
+    if path is not None:  # to look parameters up takes some twentieth of a tiny fit
+        own = {**estimator.get_params(deep=False), **(more or {})}
     return Keeping(type(estimator).__name__, path, every, resume).opened(own)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_number
+from daskreg._array import is_number, name_of
 from daskreg._callers import outside
 from daskreg.design.rowwise import kind_of, read_columns
 from daskreg.design.sources.checks import native_dtype
@@ -47,7 +47,8 @@ def _widened(values: Any) -> Any:
     """Return values of bfloat16 as float32: scikit-learn, text and model files know only numpy's
     own types, and what lies beside X is little."""
     dtype = getattr(values, "dtype", None)
-    return values.astype("float32") if getattr(dtype, "name", "") == "bfloat16" else values
+    is_strange = getattr(dtype, "kind", "") == "V"
+    return values.astype("float32") if is_strange and name_of(dtype) == "bfloat16" else values
 
 
 def _check_array(X: Any) -> None:
@@ -127,7 +128,8 @@ def target_names(y: Any) -> list[str] | None:
 
 def columns_beside(*named: Any) -> list[str]:
     """The columns of X that serve as y, weights or offset: no features, wherever they turn up."""
-    return [name for value in named for name in target_names(value) or ()]
+    given = [value for value in named if value is not None]
+    return [name for value in given for name in target_names(value) or ()]
 
 
 def on_host(X: Any, values: Any, predicted: Any, *, flat: bool = True) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from daskreg._array import places
 from daskreg._callers import outside
 from daskreg.design.host import format_bytes
 
@@ -15,7 +16,7 @@ from ._scikit_learn import ConvergenceWarning
 
 def warn_unconverged(name: str, solution: Any, n_passes: int, max_iter: int, tol: float) -> None:
     """Warn, naming gap, passes and what to change, unless every problem converged."""
-    bad = np.flatnonzero(~solution.converged)
+    bad = places(~solution.converged)
     if not bad.size:
         return
     first = solution.status[bad[0]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cache
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -123,5 +124,9 @@ def _sigmoid(x: Float) -> Float:
     """Return ``1 / (1 + exp(-x))``: a choice between two forms takes longer than to divide."""
     xp = namespace(x)
     # Beyond the margin whose exponential is almost the largest there is, means change no more.
-    largest = float(math.floor(math.log(float(xp.finfo(x.dtype).max))))
-    return xp.asarray(1.0 / (1.0 + xp.exp(xp.minimum(-x, largest))))
+    return xp.asarray(1.0 / (1.0 + xp.exp(xp.minimum(-x, _largest(xp, x.dtype)))))
+
+
+@cache
+def _largest(xp: Any, dtype: Any) -> float:
+    return float(math.floor(math.log(float(xp.finfo(dtype).max))))

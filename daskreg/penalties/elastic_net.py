@@ -170,7 +170,7 @@ class ElasticNet:
         """g(coef) per problem, shape (n_problems,), in the unit of the objective."""
         xp, l1, l2 = self._beside(coef)
         size = xp.abs(coef)
-        value = xp.sum(l1 * size + 0.5 * l2 * size * size, axis=(0, 1))
+        value = xp.sum(size * (l1 + 0.5 * l2 * size), axis=(0, 1))
         if self.positive:
             value = xp.where(xp.any(coef < 0, axis=(0, 1)), np.inf, value)
         return value
@@ -257,11 +257,14 @@ class ElasticNet:
         linear = xp.maximum(linear, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
             scale = xp.where(quadratic > 0, linear / quadratic, 0.0)
-        if self.has_l2.any():
+        plain = not self.has_l2.any()
+        if not plain:
             size = xp.maximum(v, 0.0) if self.positive else xp.abs(v)
             scale = root_of_slope(scale, linear, quadratic, size, *self._beside(v)[1:])
         scale = xp.minimum(scale, self.dual_scale(v))
-        return scale * linear - 0.5 * scale**2 * quadratic - self.conjugate(scale * v)
+        value = scale * linear - 0.5 * scale**2 * quadratic
+        # Of L1 alone the conjugate is zero up to the largest scale.
+        return value if plain else value - self.conjugate(scale * v)
 
     def alpha_max(self, null_grad: Float, l1_ratio: npt.ArrayLike | None = None) -> Float:
         """Smallest alpha whose solution has no penalised coefficient; see :func:`alpha_max`.

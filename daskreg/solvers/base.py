@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._array import places
 from daskreg._typing import AnyArray, Float
 from daskreg.events import ended_by
 from daskreg.exceptions import WorkersLostError
@@ -167,14 +168,15 @@ def _run(
         return ended_with(stage.ending, callbacks)
     solver.prepare(datafit)
     null = np.asarray(datafit.null_value if null_value is None else null_value, dtype=np.float64)
-    null = np.broadcast_to(null, (datafit.n_problems,))
+    if null.shape != (datafit.n_problems,):
+        null = np.broadcast_to(null, (datafit.n_problems,))
     if not np.isfinite(null).all():
         raise ValueError(f"P(null) must be finite, got {null[~np.isfinite(null)][0]}")
     record = Record(datafit, penalty, tol, max_iter, null)
-    record.settle_null(np.flatnonzero(null <= 0))
+    record.settle_null(places(null <= 0))
     record.n_passes += budget.spent
 
-    active = np.flatnonzero(null > 0)
+    active = places(null > 0)
     n_iter = 0
     state: State | None = None
     snapshot = stage.recall()
@@ -199,7 +201,7 @@ def _run(
             stop = [callback.on_iteration(event) is True for callback in callbacks]
             why = Status.STOPPED if any(stop) else budget.exhausted
             if ended.any():
-                keep = np.flatnonzero(~ended)
+                keep = places(~ended)
                 active = active[keep]
                 if keep.size:
                     parts = _take(*parts, keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from daskreg._array import places
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
@@ -28,11 +29,11 @@ def refine(
     """
     spent, budget = 0.0, 6.0 * n_sweeps * b.size * np.count_nonzero(b)
     while spent <= budget:
-        support = np.flatnonzero(b)
+        support = places(b)
         if not 0 < support.size <= LARGEST_SUPPORT:
             break
         spent += float(support.size) ** 3
-        block = G[np.ix_(support, support)]
+        block = G[support[:, None], support]
         step = step_within(block, c, b, support, l1, l2, positive)
         if step is None:
             break
@@ -85,10 +86,7 @@ def solve_one(
     """One problem; the tolerance of the residuals is tightened until the gap is small enough."""
     G, c = model.matrix(), np.ascontiguousarray(model.c[:, 0])
     # Copies: one type for the compiler, whoever owns them.
-    l1, l2 = (
-        np.array(np.broadcast_to(strength[:, 0, 0], b.shape), order="C")
-        for strength in (penalty.l1, penalty.l2)
-    )
+    l1, l2 = (np.full(b.shape, strength[:, 0, 0]) for strength in (penalty.l1, penalty.l2))
     b = np.maximum(b, 0.0) if penalty.positive else b
     unit = np.sqrt(max(float(model.yy[0]), np.finfo(float).tiny))
     tol = max(0.3 * np.sqrt(target), 1e-9 * unit)

@@ -99,7 +99,7 @@ class Curvature(ABC):
     def block(self, active: AnyArray) -> Float:
         """Rows and columns of the coefficients ``active``, (n_active, n_active)."""
         block = self._block(active)
-        block[np.diag_indices(len(active))] += self.ridge[active]
+        block.flat[:: len(active) + 1] += self.ridge[active]
         return block
 
     @property

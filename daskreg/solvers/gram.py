@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._array import places
 from daskreg._blas import single_threaded_blas
 from daskreg._typing import AnyArray, Float
 from daskreg.exceptions import CompatibilityError
@@ -169,7 +170,7 @@ def _models(datafit: QuadraticDatafit, factored: bool) -> tuple[Quadratics, Floa
     rounding = np.empty(len(output))
     parts, columns = [], []
     for number, (G, data) in _matrices(datafit, factored).items():
-        own = np.flatnonzero(weighting == number)
+        own = places(weighting == number)
         target = output[own]
         parts.append(Quadratic(G, data.c[:, target], data.yy[target], target))
         columns.append(own)
@@ -266,7 +267,7 @@ def _minimise(
     coef = np.zeros_like(model.c)
     n_sweeps = np.zeros(penalty.n_problems, dtype=np.intp)
     swept = penalty.has_l1 | penalty.positive
-    direct, iterated = np.flatnonzero(~swept), np.flatnonzero(swept)
+    direct, iterated = places(~swept), places(swept)
     if direct.size:
         coef[:, direct] = solve_ridge(model.take(direct), penalty.take(direct), rounding)
     if iterated.size:
@@ -274,13 +275,9 @@ def _minimise(
             solve_one = FactoredDescent(model.G, both, iterated.size == 1).solve_one
         else:
             from .coordinate_descent import solve_one
-        descent = solve_path(
-            solve_one,
-            model.take(iterated),
-            penalty.take(iterated),
-            start[:, iterated],
-            target[iterated],
-            max_sweeps,
-        )
+        own = model, penalty, start, target
+        if direct.size:
+            own = model.take(iterated), penalty.take(iterated), start[:, iterated], target[iterated]
+        descent = solve_path(solve_one, *own, max_sweeps)
         coef[:, iterated], n_sweeps[iterated] = descent.coef, descent.n_sweeps
     return coef, n_sweeps

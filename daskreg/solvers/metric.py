@@ -101,11 +101,15 @@ class Metric:
     def reduced(self, active: AnyArray) -> Reduced:
         """The active coefficients once the intercepts follow them at their optimum."""
         q = self.n_outputs
-        signed = self.vectors * self.sign
-        last = self.vectors[-q:].T
-        block = self.factor * self.curvature.block(active) + signed[active] @ self.vectors[active].T
-        coupling = self.factor * self.curvature.coupling(active) + signed[active] @ last
-        own = self.factor * self.curvature.own + signed[-q:] @ last
+        block = self.curvature.block(active)
+        block *= self.factor
+        coupling = self.factor * self.curvature.coupling(active)
+        own = self.factor * self.curvature.own
+        if len(self.sign):
+            signed, last = self.vectors * self.sign, self.vectors[-q:].T
+            block += signed[active] @ self.vectors[active].T
+            coupling += signed[active] @ last
+            own += signed[-q:] @ last
         if self.missing is not None:
             rows, core = self.missing.rows(active), self.factor * self.missing.core
             k = rows.shape[1]

@@ -37,8 +37,8 @@ def parallel_map(
     exception is raised, and what has not begun is given up.
     """
     work = list(items)
-    n_threads = min(n_cores(), len(work))
-    if n_threads <= 1:
+    n_threads = min(n_cores(), len(work)) if len(work) > 1 else 1
+    if n_threads == 1:
         with single_threaded_blas() if small and work else nullcontext():
             return [function(item) for item in work]
     share = max(1, n_cores() // n_threads)

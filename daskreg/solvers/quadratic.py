@@ -45,7 +45,7 @@ class Quadratic:
     @property
     def diagonal(self) -> Float:
         """Of G, shape (n_features,)."""
-        return self.G.squares if isinstance(self.G, Factored) else np.diag(self.G)
+        return self.G.squares if isinstance(self.G, Factored) else self.G.diagonal()
 
     def matrix(self) -> Float:
         """G as an array, multiplied now if need be."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from daskreg._array import places
 from daskreg._pages import put, taken, zeros
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
@@ -41,9 +42,8 @@ class Record:
         #: Unit of the violation; 1 where the null gradient vanishes.
         self.scale = np.where(null_grad > 0, null_grad, 1.0)
         self.coef: Float = zeros((datafit.n_features, datafit.n_outputs, n_problems))
-        self.intercept: Float = np.array(
-            np.broadcast_to(datafit.null_intercept, (datafit.n_outputs, n_problems)), dtype=float
-        )
+        shape = datafit.n_outputs, n_problems
+        self.intercept: Float = np.full(shape, datafit.null_intercept, dtype=float)
         self.objective: Float = np.full(n_problems, np.inf)
         self.bound: Float = np.full(n_problems, -np.inf)
         self.violation: Float = np.full(n_problems, np.inf)
@@ -92,7 +92,7 @@ class Record:
             & np.isfinite(new.objective)
             & (new.violation <= self.tol * self.scale[active])
         )
-        better = np.flatnonzero((new.objective < objective) | tied | settled)
+        better = places((new.objective < objective) | tied | settled)
         where = active[better]
         if len(better):
             put(self.coef, where, taken(new.coef, better))
@@ -171,7 +171,7 @@ class Record:
         dual point that is projected on the constraints of the unpenalised columns.
         """
         closing_dual = getattr(datafit, "closing_dual", None)
-        open_ = np.flatnonzero(self.by_violation & np.isfinite(self.objective))
+        open_ = places(self.by_violation & np.isfinite(self.objective))
         if closing_dual is None or not open_.size:
             return
         before = datafit.n_passes

@@ -76,7 +76,7 @@ class SampleCurvature(Curvature):
 
     @property
     def scale(self) -> float:
-        return float(np.trace(self.own)) / self.n_outputs
+        return float(self.own.trace()) / self.n_outputs
 
     @cached_property
     def bare(self) -> Float:
@@ -231,7 +231,7 @@ def sample_curvature(
     rough = len(weight) * coef.size**2 > (FINE if q == 1 else FINE_COUPLED)
     lift = SHRINK if few else ROUGH_RIDGE if rough else FINE_RIDGE
     hessian = view.hessian(coef, intercept)
-    own = np.tensordot(weight, hessian, axes=1).reshape(q, q)
+    own = (weight @ hessian.reshape(len(weight), -1)).reshape(q, q)
     if n_active > LARGEST_COUPLED and q > 1:
         return SampleGramCurvature(view, definite(own if mean is None else mean, least), lift)
     if q == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from daskreg._array import places
 from daskreg._typing import AnyArray, Float
 from daskreg.penalties import ElasticNet
 
@@ -27,7 +28,7 @@ def started_on_card(
     started = getattr(datafit, "started", None)
     if started is None or any(isinstance(model.G, Factored) for model in models.parts):
         return None
-    own = np.flatnonzero(penalty.has_l1 | penalty.positive)
+    own = places(penalty.has_l1 | penalty.positive)
     if not own.size:
         return None
     tiny = np.finfo(np.float64).tiny

@@ -51,7 +51,9 @@ class Aim:
 
     def of(self, metric: Metric, penalty: ElasticNet, coef: Float, grad: Float) -> float:
         """Return a gap that is small beside the outer one, and beside what a single coordinate
-        could gain, so that there is always a step."""
+        could gain, so that there is always a step; 0 where a linear system has the whole step."""
+        if not _swept(penalty):
+            return 0.0
         n_coef = len(coef)
         gains = estimated_gains(metric, penalty, coef, grad[:n_coef], grad[n_coef:])
         if not np.isfinite(self.gap):
@@ -90,12 +92,17 @@ def candidate_step(
     eq. 2.4 and section 2.4; Yuan, Ho and Lin (2012), An improved GLMNET for L1-regularized logistic
     regression, sections 3 (inner coordinate descent) and 5 (working sets).
     """
-    solve = _iterated if penalty.has_l1[0] or penalty.positive else _direct
+    solve = _iterated if _swept(penalty) else _direct
     # Rounding may make the updates indefinite; of collinear columns the model as well.
     for tried in chain([metric], map(metric.ridged, RIDGES[:-1])):
         with suppress(np.linalg.LinAlgError):
             return solve(tried, penalty, coef, grad, target)
     return solve(metric.ridged(RIDGES[-1]), penalty, coef, grad, target)
+
+
+def _swept(penalty: ElasticNet) -> bool:
+    """Whether the step of one problem is more than a linear system."""
+    return bool(penalty.positive or penalty.has_l1[0])
 
 
 def flattened(penalty: ElasticNet, n_outputs: int) -> ElasticNet:
@@ -123,7 +130,7 @@ def estimated_gains(
 
 def _direct(metric: Metric, penalty: ElasticNet, coef: Float, grad: Float, target: float) -> Float:
     n_coef = len(coef)
-    l2 = np.broadcast_to(penalty.l2[:, 0, 0], coef.shape)
+    l2 = np.full(coef.shape, penalty.l2[:, 0, 0])
     slope = grad.copy()
     slope[:n_coef] += l2 * coef
     members = np.flatnonzero(metric.curvature.movable)
@@ -132,7 +139,7 @@ def _direct(metric: Metric, penalty: ElasticNet, coef: Float, grad: Float, targe
     step = np.zeros_like(grad)
     reduced = metric.reduced(members)
     block = reduced.block
-    block[np.diag_indices(len(members))] += l2[members]
+    block.flat[:: len(members) + 1] += l2[members]
     factor = factor_of(block, overwrite=True)
     right = reduced.slope(slope[members], slope[n_coef:])
     step[members] = -solved(factor, right)

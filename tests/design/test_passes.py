@@ -182,7 +182,7 @@ def test_own_threads_cost_a_pass_once_and_not_once_a_shard(monkeypatch):
     )
     monkeypatch.setattr(_blas, "_limit", lambda: limits.append(1) or limit())
     monkeypatch.setattr(tally, "process_memory", lambda: asked.append(1) or 1 << 30)
-    monkeypatch.setattr(tally, "_resident", tally._Resident())
+    monkeypatch.setattr(tally, "RESIDENT", tally._Resident())
     monkeypatch.setattr(tally, "RESIDENT_AGE", 3600.0)
     with dask.config.set(num_workers=3), make_design(X, y, block_size=4096) as design:
         for times in (1.0, 2.0, 1.0):

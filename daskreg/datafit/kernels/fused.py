@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_sparse
+from daskreg._array import is_sparse, name_of
 from daskreg._blas import blas_routine
 from daskreg._typing import AnyArray, Float, State
 from daskreg.compiled import dense_rows, sparse_rows
@@ -75,23 +75,29 @@ def pays(design: Any, n_columns: int, once: bool = False) -> bool:
     once : bool
         It is a look at the data of which a fit makes one.
     """
+    n_samples, sparse = design.n_samples, design.sparse
+    known = n_samples is not None and not _any_size
+    if known and not sparse and not _many(design, n_columns, once):
+        return False
     room = design.process_memory
     if room is not None and room < COMPILED_MEMORY:
         return False
-    n_samples = design.n_samples
-    if n_samples is None or _any_size:
-        return True
-    if design.sparse:
+    if known and sparse:
         # Entries of some columns are not known, and loops that all columns need are loaded anyway.
         origin = getattr(design, "origin", None)
         if origin is not None:
             return pays(origin.design, n_columns, once)
         entries = n_samples * design.row_nbytes / (design.dtype.itemsize + INDEX_BYTES)
         return bool(entries * n_columns >= COMPILED_ENTRIES)
-    least = COMPILED_ONCE if once else COMPILED_SIZE
+    return True
+
+
+def _many(design: Any, n_columns: int, once: bool) -> bool:
+    """Whether dense rows have many numbers, those that numpy widens first counted as several."""
     columns = n_columns if n_columns > 2 else 1  # numpy takes as long for two as for one
-    each = 1 if design.dtype.name in ("float32", "float64") else WIDENED
-    return bool(n_samples * design.n_features * columns * each >= least)
+    each = 1 if name_of(design.dtype) in ("float32", "float64") else WIDENED
+    least = COMPILED_ONCE if once else COMPILED_SIZE
+    return bool(design.n_samples * design.n_features * columns * each >= least)
 
 
 @contextmanager

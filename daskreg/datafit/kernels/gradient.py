@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from daskreg._array import as_type, is_sparse, take_rows
+from daskreg._array import as_type, is_sparse, name_of, take_rows
 from daskreg._typing import AnyArray, Float, Matrix, State
 from daskreg.datafit.weightings import ALL_ROWS, Weightings
 from daskreg.design.blocks import Block
@@ -119,7 +119,7 @@ class GradientKernel:
 
     def runs_on_device(self, X_dtype: np.dtype[Any], sparse: bool, state: State) -> bool:
         """Whether blocks of this storage type can be summed on a card; all but wide integers."""
-        return np.dtype(X_dtype).name in STORED and (not sparse or X_dtype.kind == "f")
+        return name_of(X_dtype) in STORED and (not sparse or X_dtype.kind == "f")
 
     def on_device(self, block: DeviceBlock, state: State) -> Sums:
         """Return the sums of a block on a card, as arrays there; nothing waits for it."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from daskreg._array import is_sparse, take_rows
+from daskreg._array import is_sparse, name_of, take_rows
 from daskreg._typing import AnyArray, Matrix, State
 from daskreg.datafit.groups import ALL, APART, Groups, Parts
 from daskreg.datafit.label_sums import LabelSums
@@ -113,7 +113,7 @@ class MomentsKernel:
         rows, and each of a batch would be one more array of the card's memory.
         """
         kinds = ((),) if sparse else ((), None)
-        known = np.dtype(X_dtype).name in STORED and self.columns in kinds
+        known = name_of(X_dtype) in STORED and self.columns in kinds
         if sparse and X_dtype.kind != "f":
             return False
         return known and (self.weightings.by_atoms or not self._batched)

@@ -73,13 +73,16 @@ class Running:
     def add(self, tile: Matrix | SparseRows, z: Float, root: Float | None) -> None:
         """Add one tile; ``root`` are the square roots of its weights."""
         ones = np.ones(len(z)) if root is None else root
-        weight = float(np.add.reduce(np.square(ones))) if root is not None else float(len(z))
+        square = ones if root is None else np.square(root)
+        weight = float(np.add.reduce(square))
         if not weight:
             return
-        z_shift = np.square(ones) @ z / weight
+        z_shift = square @ z / weight
         right = np.empty((1 + z.shape[1], len(z))).T  # rows first in memory: there are few columns
         right[:, 0] = ones
-        np.multiply(np.subtract(z, z_shift, out=right[:, 1:]), ones[:, None], out=right[:, 1:])
+        np.subtract(z, z_shift, out=right[:, 1:])
+        if root is not None:
+            right[:, 1:] *= root[:, None]
         if isinstance(tile, SparseRows):
             self._add_rows(tile, np.ascontiguousarray(right), weight, z_shift)
             return
@@ -101,7 +104,7 @@ class Running:
         m2 = np.where(m2 <= least, 0.0, m2)  # what overflowed stays NaN, and is refused later
         first, products = sums[:, 0], sums[:, 1:]
         z_first = right[:, 0] @ right[:, 1:]
-        cross = products - np.outer(first, z_first) / weight
+        cross = products - first[:, None] * (z_first / weight)
         apart, factor = self._join(shift + first / weight, m2, cross, right, weight, z_shift)
         if self.keeps:
             self._keep(scaled - np.outer(ones, first / weight), np.sqrt(factor) * apart)
@@ -179,7 +182,7 @@ class Running:
         if self.keeps and gram is None:
             gram = np.zeros((len(self.plain.mean), len(self.plain.mean)))
         if isinstance(gram, np.ndarray) and self.vectors:
-            add_outer(gram, np.column_stack(self.vectors), np.array(self.factors), self.columns)
+            add_outer(gram, np.array(self.vectors).T, np.array(self.factors), self.columns)
         p = self.plain
         return Moments(
             *(p.weight, p.n_rows, p.mean, p.m2, p.target_mean, p.target_m2, p.cross),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_number, is_sparse, namespace
+from daskreg._array import is_number, is_sparse, name_of, namespace
 from daskreg._typing import AnyArray, Float
 from daskreg.datafit.weightings import ColumnWeights, Weightings
 from daskreg.design.blocks import Block
@@ -78,7 +78,7 @@ def compute_dtype(dtype: np.dtype[Any] | str, tol: float) -> np.dtype[Any]:
 
     Sums over tiles are float64 either way.
     """
-    small = np.dtype(dtype).name in FLOAT32_KIND
+    small = name_of(dtype) in FLOAT32_KIND
     return np.dtype(np.float32 if small and tol >= FLOAT32_TOL else np.float64)
 
 
@@ -213,7 +213,7 @@ def dense_scratch(block: Block, rows: int, dtype: np.dtype[Any]) -> AnyArray | N
 def stored(X: AnyArray) -> tuple[AnyArray, bool | None]:
     """Return X in a type that compiled loops know; True where these are bits of short floats, of
     float16 as unsigned integers and of bfloat16 as signed ones."""
-    known = KNOWN_AS.get(X.dtype.name)
+    known = KNOWN_AS.get(name_of(X.dtype))
     if known is None:
         return X, None
     return X.view(known), True if X.itemsize == 2 else None

@@ -97,8 +97,8 @@ def give_up(card: Card, error: BaseException) -> None:
 
 def card_at_hand() -> Card | None:
     """Return the card that this process uses already; nothing is imported to find one."""
-    if wanted_device() == "cpu":
+    if (_installed is None and _found is None) or wanted_device() == "cpu":
         return None
     if _installed is not None:
         return _installed
-    return _found if _found is not None and gpu_available() else None
+    return _found if gpu_available() else None

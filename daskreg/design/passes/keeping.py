@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from daskreg._tokens import fresh_token
 from daskreg._typing import Matrix
 from daskreg.design.blocks import Block
 from daskreg.design.device.at_hand import card_of_process
@@ -56,7 +56,7 @@ class Keeper:
         device: DeviceShare | None,
         at_hand: frozenset[str],
     ) -> None:
-        self.token = uuid.uuid4().hex
+        self.token = fresh_token()
         self.settled = False
         self._device, self._budget, self._at_hand = device, budget, at_hand
         self.wanted = pins if device is None else pins | device.blocks

@@ -244,7 +244,8 @@ class Shard:
                     return total, bytes_read, True
                 segment = number
                 for block in blocks:
-                    onto = total.waiting(segment) if segment in self._lone else None
+                    onto = total.waiting(segment)
+                    onto = onto if onto is not None and segment in self._lone else None
                     share = share_of(block, onto)
                     if share is None:  # it has been added to what waited for it
                         total.grown(segment)

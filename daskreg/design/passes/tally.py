@@ -6,14 +6,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from daskreg.design.host import peak_growth, process_memory
+from daskreg.design.host import peak_growth, process_memory, resource
 
 from .portions import Portion
 
-try:
-    import resource
-except ImportError:  # Windows
-    resource = None  # type: ignore[assignment]
 #: Whose use of the processor is asked for; only Linux tells it of one thread.
 _THREAD = getattr(resource, "RUSAGE_THREAD", None)
 
@@ -75,7 +71,7 @@ class Tally:
         grown = peak_growth()
         # A process that has held more before cannot tell its peak: what it holds now is a bound
         # from below, and what it grew to beyond that is the peak itself.
-        resident = grown if grown > self._peak else _resident.now()
+        resident = grown if grown > self._peak else RESIDENT.now()
         return ShardRecord(
             seconds=self.seconds,
             resident=resident,
@@ -106,7 +102,7 @@ class _Resident:
         return self._nbytes
 
 
-_resident = _Resident()
+RESIDENT = _Resident()
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from .outcome import Outcome
 from .running import Running
 from .scheduler import Progress, Scheduler
 from .shards import Shard
+from .tally import RESIDENT
 
 
 class Threads(Scheduler):
@@ -54,7 +55,7 @@ class Threads(Scheduler):
                 address="this process",
                 threads=_n_threads(),
                 memory_limit=self._limit or machine_memory(),
-                memory=process_memory(),
+                memory=RESIDENT.now() if self._little else process_memory(),
                 share=LOCAL_SHARE,
                 loaded=loaded_libraries(),
                 card=card_facts(self._little),
@@ -81,7 +82,7 @@ class Threads(Scheduler):
         progress: Progress | None,
         running: Running | None = None,
     ) -> list[Outcome]:
-        cancel: Any = threading.Event() if running is None else running
+        cancel: Any = _Flag() if running is None else running
         skip = frozenset() if running is None else running.skip
         run = _run if running is not None or len(self._shards) < 2 else _Adding(self._shards[0])
         calls = [
@@ -117,6 +118,19 @@ class Threads(Scheduler):
         for shard in self._shards:
             shard.release()
         self._shards = []
+
+
+class _Flag:
+    """Whether a pass was given up: an event for which nobody waits."""
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def is_set(self) -> bool:
+        return self._set
+
+    def set(self) -> None:
+        self._set = True
 
 
 def _run(shard: Shard, running: Running | None, *args: Any, **settings: Any) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_float
+from daskreg._array import is_float, name_of
 from daskreg._typing import AnyArray, Matrix
 from daskreg.design.blocks import Block
 from daskreg.exceptions import DataError
@@ -75,7 +75,7 @@ _FULL_EXPONENTS = {"float16": np.uint16(0x7C00), "bfloat16": np.uint16(0x7F80)}
 def _all_finite(data: AnyArray) -> bool:
     flat = data.reshape(-1)
     step = max(1, _TILE_BYTES // data.itemsize)
-    full = _FULL_EXPONENTS.get(data.dtype.name)
+    full = _FULL_EXPONENTS.get(name_of(data.dtype))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, flat.size, step):
             tile = flat[start : start + step]
