@@ -74,6 +74,8 @@ class Task:
     n_problems : int
     has_l1 : bool
         Whether every problem leaves columns out.
+    watched : bool
+        Whether its iterates are looked at, to stop at the best of them.
     """
 
     quadratic: bool
@@ -81,6 +83,7 @@ class Task:
     n_samples: int | None = None
     n_problems: int = 1
     has_l1: bool = False
+    watched: bool = False
 
     @classmethod
     def of(cls, design: Any, settings: Any) -> Task:
@@ -92,6 +95,7 @@ class Task:
             design.n_samples,
             problems.n_problems,
             bool((problems.l1_ratio > 0.0).all() and (problems.alpha > 0.0).all()),
+            settings.watch is not None,
         )
 
     @property
@@ -137,7 +141,12 @@ def _without_gram(task: Task, most: int) -> Choice:
 def _for_curved_loss(task: Task) -> Choice:
     rows, p = task.n_samples, task.n_features
     few = rows is not None and rows <= default_rows(p) and task.n_problems <= FEW_PROBLEMS
-    if few and Costs.of(rows or 0, p, rows or 0, task.n_problems).favour_sample:
+    # Newton's first step goes beyond all that is worth stopping at.
+    if (
+        few
+        and not task.watched
+        and Costs.of(rows or 0, p, rows or 0, task.n_problems).favour_sample
+    ):
         reason = f"{task.n_samples} rows are kept in memory: their Hessian is the metric"
         return Choice("sampled_newton", reason, fallback=True)
     reason = (
@@ -155,6 +164,7 @@ def for_classes(
     weighted: bool,
     costs: Costs,
     n_problems: int = 1,
+    watched: bool = False,
 ) -> Choice:
     """Return the choice again, now that the classes in y are known.
 
@@ -172,13 +182,15 @@ def for_classes(
     costs : Costs
         Of a pass and of sampled Hessians with so many outputs.
     n_problems : int
+    watched : bool
+        As of a task.
     """
     if choice.name not in ("quasi_newton", "sampled_newton") or not choice.fallback:
         return choice
     n_coupled = n_outputs * n_features
     if n_outputs > 1:
         classes = f"{n_outputs} coupled classes"
-        if n_coupled <= MAX_COUPLED and costs.favour_sample:
+        if n_coupled <= MAX_COUPLED and costs.favour_sample and not watched:
             reason = f"{classes}: the Hessian of rows in memory is the metric, {costs.sentence}"
             return Choice("sampled_newton", reason, fallback=True)
         reason = f"{classes}: a Gram matrix times their mean Hessian is the metric"
@@ -186,7 +198,7 @@ def for_classes(
         return Choice("quasi_newton", reason, fallback=True, solver=patient)
     share = class_count.min() / class_count.sum()
     rare = weighted and share < RARE and choice.name == "quasi_newton"
-    if rare and costs.favour_sample:
+    if rare and costs.favour_sample and not watched:
         reason = (
             f"a class has {share:.2%} of the rows: the Hessian of rows in memory is the metric, "
             f"{costs.sentence}"

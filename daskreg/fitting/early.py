@@ -15,7 +15,7 @@ from daskreg.datafit.scores import score_columns
 from daskreg.design.work import Beside
 from daskreg.penalties import ElasticNet
 from daskreg.problems import Problems
-from daskreg.solvers import Solver
+from daskreg.solvers import QuasiNewton, Solver
 
 from .held_apart import HELD_OUT, TRAINING, HoldOut, PairedDatafit
 from .settings import Fitted, Settings
@@ -93,6 +93,8 @@ class Watch:
         self, solver: Solver, datafit: Datafit, penalty: ElasticNet
     ) -> tuple[Solver, Datafit, ElasticNet]:
         """A solver that reports its iterates, and what it is to solve."""
+        if isinstance(solver, QuasiNewton):
+            solver = replace(solver, thorough=False)
         if isinstance(self.validation, float):
             datafit, penalty = PairedDatafit.of(datafit), penalty.take([TRAINING])
         return Watched(solver, self), datafit, penalty

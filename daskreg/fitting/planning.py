@@ -136,6 +136,7 @@ def plan_for_classes(
             granted, sample_size(design, None), datafit.n_problems, datafit.n_outputs
         ),
         n_problems=datafit.n_problems,
+        watched=settings.watch is not None,
     )
     if n_outputs == 1 and choice is before_classes:
         return choice, fits

@@ -14,13 +14,13 @@ from daskreg.penalties import ElasticNet
 
 from .metric import Metric
 from .protocols import SampleView
-from .sampled import sample_curvature
+from .sampled import SampleCurvature, sample_curvature
 from .subproblem import Aim, candidate_step
 
 #: Newton steps at most, and halvings of one.  The rows of a sample may be separable where all rows
 #: are not: more steps than a few lead far beyond the optimum.
 MAX_STEPS, MAX_HALVINGS = 4, 8
-#: Newton steps at most where the sample has all rows: they lead to the optimum itself.
+#: Newton steps at most to the optimum itself.
 MAX_STEPS_WHOLE = 12
 #: A step that gains less than this share of what all have gained is the last one.
 ENOUGH = 0.01
@@ -34,10 +34,9 @@ def nonlinear_step(
     n_outputs: int,
     least: float,
     aim: Aim,
+    to_the_end: bool = False,
 ) -> Float:
-    """Minimise the model of one problem by Newton's method: roughly, unless it is the objective.
-
-    It is that where the sample has all rows; passes in which nothing new is learnt are saved then.
+    """Minimise the model of one problem by Newton's method, roughly.
 
     Parameters
     ----------
@@ -51,6 +50,9 @@ def nonlinear_step(
         Smallest curvature of the loss by eta that counts.
     aim : Aim
         How far each quadratic is solved.
+    to_the_end : bool
+        Minimise it as far as is asked for: where the sample has all rows the model is the
+        objective, and passes in which nothing new is learnt are saved.
 
     Returns
     -------
@@ -75,11 +77,13 @@ def nonlinear_step(
     here, slope = position, grad
     value += float(shift @ position)
     first = value
-    for _ in range(MAX_STEPS_WHOLE if view.whole else MAX_STEPS):
+    for n_steps in range(1, MAX_STEPS_WHOLE + 1):
         coef, intercept = here[:-q].reshape(-1, q), here[-q:]
         violation = penalty.violation(here[:-q, None, None], slope[:-q, None, None])
         n_active = int(np.count_nonzero((here[:-q] != 0.0) | (violation[:, 0, 0] > 0.0)))
         curvature = sample_curvature(view, coef, intercept, n_active, least)
+        # The mean Hessian of too many coupled coefficients does not lead there.
+        goes_on = to_the_end and isinstance(curvature, SampleCurvature)
         metric = Metric(curvature, np.zeros((len(grad), 0)), np.zeros(0))
         target = aim.of(metric, penalty, here[:-q], slope)
         step = candidate_step(metric, penalty, here[:-q], slope, target)
@@ -91,8 +95,10 @@ def nonlinear_step(
         else:
             break
         gained, value, slope, here = value - fresh, fresh, there, here + step
-        if gained <= (aim.wanted if view.whole else ENOUGH * (first - value)):
+        if gained <= (aim.wanted if goes_on else ENOUGH * (first - value)):
             break
-        if view.whole:
-            aim = Aim(0.0, aim.wanted)  # what was left of the gap is not known
+        if goes_on:
+            aim = Aim(0.0, aim.wanted)  # what is left of the gap is not known
+        elif n_steps >= MAX_STEPS:
+            break
     return here - position

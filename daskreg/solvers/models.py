@@ -143,10 +143,13 @@ class SampleModel(Model):
     n_rows : int or None
         Rows to ask for; None: see :func:`default_rows`.
     seed : int
+    thorough : bool
+        Where these are all rows, open with Newton's method to its end.
     """
 
     n_rows: int | None = None
     seed: int = 0
+    thorough: bool = True
 
     needs: ClassVar[tuple[str, ...]] = ("sample", "center", "inverse_scale")
     opens: ClassVar[bool] = True
@@ -203,7 +206,8 @@ class SampleModel(Model):
         if getattr(datafit, "quadratic", False):
             return np.zeros_like(position)
         view, q = self._view(datafit, problem), datafit.n_outputs
-        return nonlinear_step(view, penalty, position, grad, q, least(datafit), aim)
+        whole = self.thorough and view.whole
+        return nonlinear_step(view, penalty, position, grad, q, least(datafit), aim, whole)
 
     def shared_ridge(self, datafit: SampledDatafit, penalty: ElasticNet) -> SharedRidge | None:
         return None

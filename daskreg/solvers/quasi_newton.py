@@ -79,6 +79,9 @@ class QuasiNewton(Solver):
         with "sample", once the coefficients in use are few enough for a Hessian of them all: where
         rows differ so much that steps on means are many, they have found these by then.  Default:
         never.
+    thorough : bool
+        Where the sample has all rows, make the first step Newton's method to its end; False: a few
+        steps of it, for whoever looks at what lies between.
 
     References
     ----------
@@ -98,6 +101,7 @@ class QuasiNewton(Solver):
     sample_rows: int | None = None
     seed: int = 0
     patience: int | None = None
+    thorough: bool = True
 
     def __post_init__(self) -> None:
         if self.metric not in ("gram", "sample", "exact"):
@@ -117,7 +121,7 @@ class QuasiNewton(Solver):
 
     @property
     def _sample(self) -> SampleModel:
-        return SampleModel(self.sample_rows, self.seed)
+        return SampleModel(self.sample_rows, self.seed, self.thorough)
 
     def check(self, datafit: Any, penalty: ElasticNet) -> None:
         hint = "use metric='gram'" if self.metric != "gram" else ""

@@ -148,6 +148,22 @@ def test_the_kept_iterate_is_the_best_on_held_out_rows(data, solver):
     assert 1e-3 < excess <= model.dual_gap_ * (1 + 1e-9)
 
 
+def test_few_rows_have_iterates_to_stop_between():
+    """Newton's method on all rows in memory would leave none but the minimum."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(260, 100))
+    labels = 0.5 * X[:, :3].sum(axis=1) + rng.logistic(size=260) > 0
+    model = LogisticRegression(C=1e4).fit(X, labels, validation=0.3, patience=2)
+    assert model.solver_ == "quasi_newton"
+    assert np.nanmin(model.validation_scores_) < 1.0
+    least = LogisticRegression(C=1e4, solver="sampled_newton")
+    scores = least.fit(X, labels, validation=0.3, patience=2).validation_scores_
+    assert np.nanmin(scores) < 2.0  # 4.06 at the minimum
+    three = (X[:, 0] > 0.5).astype(int) + (X[:, 1] > 0.5)
+    model = LogisticRegression(C=1e4).fit(X, three, validation=0.3, patience=2)
+    assert model.solver_ == "quasi_newton"
+
+
 @pytest.mark.parametrize(("share", "hint"), [(1e-9, "larger"), (1 - 1e-9, "smaller")])
 def test_a_fraction_that_leaves_nothing_is_refused(data, share, hint):
     X, _, labels = data

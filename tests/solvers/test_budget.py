@@ -119,6 +119,14 @@ def test_what_is_done_in_memory_ends_where_the_time_does(
     assert len(looks) <= 2 * n_problems < needed
 
 
+def test_newtons_method_on_all_rows_is_one_whole_step_whatever_the_time(data, monkeypatch):
+    """Steps that are cut are made again: a job of short runs would never get beyond the first."""
+    X, y = data
+    monkeypatch.setattr(Budget, "late", property(lambda _: True))
+    model = LogisticRegression(C=10.0, solver="sampled_newton", tol=1e-9, max_passes=3)
+    assert model.fit(X[:, :20], y).status_ == "converged"
+
+
 class InterruptedPool(ThreadPoolExecutor):
     """Is interrupted while the second of its threads begins, which it never hears of then."""
 
