@@ -133,7 +133,7 @@ def _address(found: MachineCode) -> int:
     if found.entry is None:
         from .loops.loading import loaded_object
 
-        return loaded_object(found)
+        return loaded_object(found.image, found.name)
     image = mmap.mmap(-1, len(found.image), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     image.write(found.image)
     start = ctypes.addressof(ctypes.c_char.from_buffer(image))

@@ -6,14 +6,12 @@ from typing import Any
 
 import llvmlite.binding as llvm
 
-from daskreg.compiled.code import MachineCode
-
 #: What holds the code of this process: threads may still run it while the interpreter ends.
 _engines: list[Any] = []
 
 
-def loaded_object(found: MachineCode) -> int:
-    """Load an object file; return where its function is.
+def loaded_object(image: bytes, name: str) -> int:
+    """Load an object file; return where the function of this name is.
 
     Raises
     ------
@@ -24,10 +22,10 @@ def loaded_object(found: MachineCode) -> int:
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_triple(llvm.get_process_triple()).create_target_machine(jit=True)
     engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
-    engine.add_object_file(llvm.ObjectFileRef.from_data(found.image))
+    engine.add_object_file(llvm.ObjectFileRef.from_data(image))
     engine.finalize_object()
     _engines.append(engine)
-    address = int(engine.get_function_address(found.name))
+    address = int(engine.get_function_address(name))
     if not address:
-        raise LookupError(f"{found.name} is not there")
+        raise LookupError(f"{name} is not there")
     return address
