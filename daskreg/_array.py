@@ -27,7 +27,7 @@ def places(chosen: AnyArray) -> AnyArray:
 def is_float(dtype: np.dtype[Any]) -> bool:
     """Whether numbers of this type have a point: floats, and the bfloat16 of ``ml_dtypes``, which
     numpy takes for bytes without meaning."""
-    return dtype.kind == "f" or name_of(dtype) == "bfloat16"
+    return dtype.kind == "f" or (dtype.kind == "V" and name_of(dtype) == "bfloat16")
 
 
 def is_number(dtype: np.dtype[Any]) -> bool:

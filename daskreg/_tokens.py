@@ -7,14 +7,19 @@ from itertools import count
 from uuid import uuid4
 
 _numbers = count()
-#: A process, which may be forked, and what its tokens begin with.
-_own: tuple[int, str] = (0, "")
+#: What the tokens of this process begin with.
+_own = uuid4().hex
 
 
 def fresh_token() -> str:
     """Return a token that no other call returns anywhere, in a fraction of the time of a UUID."""
+    return f"{_own}-{next(_numbers)}"
+
+
+def _begin_anew() -> None:
     global _own
-    own = _own
-    if own[0] != os.getpid():
-        own = _own = os.getpid(), uuid4().hex
-    return f"{own[1]}-{next(_numbers)}"
+    _own = uuid4().hex
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

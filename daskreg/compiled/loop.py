@@ -50,20 +50,27 @@ class Loop:
         return found(*given)
 
     def is_kept(self, *given: Any) -> bool:
-        """Load what was kept for arguments of such kinds; False: the first call would compile it.
+        """Load what was kept for arguments of such kinds; False: there is nothing that can be.
 
-        What another process keeps after this one has asked is found by the first call alone.
+        Never waits for a thread that compiles.  What another process keeps after this one has asked
+        is found by the first call alone.
         """
         key = tuple([_key(one) for one in given])
         if key in self._found or key in self._absent:
             return key in self._found
         kinds = tuple(map(kind_of, given))
-        with _lock:
+        if not _lock.acquire(blocking=False):
+            return False
+        try:
             code = kept.read(self._whole_name, kinds)
-            if code is None:
-                self._absent.add(key)
-            else:
+            if code is not None:
                 self._found.setdefault(key, self._loaded(code, kinds))
+        except RuntimeError:
+            code = None
+        finally:
+            _lock.release()
+        if code is None:
+            self._absent.add(key)
         return code is not None
 
     @property
@@ -78,12 +85,13 @@ class Loop:
         return self._loaded(code, kinds)
 
     def _loaded(self, code: MachineCode, kinds: tuple[Kind, ...]) -> Callable[..., Any]:
-        _called.add(self._whole_name)
+        name = self._whole_name
         try:
-            return loaded(code, kinds)
+            function = loaded(code, kinds)
         except LookupError as error:
-            name = self._whole_name
             raise RuntimeError(f"{name} cannot run here as machine code: {error}") from error
+        _called.add(name)
+        return function
 
     def _compile(self, kinds: tuple[Kind, ...]) -> MachineCode:
         from .loops.compiler import machine_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Coordinates:
 
     def _times_center(self, coef: Float) -> Float:
         if self.center.shape[1] == 1:
-            product = self.center[:, 0] @ coef.reshape(len(coef), -1)
+            product = self.center[:, 0] @ coef.reshape(len(coef), math.prod(coef.shape[1:]))
             return np.asarray(product.reshape(coef.shape[1:]))
         return np.asarray(np.einsum("pc,pqc->qc", self.center, coef))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,9 +25,10 @@ def machine_memory() -> int:
         except (OSError, ValueError):
             continue
     if resource is not None:
-        soft, _ = resource.getrlimit(resource.RLIMIT_RSS)
-        if soft != resource.RLIM_INFINITY:
-            limits.append(soft)
+        with suppress(OSError):
+            soft, _ = resource.getrlimit(resource.RLIMIT_RSS)
+            if soft != resource.RLIM_INFINITY:
+                limits.append(soft)
     return min(limits)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from daskreg import Lasso
 from daskreg.design.collections.opening import open_collection
 from daskreg.design.collections.settle import settle
 from daskreg.exceptions import DataError
@@ -59,6 +60,15 @@ def test_dataset_variables_are_columns(scratch, cube):
     expected = np.column_stack([dataset.y.values, dataset.x.values])
     read_ranges(X, expected, ranges=RANGES)
     read_ranges(y, expected[:, :1], ranges=RANGES)
+
+
+def test_variables_of_types_that_numpy_does_not_know_are_no_columns():
+    pd = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=50), "g": pd.Categorical(["x", "y"] * 25)})
+    frame["when"] = pd.period_range("2001-01", periods=50, freq="M")
+    frame["y"] = 2.0 * frame["a"]
+    assert Lasso(0.01).fit(xr.Dataset.from_dataframe(frame), "y").feature_names_in_ == ["a"]
 
 
 def test_unknown_dimension(cube):

@@ -215,6 +215,21 @@ def test_what_is_kept_is_loaded_and_what_is_not_is_not_compiled(here, monkeypatc
     assert here == ["entries_before"]
 
 
+def test_what_may_not_be_loaded_is_not_taken_for_kept(here, monkeypatch):
+    given = *GIVEN, np.full(len(GIVEN[1]), -1)
+    Loop("gathering", "entries_before")(*given)
+
+    def refused(*_):
+        raise LookupError("no code may be loaded here")
+
+    monkeypatch.setattr("daskreg.compiled.loop.loaded", refused)
+    loop = Loop("gathering", "entries_before")
+    assert not loop.is_kept(*given)
+    assert not loop.is_kept(*given)
+    with pytest.raises(RuntimeError, match="no code may be loaded"):
+        loop(*given)
+
+
 def test_numbers_that_processors_do_not_know_are_refused(here):
     indices, indptr, place = GIVEN
     with pytest.raises(TypeError, match=r"expected numbers .* got >i8"):
