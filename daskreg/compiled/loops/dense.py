@@ -5,6 +5,8 @@ A choice is an argument that is there or is None: it is made while the function 
 
 from __future__ import annotations
 
+from daskreg.compiled.processor import wants_asking
+
 from .arrays import Array
 from .column import add_one_column, set_one_column
 from .native import add_gemm, set_gemm, widest_vectors
@@ -70,13 +72,15 @@ def dense_rows(
     waiting = code.variable(0)
     for start in code.each(0, n_rows, rows):
         m = (n_rows - start).at_most(rows)
+        # The next tile is on its way from memory while this one is in the first cache.
+        ahead = rows * X.shape[1] if scratch is None and wants_asking() else None
         if scratch is None:
             tile, first = X, start
         else:
             widen(code, X.rows(start), m, half, shift, scratch)
             tile, first = scratch, code.size(0)
         if one is not None:
-            set_one_column(code, tile, first, m, coef, room)
+            set_one_column(code, tile, first, m, coef, room, ahead)
         elif few is not None:
             set_columns(code, tile, first, m, coef, room)
         elif routine is not None:
@@ -84,7 +88,7 @@ def dense_rows(
             set_gemm(code, routine, (m, C, n), tile.rows(first), coef, room, (n, n, rows))
         residuals(code, room, m, intercept, target, y, offset, weight, start, of_numbers, of_labels)
         if one is not None:
-            add_one_column(code, tile, first, m, room, part)
+            add_one_column(code, tile, first, m, room, part, ahead)
         elif few is not None:
             add_columns(code, tile, first, m, room, part)
         elif routine is not None:

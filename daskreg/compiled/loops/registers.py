@@ -61,6 +61,12 @@ class Rows:
             return self._code.load(several, align=self._itemsize)
         return self._masked("load", self.vector, several, self._align, mask, self._zeros)
 
+    def fetch(self, place: Any) -> None:
+        """Ask for the numbers around a place, which need not be there, to be in the first cache."""
+        given = place, _PLACE(0), _PLACE(3), _PLACE(1)  # to read, to stay, and no code
+        kind = ir.FunctionType(ir.VoidType(), [one.type for one in given])
+        self._code.call(self._code.external("llvm.prefetch.p0", kind), given)
+
     def store(self, place: Any, numbers: Any, mask: Any = None) -> None:
         """Set the numbers from a place on to a vector of any length, or to what a mask leaves."""
         several = self._code.bitcast(place, numbers.type.as_pointer())
