@@ -24,10 +24,14 @@ def places(chosen: AnyArray) -> AnyArray:
     return found
 
 
+def is_bfloat16(dtype: Any) -> bool:
+    """Whether this is the bfloat16 of ``ml_dtypes``, to numpy bytes without meaning."""
+    return getattr(dtype, "kind", "") == "V" and name_of(dtype) == "bfloat16"
+
+
 def is_float(dtype: np.dtype[Any]) -> bool:
-    """Whether numbers of this type have a point: floats, and the bfloat16 of ``ml_dtypes``, which
-    numpy takes for bytes without meaning."""
-    return dtype.kind == "f" or (dtype.kind == "V" and name_of(dtype) == "bfloat16")
+    """Whether numbers of this type have a point."""
+    return dtype.kind == "f" or is_bfloat16(dtype)
 
 
 def is_number(dtype: np.dtype[Any]) -> bool:

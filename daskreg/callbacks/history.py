@@ -135,11 +135,8 @@ class History:
 
     def on_pass(self, record: Any) -> None:
         """Count a pass; ``record`` is a `daskreg.design.passes.tally.PassRecord`."""
-        sums = dict.fromkeys(SUMS, 0)
-        sums["seconds"], sums["reduce"] = record.seconds, record.reduce
-        for shard in record.shards:
-            for name in SUMS[2:]:
-                sums[name] += getattr(shard, name)
+        sums = {"seconds": record.seconds, "reduce": record.reduce}
+        sums |= {name: record.total(name) for name in SUMS[2:]}
         with self._lock:
             for name, value in sums.items():
                 self.totals[name] += value

@@ -203,9 +203,7 @@ class Survey:
         p, n = self.design.n_features, self.design.n_samples or np.inf
         narrow = p < NARROW and not self.loss.is_classifier
         small = self.design.sparse or narrow or n * p**2 < SMALL
-        rough = (
-            "float32" if self.loss.is_classifier else name_of(compute_dtype(self.design.dtype, tol))
-        )
+        rough = "float32" if self.loss.is_classifier else compute_dtype(self.design.dtype, tol).name
         dtype = "float64" if small else rough
         return MomentsKernel(
             *(self.loss.is_classifier, None, dtype, self.weightings, apart, self.plain_gram),

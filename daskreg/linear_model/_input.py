@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from daskreg._array import is_number, name_of
+from daskreg._array import is_bfloat16, is_number
 from daskreg._callers import outside
 from daskreg.design.rowwise import kind_of, read_columns
 from daskreg.design.sources.checks import native_dtype
@@ -46,9 +46,7 @@ def as_numbers(values: Any) -> Any:
 def _widened(values: Any) -> Any:
     """Return values of bfloat16 as float32: scikit-learn, text and model files know only numpy's
     own types, and what lies beside X is little."""
-    dtype = getattr(values, "dtype", None)
-    is_strange = getattr(dtype, "kind", "") == "V"
-    return values.astype("float32") if is_strange and name_of(dtype) == "bfloat16" else values
+    return values.astype("float32") if is_bfloat16(getattr(values, "dtype", None)) else values
 
 
 def _check_array(X: Any) -> None:

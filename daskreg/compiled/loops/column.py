@@ -1,7 +1,8 @@
 """Products of a tile of rows with one column of coefficients, and with one of residuals.
 
-Eight rows share each look at the coefficients, and each at the sums.  Both products ask for half of
-the rows of the next tile: memory is never idle then, and two tiles stay in the first cache.
+Eight rows share each look at the coefficients, and each at the sums.  Where asking pays, either
+product asks for half of the rows of the next tile: memory is never idle then, and two tiles stay in
+the first cache.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def add_one_column(
         It has a multiple of eight numbers; what follows those of the m rows may be anything.
     part : Array, shape (1, p)
     ahead : Whole or None
-        As above.
+        As in :func:`set_one_column`.
     """
     x, left, out = Rows(code, X), Rows(code, r), Rows(code, part)
     for e in code.each(0, m, EIGHT):

@@ -245,7 +245,8 @@ class Shard:
                 segment = number
                 for block in blocks:
                     onto = total.waiting(segment)
-                    onto = onto if onto is not None and segment in self._lone else None
+                    if onto is not None and segment not in self._lone:
+                        onto = None
                     share = share_of(block, onto)
                     if share is None:  # it has been added to what waited for it
                         total.grown(segment)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from daskreg.design.host import peak_growth, process_memory, resource
@@ -165,9 +164,4 @@ class PassRecord:
 
     def total(self, name: str) -> float:
         """A field of the shards, added up."""
-        return total(self.shards, name)
-
-
-def total(shards: Iterable[ShardRecord], name: str) -> float:
-    """A field of shards, added up."""
-    return sum(getattr(shard, name) for shard in shards)
+        return sum([getattr(shard, name) for shard in self.shards])
